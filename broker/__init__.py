@@ -1,0 +1,1 @@
+"""Add-on marketplace and provisioning broker."""
