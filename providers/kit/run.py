@@ -1,0 +1,53 @@
+"""Runs a provider as a program: logging, the HTTP server, a graceful stop on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from providers.kit.settings import ProviderSettings
+
+STOP_WITHIN_S = 8
+
+
+def configure_logging() -> None:
+    """Log to standard error. Query strings, bodies and credentials are never logged."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def serve(app: FastAPI, settings: ProviderSettings) -> None:
+    """Serve until asked to stop."""
+    configure_logging()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
+    with contextlib.closing(_listener(settings)) as listener, contextlib.suppress(KeyboardInterrupt):
+        host, port = listener.getsockname()[:2]
+        logging.getLogger("provider").info("listening on http://%s:%d", host, port)
+        uvicorn.Server(config).run([listener])
+
+
+def _listener(settings: ProviderSettings) -> socket.socket:
+    """Bound before the engine starts, so that an address in use is a plain error and a port of 0 is known."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SystemExit(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+    return listener

@@ -1,0 +1,145 @@
+"""The resource store: which resources exist, on which plan, and which are gone. A small SQLite file, no secrets in it.
+
+The calls run on the event loop: each is one indexed statement on a local file, microseconds to a few milliseconds,
+and a provision makes three of them; a thread would cost more than it saves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from providers.kit.service import Gone, Unknown
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS resources (
+    uuid TEXT PRIMARY KEY, manifest TEXT NOT NULL, plan TEXT NOT NULL, name TEXT NOT NULL, region TEXT NOT NULL,
+    state TEXT NOT NULL, generation INTEGER NOT NULL DEFAULT 0, extra TEXT NOT NULL DEFAULT '{}',
+    created_at TEXT NOT NULL, gone_at TEXT);
+CREATE TABLE IF NOT EXISTS sign_ons (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class State(StrEnum):
+    CREATING = "creating"
+    ACTIVE = "active"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One row. `generation` counts password rotations; `extra` is the provider's own, and holds no secret."""
+
+    uuid: UUID
+    manifest: str
+    plan: str
+    name: str
+    region: str
+    state: State
+    generation: int
+    extra: Mapping[str, Any]
+    created_at: datetime
+
+
+class ResourceStore:
+    """The resources of one provider program, which is the file's only user."""
+
+    def __init__(self, path: Path) -> None:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def find(self, uuid: UUID) -> Resource | None:
+        """The resource in any state, or nothing if it was never here."""
+        row = self._db.execute("SELECT * FROM resources WHERE uuid = ?", (str(uuid),)).fetchone()
+        return _resource(row) if row else None
+
+    def get(self, uuid: UUID) -> Resource:
+        """The resource, unless it is gone.
+
+        Raises: Unknown, Gone.
+        """
+        resource = self.find(uuid)
+        if resource is None:
+            raise Unknown
+        if resource.state is State.GONE:
+            raise Gone
+        return resource
+
+    def all(self, *states: State) -> Iterator[Resource]:
+        """The resources in these states (all but the gone ones, if none is named), oldest first."""
+        wanted = states or (State.CREATING, State.ACTIVE)
+        marks = ", ".join("?" * len(wanted))
+        query = f"SELECT * FROM resources WHERE state IN ({marks}) ORDER BY created_at, uuid"  # noqa: S608 (only marks)
+        return map(_resource, self._db.execute(query, wanted).fetchall())
+
+    def create(self, uuid: UUID, manifest: str, plan: str, name: str, region: str, now: datetime) -> Resource:
+        """Note the resource before anything is built, so that a crash leaves nothing unknown behind."""
+        self._db.execute(
+            "INSERT INTO resources (uuid, manifest, plan, name, region, state, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (str(uuid), manifest, plan, name, region, State.CREATING, _text(now)),
+        )
+        return self.get(uuid)
+
+    def activate(self, uuid: UUID) -> None:
+        self._update(uuid, "state = ?", State.ACTIVE)
+
+    def set_plan(self, uuid: UUID, plan: str) -> None:
+        self._update(uuid, "plan = ?", plan)
+
+    def set_generation(self, uuid: UUID, generation: int) -> None:
+        self._update(uuid, "generation = ?", generation)
+
+    def set_extra(self, uuid: UUID, extra: Mapping[str, Any]) -> None:
+        self._update(uuid, "extra = ?", json.dumps(dict(extra)))
+
+    def bury(self, uuid: UUID, now: datetime) -> None:
+        """Leave only the tombstone, by which a late call is answered 410 instead of 404."""
+        self._update(uuid, "state = ?, gone_at = ?, name = '', extra = '{}'", State.GONE, _text(now))
+
+    def forget(self, uuid: UUID) -> None:
+        """Remove the row of a resource that was never built."""
+        self._db.execute("DELETE FROM resources WHERE uuid = ? AND state = ?", (str(uuid), State.CREATING))
+
+    def first_use(self, key: str, now: int, expires_at: int) -> bool:
+        """Whether this sign-on was not used before; remembers it until `expires_at`. Units: Unix seconds."""
+        self._db.execute("DELETE FROM sign_ons WHERE expires_at < ?", (now,))
+        added = self._db.execute("INSERT OR IGNORE INTO sign_ons VALUES (?, ?)", (key, expires_at))
+        return added.rowcount == 1
+
+    def _update(self, uuid: UUID, assignments: str, *values: object) -> None:
+        statement = f"UPDATE resources SET {assignments} WHERE uuid = ?"  # noqa: S608 (literals of this class)
+        self._db.execute(statement, (*values, str(uuid)))
+
+
+def _resource(row: sqlite3.Row) -> Resource:
+    return Resource(
+        uuid=UUID(row["uuid"]),
+        manifest=row["manifest"],
+        plan=row["plan"],
+        name=row["name"],
+        region=row["region"],
+        state=State(row["state"]),
+        generation=row["generation"],
+        extra=json.loads(row["extra"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
