@@ -1,0 +1,43 @@
+"""Tables of people and their tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broker.kernel.db import Base
+
+
+class User(Base):
+    """A person who signs in. E-mail addresses are unique without regard to case."""
+
+    __tablename__ = "users"
+    __table_args__ = (Index("uq_users_email", func.lower(column("email")), unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    name: Mapped[str | None]
+    password_hash: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    last_login: Mapped[datetime | None]
+
+
+class Authorization(Base):
+    """An API token of a user. Only its SHA-256 is stored; `hint` is what lists may show of it."""
+
+    __tablename__ = "authorizations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    description: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    hint: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

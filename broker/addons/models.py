@@ -1,0 +1,170 @@
+"""Tables of add-ons, attachments and operations, and the state machines with their legal transitions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broker.kernel.db import Base
+
+
+class AddonState(StrEnum):
+    """Where an add-on is in its life; the words are the Platform API's."""
+
+    PROVISIONING = "provisioning"
+    PROVISIONED = "provisioned"
+    DEPROVISIONING = "deprovisioning"
+    DEPROVISIONED = "deprovisioned"
+
+
+ADDON_TRANSITIONS: Final[dict[AddonState, frozenset[AddonState]]] = {
+    AddonState.PROVISIONING: frozenset({AddonState.PROVISIONED, AddonState.DEPROVISIONING, AddonState.DEPROVISIONED}),
+    AddonState.PROVISIONED: frozenset({AddonState.DEPROVISIONING}),
+    AddonState.DEPROVISIONING: frozenset({AddonState.DEPROVISIONED}),
+    AddonState.DEPROVISIONED: frozenset(),
+}
+
+
+class OperationKind(StrEnum):
+    """What an operation does."""
+
+    PROVISION = "provision"
+    PLAN_CHANGE = "plan_change"
+    DEPROVISION = "deprovision"
+
+
+class OperationState(StrEnum):
+    """Where an operation is. `pending`: to be run at `next_at`; `running`: claimed until `lease_until`;
+    `waiting`: the provider accepted and will call back before `deadline_at`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+UNFINISHED: Final = (OperationState.PENDING, OperationState.RUNNING, OperationState.WAITING)
+
+
+class Addon(Base):
+    """One provisioned resource. Its id is the `uuid` that the provider knows it by."""
+
+    __tablename__ = "addons"
+    __table_args__ = (
+        Index("uq_addons_name", "name", unique=True, postgresql_where=text("state <> 'deprovisioned'")),
+        Index("ix_addons_app_id", "app_id"),
+        Index("ix_addons_service_id", "service_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    app_id: Mapped[UUID] = mapped_column(ForeignKey("apps.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
+    price_cents: Mapped[int]
+    currency: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    """Why it is not what was asked for, in words for the user."""
+    region: Mapped[str]
+    provider_id: Mapped[str | None]
+    provision_message: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deprovisioned_at: Mapped[datetime | None]
+
+
+class AddonConfig(Base):
+    """One value that the provider gave, under the manifest's name, sealed with the billing app's data key."""
+
+    __tablename__ = "addon_config"
+
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    generation: Mapped[int]
+    value_sealed: Mapped[bytes]
+
+
+class Attachment(Base):
+    """A link from an add-on to an app under a name; while it stands, its config vars are the app's."""
+
+    __tablename__ = "attachments"
+    __table_args__ = (UniqueConstraint("app_id", "name"), Index("ix_attachments_addon_id", "addon_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    app_id: Mapped[UUID] = mapped_column(ForeignKey("apps.id"))
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"))
+    name: Mapped[str]
+    namespace: Mapped[str | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Operation(Base):
+    """One durable run of provision, plan change or deprovision. The row is the truth; a job only says: advance it."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index("ix_operations_addon_id", "addon_id", "created_at"),
+        Index("uq_operations_unfinished", "addon_id", unique=True, postgresql_where=text("finished_at is null")),
+        Index("ix_operations_due", "next_at", postgresql_where=text("finished_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    step: Mapped[str]
+    attempts: Mapped[int]
+    fencing: Mapped[int]
+    """Counted up by each claim and each settlement from outside; whoever holds an old number has lost."""
+    next_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    deadline_at: Mapped[datetime]
+    reason: Mapped[str | None]
+    error_id: Mapped[str | None]
+    plan_id: Mapped[UUID | None]
+    """The plan that a plan change goes to."""
+    options_sealed: Mapped[bytes | None]
+    actor_id: Mapped[UUID]
+    actor_email: Mapped[str]
+    history: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Orphan(Base):
+    """A resource that may exist at a provider though the broker does not want it; kept until it is known to be gone."""
+
+    __tablename__ = "orphans"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID] = mapped_column(unique=True)
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
+    provider_id: Mapped[str | None]
+    price_cents: Mapped[int]
+    reason: Mapped[str]
+    state: Mapped[str]
+    """open, deleted or resolved."""
+    attempts: Mapped[int]
+    next_at: Mapped[datetime | None]
+    since: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SsoSignOn(Base):
+    """The newest second for which a sign-on was minted, per add-on and user: no two share one."""
+
+    __tablename__ = "sso_sign_ons"
+
+    addon_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    last_timestamp: Mapped[int]

@@ -1,0 +1,66 @@
+"""Who asks, and what a use case works with. Lives in the kernel so that everything below the faces may be audited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from broker.kernel.clock import Clock
+from broker.kernel.db import Database
+from broker.kernel.errors import Forbidden
+from broker.kernel.signals import Signals
+from broker.kernel.vault import Vault
+
+
+class Scope(StrEnum):
+    """What a token may do. Source: the OAuth scopes of the Platform API."""
+
+    GLOBAL = "global"
+    IDENTITY = "identity"
+    READ = "read"
+    WRITE = "write"
+    READ_PROTECTED = "read-protected"
+    WRITE_PROTECTED = "write-protected"
+
+
+_IMPLIED: Final[dict[Scope, frozenset[Scope]]] = {
+    Scope.GLOBAL: frozenset(Scope),
+    Scope.IDENTITY: frozenset({Scope.IDENTITY}),
+    Scope.READ: frozenset({Scope.READ, Scope.IDENTITY}),
+    Scope.WRITE: frozenset({Scope.WRITE, Scope.READ, Scope.IDENTITY}),
+    Scope.READ_PROTECTED: frozenset({Scope.READ_PROTECTED, Scope.READ, Scope.IDENTITY}),
+    Scope.WRITE_PROTECTED: frozenset(Scope) - {Scope.GLOBAL},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A caller with what its token allows. `id` is the user's id; the broker itself acts as `SYSTEM`."""
+
+    id: UUID
+    email: str
+    scopes: frozenset[Scope]
+    authorization_id: UUID | None = None
+
+    def require(self, scope: Scope) -> None:
+        """Go on only if the token reaches `scope`.
+
+        Raises: Forbidden, naming the scope that is missing.
+        """
+        if not any(scope in _IMPLIED[held] for held in self.scopes):
+            raise Forbidden(f"This token lacks the scope `{scope}`; use one that has it.")
+
+
+SYSTEM: Final = Actor(UUID(int=0), "broker@localhost", frozenset({Scope.GLOBAL}))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every use case is given first. Built once per process by `wiring.py`."""
+
+    database: Database
+    clock: Clock
+    vault: Vault
+    signals: Signals

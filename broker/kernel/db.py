@@ -1,0 +1,124 @@
+"""The database: one engine, one way to open a transaction, and the only `commit` of the house (in `begin()`)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from broker.kernel.errors import Overloaded
+
+Tx = AsyncConnection
+"""An open transaction. Helpers take one and never commit it."""
+
+_in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
+
+
+class Base(DeclarativeBase):
+    """The declarative base of every table. Rows are read Core-style; no session, no lazy loading."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this very attribute
+        UUID: PgUuid(as_uuid=True),
+        datetime: DateTime(timezone=True),
+        bytes: LargeBinary,
+        str: Text,
+        int: BigInteger,
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+def in_transaction() -> bool:
+    """Whether the current task holds a transaction open: outgoing calls refuse to start then."""
+    return _in_transaction.get()
+
+
+class Database:
+    """The one engine of a process.
+
+    Transactions: `transaction()` commits on leaving and rolls back on any exception; nesting is refused, because a helper
+    that opens its own would commit half of its caller's work.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Open a transaction.
+
+        Raises: Overloaded if no connection comes free in time.
+        """
+        if _in_transaction.get():
+            raise RuntimeError("a transaction is open already in this task: pass it on instead of opening another")
+        token = _in_transaction.set(True)
+        try:
+            async with self._begin() as tx:
+                yield tx
+        except PoolTimeout:
+            raise Overloaded("The broker is busy; try again in a few seconds.") from None
+        finally:
+            _in_transaction.reset(token)
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[Tx]:
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self.engine.dispose()
+
+
+def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:
+    """An engine on asyncpg for any `postgres://` or `postgresql://` URL."""
+    engine = create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout_s,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args={"timeout": 10, "server_settings": {"application_name": "broker", "timezone": "UTC"}},
+    )
+    return Database(engine)
+
+
+def async_url(url: str) -> Any:
+    """The URL with the asyncpg driver, whatever scheme it was written with."""
+    return make_url(libpq_url(url)).set(drivername="postgresql+asyncpg")
+
+
+def libpq_url(url: str) -> str:
+    """The URL as libpq, psycopg and a bare asyncpg connection want it: `postgresql://`."""
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] not in ("postgres", "postgresql"):
+        raise ValueError("the database URL must begin with postgresql://")
+    return f"postgresql://{rest}"
+
+
+def one(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The row, which must exist because this transaction has just written or locked it."""
+    if row is None:
+        raise RuntimeError("a row that this transaction holds has disappeared")
+    return row

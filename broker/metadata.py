@@ -1,0 +1,14 @@
+"""Imports every table, so that Alembic and the tests see all of them."""
+
+from broker.accounts import models as accounts
+from broker.addons import models as addons
+from broker.apps import models as apps
+from broker.billing import models as billing
+from broker.catalog import models as catalog
+from broker.events import models as events
+from broker.kernel.db import Base
+from broker.oauth import models as oauth
+
+metadata = Base.metadata
+
+__all__ = ["accounts", "addons", "apps", "billing", "catalog", "events", "metadata", "oauth"]

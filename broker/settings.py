@@ -1,0 +1,160 @@
+"""Every setting of the broker, read once from the environment. Only `wiring.py` and `server.py` look at it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from broker.kernel.vault import KEY_BYTES
+
+_FOR_OTHERS: Final = {"BROKER_URL", "BROKER_TOKEN", "BROKER_APP", "BROKER_HOME"}
+"""Variables of the command line, which are not settings of the server."""
+
+
+class SettingsError(Exception):
+    """The settings do not allow a start; the message lists every fault and what to do."""
+
+
+class Settings(BaseSettings):
+    """The settings, each with its unit in its name. Environment: `BROKER_` + the name in capitals, and `DATABASE_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="BROKER_", frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(
+        validation_alias="DATABASE_URL", description="PostgreSQL, as `postgresql://user:password@host:port/database`."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:5000", description="Origin under which clients and providers reach the broker."
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Key-encryption keys: url-safe base64 of 32 bytes each, comma separated, the first is primary.",
+    )
+    secret_key_file: Path | None = Field(
+        default=None, description="File (0600) with one such key per line, read again when a key is unknown."
+    )
+    seed_file: Path | None = Field(
+        default=None, description="JSON with a first account, its token and manifests to load at start."
+    )
+    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(), description="Non-public networks that providers may live in, comma separated; empty in production."
+    )
+    operation_wait_s: float = Field(
+        default=25.0, ge=0, le=28, description="How long an answer waits for the operation that it has started."
+    )
+    partner_timeout_s: float = Field(default=25.0, gt=0, le=120, description="Bound on one call to a provider.")
+    partner_response_limit_bytes: int = Field(
+        default=1_048_576, gt=0, description="Largest answer that is read from a provider."
+    )
+    request_limit_bytes: int = Field(default=1_048_576, gt=0, description="Largest request body that is read.")
+    pool_size: int = Field(default=10, ge=2, le=200, description="Database connections of one process.")
+    pool_timeout_s: float = Field(default=5.0, gt=0, description="Wait for a free connection before answering 503.")
+    worker_concurrency: int = Field(
+        default=20, ge=1, le=500, description="Operations that one worker advances at once."
+    )
+    sso_link_ttl_s: int = Field(
+        default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
+    )
+    token_ttl_s: int = Field(default=365 * 86400, gt=0, description="Longest life of an API token that asks for none.")
+    provision_deadline_s: int = Field(
+        default=12 * 3600, gt=0, description="When an asynchronous provisioning counts as failed."
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
+    )
+    revenue_share_percent: int = Field(
+        default=70, ge=0, le=100, description="Share of the price that is the provider's."
+    )
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        origin = value.rstrip("/")
+        if not origin.startswith(("http://", "https://")) or "/" in origin.split("://", 1)[1]:
+            raise ValueError("must be an origin such as https://broker.example.com, without a path")
+        return origin
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgres://", "postgresql://")):
+            raise ValueError("must begin with postgresql://; no other database is supported")
+        return value
+
+    @model_validator(mode="after")
+    def _has_key(self) -> Settings:
+        if (self.secret_key is None) == (self.secret_key_file is None):
+            raise ValueError(
+                "give exactly one of BROKER_SECRET_KEY and BROKER_SECRET_KEY_FILE; make a key with"
+                ' python -c "import os,base64; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+            )
+        self.key_encryption_keys()
+        return self
+
+    def key_encryption_keys(self) -> Sequence[bytes]:
+        """The key-encryption keys as given now: a file is read again at each call."""
+        if self.secret_key_file is not None:
+            try:
+                texts = self.secret_key_file.read_text().split()
+            except OSError as error:
+                raise ValueError(f"BROKER_SECRET_KEY_FILE cannot be read: {error.strerror}") from None
+        else:
+            assert self.secret_key is not None
+            texts = [part.strip() for part in self.secret_key.get_secret_value().split(",") if part.strip()]
+        if not texts:
+            raise ValueError("the secret key is empty")
+        return [_decoded(text) for text in texts]
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError("a secret key must be the url-safe base64 of exactly 32 bytes")
+    if len(set(key)) < 8:
+        raise ValueError("a secret key is too regular to be random; generate it")
+    return key
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises: SettingsError with every fault, one line each, without any value.
+    """
+    names = environ if environ is not None else os.environ
+    known = {"BROKER_" + name.upper() for name in Settings.model_fields}
+    unknown = sorted(n for n in names if n.startswith("BROKER_") and n not in known | _FOR_OTHERS)
+    faults = [f"{name}: there is no such setting; `broker settings` lists them" for name in unknown]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults += [_fault(dict(item)) for item in error.errors()]
+        settings = None
+    if faults or settings is None:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def _fault(item: Mapping[str, object]) -> str:
+    where = item["loc"]
+    name = str(where[0]) if isinstance(where, tuple) and where else ""
+    variable = name if name == "DATABASE_URL" else ("BROKER_" + name.upper() if name else "settings")
+    reason = "is required" if item["type"] == "missing" else str(item["msg"]).removeprefix("Value error, ")
+    return f"{variable}: {reason}"
