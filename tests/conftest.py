@@ -1,0 +1,30 @@
+"""Fixtures that every test may ask for. Those of one domain live beside its tests, or in tests/domain.py."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import engines
+from tests.loopback import refuse_the_outside_world
+
+
+def pytest_configure() -> None:
+    refuse_the_outside_world()
+
+
+def pytest_report_header() -> str:
+    return engines.description()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A superuser's URL of a real PostgreSQL server of this test process."""
+    with engines.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """An empty database of this test alone."""
+    with engines.new_database(postgres_url) as url:
+        yield url
