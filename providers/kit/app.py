@@ -1,6 +1,7 @@
 """The provider's HTTP face: the calls of the add-on partner protocol, single sign-on, health.
 
-A provider adds its pages to what `create_provider_app` returns. Whatever goes wrong is answered with a sentence: as JSON `message` to the broker, as a page to a browser.
+A provider adds its pages to what `create_provider_app` returns. Whatever goes wrong is answered with a sentence:
+as JSON `message` to the broker, as a page to a browser.
 """
 
 from __future__ import annotations
