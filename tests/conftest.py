@@ -7,6 +7,8 @@ import pytest
 from tests import engines
 from tests.loopback import refuse_the_outside_world
 
+pytest_plugins = ["tests.domain"]
+
 
 def pytest_configure() -> None:
     refuse_the_outside_world()
