@@ -23,8 +23,10 @@ _SYSTEM_PACKAGES = Path("/usr/lib/postgresql")
 _ROOT_CACHE = Path("/var/cache/addon-broker")
 
 
-def find_binaries() -> Path:
+def find_binaries(cache: Path = _ROOT_CACHE) -> Path:
     """The directory with initdb, postgres, pg_isready, psql, pg_dump and pgbench, executable for the engine's account.
+
+    As root, programs that this account cannot reach are copied into `cache`.
 
     Raises: EngineError when there is no PostgreSQL 18 or newer.
     """
@@ -32,7 +34,7 @@ def find_binaries() -> Path:
     for folder in _candidates():
         if not (folder / "postgres").is_file():
             continue
-        usable = folder if _runs(folder, account) else _readable_copy(folder, account)
+        usable = folder if _runs(folder, account) else _readable_copy(folder, account, cache)
         if major_version(usable) >= OLDEST_MAJOR:
             return usable
     raise EngineError(
@@ -64,25 +66,30 @@ def _candidates() -> Iterator[Path]:
 
 
 def _runs(folder: Path, account: Account) -> bool:
+    """Asked of both, because initdb needs shared libraries that postgres does without."""
+    return all(_answers(folder / name, account) for name in ("initdb", "postgres"))
+
+
+def _answers(program: Path, account: Account) -> bool:
     try:
-        answer = subprocess.run([folder / "postgres", "--version"], capture_output=True, cwd="/", **account.popen())
-    except PermissionError:
+        return subprocess.run([program, "--version"], capture_output=True, cwd="/", **account.popen()).returncode == 0
+    except (PermissionError, FileNotFoundError):
         return False
-    return answer.returncode == 0
 
 
-def _readable_copy(folder: Path, account: Account) -> Path:
+def _readable_copy(folder: Path, account: Account, cache: Path) -> Path:
     """A copy of the installation for an account that cannot reach the original (a venv below root's own home, say)."""
-    source = folder.parent
-    target = _ROOT_CACHE / f"postgresql-{_fingerprint(folder)}"
-    if not (target / "bin" / "postgres").is_file():
-        _copy_whole(source, target)
-    if not _runs(target / "bin", account):
+    installation = folder.parent
+    target = cache / f"postgresql-{_fingerprint(folder)}"
+    copied = target / installation.parent.name / installation.name / "bin"
+    if not copied.is_dir():
+        _copy_whole(installation, target)
+    if not _runs(copied, account):
         raise EngineError(
             f"The account for PostgreSQL (uid {account.uid}) can execute neither {folder} nor its copy "
             f"in {target}. Make one of them readable and executable for all, or set PGBIN to a PostgreSQL that is."
         )
-    return target / "bin"
+    return copied
 
 
 def _fingerprint(folder: Path) -> str:
@@ -94,14 +101,23 @@ def _fingerprint(folder: Path) -> str:
     return f"{version}-{found.st_size:x}-{int(found.st_mtime):x}"
 
 
-def _copy_whole(source: Path, target: Path) -> None:
+def _copy_whole(installation: Path, target: Path) -> None:
     """Copy into a neighbour and rename, so that a copy that was interrupted is never taken for a whole one."""
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as stage:
-        shutil.copytree(source, Path(stage) / "copy", symlinks=True)
-        (Path(stage) / "copy").chmod(0o755)
+        tree = Path(stage) / "tree"
+        tree.mkdir(mode=0o755)
+        for source in (installation, *_libraries(installation.parent)):
+            place = tree / source.relative_to(installation.parents[1])
+            place.parent.mkdir(mode=0o755, exist_ok=True)
+            shutil.copytree(source, place, symlinks=True)
         try:
-            (Path(stage) / "copy").rename(target)
+            tree.rename(target)
         except OSError:
-            if not (target / "bin" / "postgres").is_file():  # otherwise a neighbour process was quicker
+            if not target.is_dir():  # otherwise a neighbour process was quicker
                 raise
+
+
+def _libraries(package: Path) -> list[Path]:
+    """Where wheels keep shared libraries, which the programs find by a path relative to their own: Linux, macOS."""
+    return [place for place in (package.with_name(package.name + ".libs"), package / ".dylibs") if place.is_dir()]

@@ -82,7 +82,9 @@ async def _engine(migrated_database: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest_asyncio.fixture
-async def ctx(_engine: AsyncEngine, migrated_database: str, vault: Vault, clock: StoppedClock) -> AsyncIterator[Context]:
+async def ctx(
+    _engine: AsyncEngine, migrated_database: str, vault: Vault, clock: StoppedClock
+) -> AsyncIterator[Context]:
     """A context whose writes are rolled back after the test. One connection: no LISTEN, no concurrency."""
     async with _engine.connect() as connection:
         outer = await connection.begin()

@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,7 +26,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 
 @functools.cache
 def docker_answers() -> bool:
-    """Whether an engine listens at the usual place; one on another machine is no help to tests that stay on this one."""
+    """Whether an engine listens on this machine; tests that stay on it have no use for one elsewhere."""
     place = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     if place.scheme != "unix":
         return False
