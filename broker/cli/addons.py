@@ -1,0 +1,236 @@
+"""addons, addons:info, addons:open, addons:wait, addons:operations: looking at add-ons without changing them.
+
+Also the resolving of what people call an add-on, which the changing commands share.
+"""
+
+from __future__ import annotations
+
+import click
+
+from broker.cli.browser import show
+from broker.cli.client import Client, Json, connect, segment
+from broker.cli.errors import CliError, NotFound, RefusedMissing
+from broker.cli.options import addon_argument, json_option, optional_app_option
+from broker.cli.output import (
+    card,
+    clean,
+    heading,
+    max_price,
+    moment,
+    note,
+    paint_state,
+    price,
+    say,
+    say_json,
+    state_word,
+    table,
+)
+from broker.cli.progress import Progress
+from broker.cli.waiting import PENDING, reason, wait_for_addon
+from broker.cli.waiting import operations as operations_of
+
+
+def resolve(client: Client, key: str, app: str | None) -> Json:
+    """The one add-on that a name, id, service, plan, attachment or config var stands for.
+
+    Raises: NotFound, or CliError when it stands for several.
+    """
+    found = client.post("/actions/addons/resolve", {"addon": key, "app": app})
+    if not found:
+        raise NotFound(f"There is no add-on {key!r}.", "See them with `broker addons --all`.")
+    if len(found) > 1:
+        names = ", ".join(addon["name"] for addon in found)
+        raise CliError(f"{key!r} stands for several add-ons: {names}.", "Name the one you mean.")
+    one: Json = found[0]
+    return one
+
+
+@click.command()
+@optional_app_option
+@click.option("-A", "--all", "everything", is_flag=True, help="Those of all your apps.")
+@json_option
+def list_(app: str | None, everything: bool, as_json: bool) -> None:
+    """List the add-ons of an app, or of all apps."""
+    with connect() as client:
+        one = None if everything else app
+        found = client.get_all(f"/apps/{segment(one)}/addons" if one else "/addons")
+        attachments = client.get_all("/addon-attachments")
+    if as_json:
+        say_json([{**addon, "attachments": _of(addon, attachments)} for addon in found])
+        return
+    if not found:
+        where = f"{one} has no add-ons." if one else "You have no add-ons."
+        note(f"{where} See what there is with `broker addons:services`.")
+        return
+    heading(f"{one} Configured Add-ons" if one else "Add-ons of all apps")
+    say(listing(found, attachments, one))
+
+
+def _of(addon: Json, attachments: list[Json]) -> list[Json]:
+    return [item for item in attachments if item["addon"]["id"] == addon["id"]]
+
+
+def listing(found: list[Json], attachments: list[Json], app: str | None) -> str:
+    """A line for each add-on with its price and state, and below it the attachments that matter to the app."""
+    headings = ["Add-on", "Plan", "Price", "Max price", "State"]
+    rows: list[list[str]] = []
+    below: dict[int, list[str]] = {}
+    for addon in sorted(found, key=lambda item: (item["app"]["name"], item["plan"]["name"], item["name"])):
+        amount = addon.get("billed_price") or addon["plan"].get("price")
+        foreign = app is not None and addon["app"]["name"] != app
+        title = f"{addon['addon_service']['name']} ({addon['name']})"
+        plan = addon["plan"]["name"].partition(":")[2]
+        cost = [f"(billed to {addon['app']['name']})", ""] if foreign else [price(amount), max_price(amount)]
+        rows.append([title, plan, *cost, state_word(addon["state"])])
+        below[len(rows)] = _branches(_of(addon, attachments), app)
+    lines = table(rows, headings).splitlines()
+    body = [line for number, row in enumerate(lines[2:], 1) for line in (_painted(row), *below[number])]
+    return "\n".join([*lines[:2], *body])
+
+
+def _branches(attachments: list[Json], app: str | None) -> list[str]:
+    names = [
+        f"as {item['name']}" + ("" if item["app"]["name"] == app else f" on {item['app']['name']}")
+        for item in sorted(
+            attachments, key=lambda item: (item["app"]["name"] != app, item["app"]["name"], item["name"])
+        )
+    ]
+    return [f"{'└─' if index == len(names) - 1 else '├─'} {clean(name)}" for index, name in enumerate(names)]
+
+
+def _painted(row: str) -> str:
+    """The row with its last word, the state, in colour."""
+    head, _, word = row.rpartition(" ")
+    return f"{head} {paint_state(word)}"
+
+
+@click.command()
+@addon_argument
+@optional_app_option
+@json_option
+def info(addon: str, app: str | None, as_json: bool) -> None:
+    """Show one add-on: plan, price, state, where it is attached."""
+    with connect() as client:
+        found = resolve(client, addon, app)
+        attachments = client.get_all(f"/addons/{found['id']}/addon-attachments")
+        why = None if found["state"] == "provisioned" else reason(client, found)
+    if as_json:
+        say_json({**found, "attachments": attachments})
+        return
+    amount = found.get("billed_price") or found["plan"].get("price")
+    heading(found["name"])
+    fields = {
+        "Plan": found["plan"]["name"],
+        "Price": price(amount),
+        "Max price": max_price(amount),
+        "Attachments": sorted(f"{item['app']['name']}::{item['name']}" for item in attachments),
+        "Config vars": found.get("config_vars"),
+        "Owning app": found["app"]["name"],
+        "Installed at": moment(found["created_at"]),
+        "State": state_word(found["state"]),
+        "Reason": why,
+        "Message": found.get("provision_message") or None,
+        "Dashboard": found.get("web_url"),
+    }
+    say(card(fields))
+
+
+@click.command("addons:open")
+@addon_argument
+@optional_app_option
+@click.option("--show-url", is_flag=True, help="Print the address, open nothing.")
+@json_option
+def open_(addon: str, app: str | None, show_url: bool, as_json: bool) -> None:
+    """Open the dashboard of an add-on, signed in."""
+    with connect() as client:
+        url = _dashboard(client, addon, app)
+    if not url:
+        raise CliError(f"{addon} has no dashboard.")
+    if as_json:
+        say_json({"web_url": url})
+    else:
+        show(url, addon, only_print=show_url)
+
+
+def _dashboard(client: Client, key: str, app: str | None) -> str | None:
+    """The address for an attachment of that name, else for the add-on."""
+    try:
+        found = client.post("/actions/addon-attachments/resolve", {"addon_attachment": key, "app": app})
+    except RefusedMissing:
+        found = []
+    plain = [item for item in found if not item.get("namespace")] if len(found) > 1 else found
+    chosen = plain[0] if len(plain) == 1 else resolve(client, key, app)
+    url: str | None = chosen.get("web_url")
+    return url
+
+
+@click.command()
+@click.argument("addon", required=False, metavar="[ADDON]")
+@optional_app_option
+@json_option
+def wait(addon: str | None, app: str | None, as_json: bool) -> None:
+    """Wait until add-ons are created or destroyed: the one named, or all pending ones."""
+    with connect() as client:
+        if addon:
+            chosen = [resolve(client, addon, app)]
+        else:
+            chosen = client.get_all(f"/apps/{segment(app)}/addons" if app else "/addons")
+        pending = [item for item in chosen if item["state"] in PENDING]
+        if not pending:
+            note("Nothing is pending.")
+        finished = [_awaited(client, item) for item in pending]
+    if as_json:
+        say_json(finished or chosen)
+
+
+def _awaited(client: Client, addon: Json) -> Json:
+    going = addon["state"] == "deprovisioning"
+    with Progress(f"{'Destroying' if going else 'Creating'} {addon['name']}") as progress:
+        after = wait_for_addon(client, addon)
+        failed = after["state"] == ("provisioned" if going else "deprovisioned")
+        progress.done("failed" if failed else "done")
+    if failed:
+        raise CliError(
+            f"{addon['name']} could not be {'destroyed' if going else 'created'}: {reason(client, after) or 'no reason given'}"
+        )
+    return after
+
+
+@click.command()
+@addon_argument
+@optional_app_option
+@json_option
+def operations(addon: str, app: str | None, as_json: bool) -> None:
+    """Show what was done to an add-on, what is pending, why, and when the next attempt is."""
+    with connect() as client:
+        found = resolve(client, addon, app)
+        runs = operations_of(client, found)
+    if as_json:
+        say_json(runs)
+        return
+    if not runs:
+        note(f"Nothing was done to {found['name']} yet.")
+        return
+    heading(f"{found['name']} Operations")
+    say("\n\n".join(_operation(run) for run in runs))
+
+
+def _operation(run: Json) -> str:
+    title = f"{run['kind'].replace('_', ' ')}: {paint_state(run['state'])}"
+    open_ended = run["state"] not in ("succeeded", "failed")
+    fields = {
+        "  Began": moment(run["created_at"]),
+        "  Finished": moment(run.get("finished_at")),
+        "  Attempts": run.get("attempts"),
+        "  Next attempt": moment(run.get("next_attempt_at")) if open_ended else None,
+        "  Deadline": moment(run.get("deadline_at")) if open_ended else None,
+        "  Reason": run.get("reason"),
+        "  History": [_step(step) for step in run.get("history") or []],
+    }
+    return f"{title}\n{card(fields)}"
+
+
+def _step(step: Json) -> str:
+    status = f" ({step['status']})" if step.get("status") else ""
+    remark = f": {step['note']}" if step.get("note") else ""
+    return f"{step['at']} {step['step']} → {step['outcome']}{status}{remark}"

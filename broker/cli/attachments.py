@@ -1,0 +1,64 @@
+"""addons:attach, addons:detach: which app sees an add-on, and under which name."""
+
+from __future__ import annotations
+
+import click
+
+from broker.cli.client import Client, Json, connect, segment
+from broker.cli.confirm import with_confirmation
+from broker.cli.options import addon_argument, app_option, complete_attachment, confirm_option, json_option
+from broker.cli.output import clean, say, say_json
+from broker.cli.progress import Progress
+from broker.cli.waiting import newest_version
+
+
+@click.command()
+@addon_argument
+@app_option
+@click.option("--as", "attach_as", metavar="NAME", help="Name of the attachment; config vars begin with it.")
+@click.option("--credential", metavar="NAME", help="Attach with this credential of the add-on.")
+@confirm_option
+@json_option
+def attach(
+    addon: str, app: str, attach_as: str | None, credential: str | None, confirm: str | None, as_json: bool
+) -> None:
+    """Attach an add-on to an app (also to a second one), which gets its config vars."""
+    from broker.cli.addons import resolve
+
+    with connect() as client:
+        found = resolve(client, addon, None if "::" in addon else app)
+        body: Json = {"addon": {"name": found["name"]}, "app": {"name": app}}
+        if attach_as:
+            body["name"] = attach_as
+        if credential:
+            body["namespace"] = f"credential:{credential}"
+        made = with_confirmation(app, confirm, lambda word: _attach(client, body, word))
+    if as_json:
+        say_json(made)
+    else:
+        say(f"Attached {found['name']} as {clean(made['name'])} on {app}.")
+
+
+def _attach(client: Client, body: Json, word: str | None) -> Json:
+    app, title = body["app"]["name"], body.get("name")
+    with Progress(f"Attaching {body['addon']['name']}{f' as {title}' if title else ''} to {app}") as progress:
+        made: Json = client.post("/addon-attachments", {**body, "confirm": word} if word else body)
+        version = newest_version(client, app)
+        progress.done(f"done, {version}" if version else "done")
+    return made
+
+
+@click.command()
+@click.argument("attachment", shell_complete=complete_attachment)
+@app_option
+@json_option
+def detach(attachment: str, app: str, as_json: bool) -> None:
+    """Take an attachment off an app, with the config vars it gave; the add-on stays."""
+    with connect() as client:
+        found = client.get(f"/apps/{segment(app)}/addon-attachments/{segment(attachment)}")
+        with Progress(f"Detaching {found['name']} ({found['addon']['name']}) from {app}") as progress:
+            gone = client.delete(f"/addon-attachments/{found['id']}")
+            version = newest_version(client, app)
+            progress.done(f"done, {version}" if version else "done")
+    if as_json:
+        say_json(gone)

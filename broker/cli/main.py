@@ -1,0 +1,223 @@
+"""The command group: which commands there are, under which names, and what happens to their errors.
+
+Commands are imported only when they run, so that the start is fast; this table is the one place where they are listed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from broker.cli.errors import CliError, Exit
+from broker.cli.output import clean, note, paint
+
+TOPICS: dict[str, dict[str, str]] = {
+    "Login": {
+        "login": "auth:login",
+        "logout": "auth:logout",
+        "whoami": "auth:whoami",
+        "auth:token": "auth:token",
+        "authorizations": "authorizations:list_",
+        "authorizations:create": "authorizations:create",
+        "authorizations:info": "authorizations:info",
+        "authorizations:revoke": "authorizations:revoke",
+    },
+    "Apps": {
+        "apps": "apps:list_",
+        "apps:create": "apps:create",
+        "apps:info": "apps:info",
+        "apps:rename": "apps:rename",
+        "apps:destroy": "apps:destroy",
+    },
+    "Add-ons": {
+        "addons": "addons:list_",
+        "addons:services": "services:services",
+        "addons:plans": "services:plans",
+        "addons:docs": "services:docs",
+        "addons:create": "addon_changes:create",
+        "addons:info": "addons:info",
+        "addons:open": "addons:open_",
+        "addons:upgrade": "addon_changes:upgrade",
+        "addons:rename": "addon_changes:rename",
+        "addons:destroy": "addon_destroy:destroy",
+        "addons:wait": "addons:wait",
+        "addons:operations": "addons:operations",
+        "addons:attach": "attachments:attach",
+        "addons:detach": "attachments:detach",
+    },
+    "Config vars and releases": {
+        "config": "config:show",
+        "config:get": "config:get",
+        "config:set": "config:set_",
+        "config:unset": "config:unset",
+        "config:edit": "config_edit:edit",
+        "releases": "releases:list_",
+        "releases:info": "releases:info",
+        "releases:rollback": "releases:rollback",
+        "run": "run:run",
+    },
+    "Other clients": {
+        "env": "heroku:env",
+        "cli-proxy": "cli_proxy:cli_proxy",
+        "completion": "completion:completion",
+    },
+    "Running a broker": {
+        "up": "server:up",
+        "serve": "server:serve",
+        "worker": "server:worker",
+        "migrate": "server:migrate",
+        "settings": "server:settings",
+        "secrets:rotate": "server:rotate",
+    },
+}
+"""Topic → command → `module:function` below broker.cli."""
+
+ALIASES = {
+    "auth:login": "login",
+    "auth:logout": "logout",
+    "auth:whoami": "whoami",
+    "authorizations:destroy": "authorizations:revoke",
+    "apps:list": "apps",
+    "create": "apps:create",
+    "info": "apps:info",
+    "rename": "apps:rename",
+    "destroy": "apps:destroy",
+    "apps:delete": "apps:destroy",
+    "addons:list": "addons",
+    "addons:add": "addons:create",
+    "addons:downgrade": "addons:upgrade",
+    "addons:change": "addons:upgrade",
+    "addons:remove": "addons:destroy",
+    "set": "config:set",
+    "unset": "config:unset",
+    "config:add": "config:set",
+    "config:remove": "config:unset",
+    "rollback": "releases:rollback",
+}
+
+COMMANDS = {name: target for commands in TOPICS.values() for name, target in commands.items()}
+
+
+def load(name: str) -> click.Command:
+    """The command object behind a name that is in the table."""
+    module, _, attribute = COMMANDS[name].partition(":")
+    command: click.Command = getattr(import_module(f"broker.cli.{module}"), attribute)
+    command.name = name
+    return command
+
+
+class Commands(click.Group):
+    """The group of all commands; imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        name = ALIASES.get(cmd_name, cmd_name)
+        return load(name) if name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(unknown(name), ctx)
+        _, command, rest = super().resolve_command(ctx, args)
+        return name, command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for topic, commands in TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([(name, load(name).get_short_help_str(90)) for name in commands])
+        with formatter.section("Short names"):
+            formatter.write_text(", ".join(f"{alias} = {name}" for alias, name in ALIASES.items()))
+
+
+def unknown(name: str) -> str:
+    """The sentence about a command that there is not, with the nearest ones that there are."""
+    near = get_close_matches(name, [*COMMANDS, *ALIASES], n=3, cutoff=0.6)
+    near += [other for other in COMMANDS if other.startswith(f"{name}:") and other not in near][:3]
+    suggestion = f" Did you mean {' or '.join(near)}?" if near else " `broker` lists all commands."
+    return f"{clean(name)} is no command of broker.{suggestion}"
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"broker {version('addon-broker')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Every command has --help, and --json where it has anything to tell a program.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Add-ons for your apps: databases, Redis, mail and more from one marketplace.
+
+    A first session: `broker login`, `broker apps:create intu-jokes`, `broker addons:create sendgrid --app intu-jokes`,
+    `broker config --app intu-jokes`.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status; errors are told on standard error."""
+    try:
+        outcome = cli.main(args=list(arguments), prog_name="broker", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else Exit.OK
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE if isinstance(error, click.UsageError) else Exit.FAILED
+    except CliError as error:
+        _tell(error)
+        return error.exit
+    except (KeyboardInterrupt, click.Abort):
+        note("\nInterrupted. An operation that had begun goes on in the broker.")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return _closed_pipe()
+
+
+def _tell(error: CliError) -> None:
+    note(paint("Error: ", "red", err=True) + clean(error.message))
+    if error.hint:
+        note(clean(error.hint))
+
+
+def _closed_pipe() -> int:
+    """The reader of our output has gone (`| head`): leave quietly, and let nothing be flushed to it later."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.OK
+
+
+def complete_if_asked() -> None:
+    """Answer a completion script, when it is one that calls, and leave."""
+    import os
+
+    instruction = os.environ.get("_BROKER_COMPLETE")
+    if instruction:
+        from broker.cli.completion import answer
+
+        sys.exit(answer(cli, instruction))
+
+
+def main() -> NoReturn:
+    """Entry point of the `broker` program."""
+    complete_if_asked()
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Options that many commands share, and the completion of their values.
+
+`--app/-a` (or BROKER_APP), `--json`, `--confirm`, and arguments that name an app, an add-on or a service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from broker.cli.client import Json, connect, segment
+from broker.cli.errors import CliError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COMPLETION_TIMEOUT_S = 1.5
+
+
+def _listed(path: str) -> list[Json]:
+    """A list for completion; empty when the broker is away, for pressing Tab must never complain."""
+    try:
+        with connect(_COMPLETION_TIMEOUT_S) as client:
+            return client.get_all(path)
+    except CliError:
+        return []
+
+
+def _named(items: list[Json], incomplete: str, help_key: str | None = None) -> list[CompletionItem[str]]:
+    return [
+        CompletionItem(item["name"], help=item.get(help_key) if help_key else None)
+        for item in items
+        if item["name"].startswith(incomplete)
+    ]
+
+
+def complete_app(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    return _named(_listed("/apps"), incomplete)
+
+
+def complete_service(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    service, colon, _ = incomplete.partition(":")
+    if not colon:
+        return _named(_listed("/addon-services"), incomplete, "human_name")
+    return _named(_listed(f"/addon-services/{segment(service)}/plans"), incomplete, "human_name")
+
+
+def complete_addon(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    app = ctx.params.get("app")
+    return _named(_listed(f"/apps/{segment(app)}/addons" if app else "/addons"), incomplete)
+
+
+def complete_attachment(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    app = ctx.params.get("app")
+    return _named(_listed(f"/apps/{segment(app)}/addon-attachments"), incomplete) if app else []
+
+
+def complete_config_name(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    app = ctx.params.get("app")
+    if not app:
+        return []
+    try:
+        with connect(_COMPLETION_TIMEOUT_S) as client:
+            names = client.get(f"/apps/{segment(app)}/config-vars")
+    except CliError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def app_option(command: F) -> F:
+    """`--app/-a APP`, needed; the parameter is `app`."""
+    return click.option(
+        "-a", "--app", required=True, envvar="BROKER_APP", show_envvar=True, metavar="APP",
+        shell_complete=complete_app, is_eager=True, help="App to work on.",
+    )(command)  # fmt: skip
+
+
+def optional_app_option(command: F) -> F:
+    """`--app/-a APP`; the parameter is `app`, None when not given."""
+    return click.option(
+        "-a", "--app", envvar="BROKER_APP", show_envvar=True, metavar="APP",
+        shell_complete=complete_app, is_eager=True, help="App to work on.",
+    )(command)  # fmt: skip
+
+
+def json_option(command: F) -> F:
+    """`--json`; the parameter is `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def confirm_option(command: F) -> F:
+    """`--confirm APP`; the parameter is `confirm`."""
+    return click.option(
+        "-c", "--confirm", metavar="APP", shell_complete=complete_app, help="Name of the app, instead of being asked."
+    )(command)
+
+
+def wait_option(command: F) -> F:
+    """`--wait/--no-wait`; the parameter is `wait`."""
+    return click.option(
+        "--wait/--no-wait", default=False, help="Stay until the operation is finished, however long it takes."
+    )(command)
+
+
+def app_argument(command: F) -> F:
+    """The app as an optional argument besides `--app`; the parameter is `name`."""
+    return click.argument("name", required=False, metavar="[APP]", shell_complete=complete_app)(command)
+
+
+def one_app(name: str | None, app: str | None) -> str:
+    """The app given as argument or option.
+
+    Raises: UsageError when there is none.
+    """
+    chosen = name or app
+    if not chosen:
+        raise click.UsageError("Which app? Name it, or use --app APP, or set BROKER_APP.")
+    return chosen
+
+
+def addon_argument(command: F) -> F:
+    return click.argument("addon", shell_complete=complete_addon)(command)

@@ -1,0 +1,75 @@
+"""up, serve, worker, migrate, settings, secrets:rotate: thin doors to the programs, which are imported when one runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from broker.cli.options import json_option
+
+
+@click.command()
+@click.option(
+    "--home", type=click.Path(file_okay=False, path_type=Path), help="Where everything is kept. [default: per user]"
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port of the broker; 0 is a free one.",
+)
+@click.option(
+    "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here once everything answers."
+)
+def up(home: Path | None, port: int, ready_file: Path | None) -> int:
+    """Run everything on this machine: database, broker, providers, demo account."""
+    from broker.local.up import run
+
+    return run(home, port, ready_file)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="Port to listen on.")
+@click.option("--with-worker/--without-worker", default=False, help="Also run operations in this process.")
+def serve(host: str, port: int, with_worker: bool) -> None:
+    """Serve the APIs and pages, on the database of DATABASE_URL."""
+    from broker import server
+
+    server.serve(host, port, with_worker)
+
+
+@click.command()
+def worker() -> None:
+    """Run operations: call providers and settle what they answer."""
+    from broker import server
+
+    server.work()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the version of this program."""
+    from broker import server
+
+    server.migrate()
+
+
+@click.command()
+@json_option
+def settings(as_json: bool) -> int:
+    """Show every setting: its value, its unit, and where it comes from; secrets are masked."""
+    from broker import server
+
+    return server.print_settings(as_json)
+
+
+@click.command("secrets:rotate")
+@json_option
+def rotate(as_json: bool) -> int:
+    """Wrap the data keys under a new key-encryption key, while the broker runs."""
+    from broker import server
+
+    return server.rotate_secrets(as_json)
