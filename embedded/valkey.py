@@ -79,11 +79,12 @@ def limit_memory(pid: int, directory: Path, memory_bytes: int) -> None:
     """Move the memory bound of a running server, where the system can (Linux); elsewhere the next start brings it."""
     if sys.platform != "linux":
         return
+    limit = _limit(memory_bytes)
     # The kernel lets only a process of the same account do this, so a child takes the server's account to do it.
     subprocess.run(
         ["/bin/sh", "-c", ":"],
         check=True,
-        preexec_fn=lambda: resource.prlimit(pid, resource.RLIMIT_DATA, _limit(memory_bytes)),
+        preexec_fn=lambda: _move(pid, limit),
         **unprivileged(owner_of=directory).popen(),
     )
 
@@ -105,17 +106,22 @@ def _executable(program: Path, image: int) -> str:
 
 
 def _tie(memory_bytes: int) -> Callable[[], None]:
-    die = die_with_parent()
+    die, limit = die_with_parent(), _limit(memory_bytes)
 
     def prepare() -> None:
         if die is not None:
             die()
         if sys.platform == "linux":  # elsewhere the limit counts address space that is merely reserved
-            resource.setrlimit(resource.RLIMIT_DATA, _limit(memory_bytes))
+            resource.setrlimit(resource.RLIMIT_DATA, limit)
 
     return prepare
 
 
+def _move(pid: int, limit: tuple[int, int]) -> None:
+    resource.prlimit(pid, resource.RLIMIT_DATA, limit)
+
+
 def _limit(memory_bytes: int) -> tuple[int, int]:
-    """The hard limit stays open, so that the soft one can be raised later without privileges."""
-    return memory_bytes, resource.RLIM_INFINITY
+    """The hard limit stays what it is for us, so that the soft one can be raised later without privileges."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    return memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard), hard
