@@ -67,6 +67,7 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()
     except OSError as cause:
         listener.close()
         raise click.ClickException(f"Cannot listen on 127.0.0.1:{port}: {cause.strerror}.") from cause

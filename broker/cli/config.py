@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from broker.cli.client import Client, connect, segment
@@ -76,7 +78,7 @@ def get(names: tuple[str, ...], app: str, shell: bool, as_json: bool) -> None:
 def set_(assignments: tuple[str, ...], app: str, from_stdin: str | None, as_json: bool) -> None:
     """Set config vars, in one release."""
     if from_stdin:
-        assignments = (*assignments, f"{from_stdin}={click.get_text_stream('stdin').read().removesuffix(chr(10))}")
+        assignments = (*assignments, f"{from_stdin}={sys.stdin.read().removesuffix(chr(10))}")
     if not assignments:
         raise click.UsageError("Which config vars? They look like NAME=value.")
     changes = read_assignments(assignments)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from broker.cli.errors import MEANINGS
-from broker.cli.main import ALIASES, TOPICS, load
+from broker.cli.main import ALIASES, TOPICS, cli, load
 
 _INTRO = """\
 # Commands of `broker`
@@ -45,7 +45,8 @@ def commands_page() -> str:
 
 def _command(name: str) -> str:
     command = load(name)
-    context = click.Context(command, info_name=f"broker {name}", max_content_width=110, terminal_width=110)
+    names = cli.context_settings["help_option_names"]
+    context = click.Context(command, info_name=f"broker {name}", terminal_width=110, help_option_names=names)
     help_text = command.get_help(context).rstrip()
     aliases = ", ".join(f"`{alias}`" for alias, target in ALIASES.items() if target == name)
     also = f"Also: {aliases}.\n\n" if aliases else ""
