@@ -13,9 +13,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from embedded.binaries import find_binaries, major_version
-from embedded.processes import LOOPBACK, Account, EngineError, die_with_parent, open_log, port_is_free, unprivileged
+from embedded.processes import (
+    LOOPBACK,
+    Account,
+    EngineError,
+    die_with_parent,
+    open_log,
+    port_is_free,
+    tail,
+    unprivileged,
+)
 
-__all__ = ["PostgresServer", "find_binaries", "initialise", "start"]
+__all__ = ["PostgresServer", "find_binaries", "initialise", "launch", "start"]
 
 SUPERUSER = "postgres"
 
@@ -27,28 +36,36 @@ _READY_LINE = 7  # of postmaster.pid, counted from 0
 
 
 class PostgresServer:
-    """A running server that accepts connections."""
+    """A server process, the directory it serves and the port it listens on."""
 
     def __init__(self, process: subprocess.Popen[bytes], data: Path, port: int) -> None:
-        self._process = process
+        self.process = process
         self.data = data
         self.port = port
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self.process.pid
 
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self.process.poll() is None
+
+    def accepts(self) -> bool:
+        """Whether it takes connections now: it then writes "ready" into its pid file, as pg_ctl expects, too."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) > _READY_LINE and lines[0] == str(self.pid) and lines[_READY_LINE].strip() == "ready"
 
     def stop(self, timeout_s: float = 8) -> None:
         """End every session and stop; harder when that takes longer than `timeout_s`. Safe to repeat."""
         for severity, wait_s in ((signal.SIGINT, timeout_s), (signal.SIGQUIT, 1.0), (signal.SIGKILL, None)):
             if not self.alive():
                 return
-            self._process.send_signal(severity)
+            self.process.send_signal(severity)
             try:
-                self._process.wait(wait_s)
+                self.process.wait(wait_s)
             except subprocess.TimeoutExpired:
                 continue
 
@@ -79,28 +96,38 @@ def initialise(data: Path, password: str) -> None:
 def start(
     data: Path, port: int, *, settings: Mapping[str, str] | None = None, log: Path | None = None, timeout_s: float = 30
 ) -> PostgresServer:
-    """Start the server of an initialised directory and wait until it accepts connections.
+    """`launch`, and wait until the server accepts connections.
+
+    Raises: EngineError when the port is taken, the directory belongs to another version, or the server does not start.
+    """
+    log = log or data / "server.log"
+    server = launch(data, port, settings=settings, log=log)
+    deadline = time.monotonic() + timeout_s
+    while not server.accepts():
+        if not server.alive() or time.monotonic() > deadline:
+            server.stop(timeout_s=1)
+            raise EngineError(f"PostgreSQL in {data} did not start. The end of {log}:\n{tail(log)}")
+        time.sleep(_POLL_S)
+    return server
+
+
+def launch(
+    data: Path, port: int, *, settings: Mapping[str, str] | None = None, log: Path | None = None
+) -> PostgresServer:
+    """Start the server of an initialised directory without waiting for it.
 
     Call it in the main thread: only then the server stops when we are killed (Linux). A server of a parent that was
     killed is stopped first; the caller makes sure that no living broker uses the directory.
     `log` is the server's own log, by default `server.log` in the data directory.
 
-    Raises: EngineError when the port is taken, the directory belongs to another version, or the server does not start.
+    Raises: EngineError when the port is taken, or the directory belongs to another version.
     """
     binaries = find_binaries()
     _check_version(data, major_version(binaries))
     stop_orphan(data)
     if not port_is_free(port):
         raise EngineError(f"Port {port} on {LOOPBACK} is used by another program; PostgreSQL in {data} needs it.")
-    log = log or data / "server.log"
-    server = PostgresServer(_spawn(binaries, data, port, settings or {}, log), data, port)
-    deadline = time.monotonic() + timeout_s
-    while not _accepts(server):
-        if not server.alive() or time.monotonic() > deadline:
-            server.stop(timeout_s=1)
-            raise EngineError(f"PostgreSQL in {data} did not start. The end of {log}:\n{_tail(log)}")
-        time.sleep(_POLL_S)
-    return server
+    return PostgresServer(_spawn(binaries, data, port, settings or {}, log or data / "server.log"), data, port)
 
 
 def stop_orphan(data: Path) -> None:
@@ -198,15 +225,6 @@ def _check_version(data: Path, ours: int) -> None:
         )
 
 
-def _accepts(server: PostgresServer) -> bool:
-    """The server writes "ready" into its pid file when it does; that is what pg_ctl waits for, too."""
-    try:
-        lines = (server.data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    return len(lines) > _READY_LINE and lines[0] == str(server.pid) and lines[_READY_LINE].strip() == "ready"
-
-
 def _recorded_pid(data: Path) -> int | None:
     try:
         return int((data / "postmaster.pid").read_text().splitlines()[0])
@@ -243,7 +261,3 @@ def _disarm(pid_file: Path) -> None:
     """
     lines = pid_file.read_text().splitlines(keepends=True)
     pid_file.write_text("".join([f"{os.getpid()}\n", *lines[1:]]))
-
-
-def _tail(log: Path, lines: int = 8) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

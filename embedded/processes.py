@@ -132,3 +132,11 @@ def open_log(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > LOG_CAP_BYTES:
         path.replace(path.with_name(path.name + ".1"))
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
+def tail(log: Path, lines: int = 8) -> str:
+    """The last lines of a log file, for a message about why a child has stopped."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""

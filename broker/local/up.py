@@ -1,0 +1,156 @@
+"""`broker up`: everything on one machine, in the foreground, until it is told to stop.
+
+The order of things is here; how each is done is in the neighbours.
+"""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import httpx
+
+from broker.local import leftovers, programs
+from broker.local.console import Console
+from broker.local.database import Database
+from broker.local.home import Home, HomeError, default_home, opened, private_directory, write_private
+from broker.local.seed import DemoAccount, demo_account, render_manifests, write_seed
+from broker.local.supervisor import Keeper, ServiceError, Supervisor
+from embedded.processes import LOOPBACK, EngineError, port_is_free
+
+DEFAULT_PORT = 5000
+
+_PORT_WAIT_S = 5.0
+_NOTE_S = 2.0
+
+
+def run(home: Path | None, port: int | None, ready_file: Path | None, console: Console | None = None) -> int:
+    """Run until SIGINT or SIGTERM; answers the exit status.
+
+    `port` None takes the home's port of last time, else DEFAULT_PORT; 0 takes that of last time, else a free one.
+    `ready_file` is written once everything answers, and removed before, so that it is never an old one.
+    """
+    console = console or Console()
+    try:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+        with opened(home or default_home()) as held:
+            return asyncio.run(_Stack(held, _broker_port(held, port), console).run(ready_file))
+    except (HomeError, ServiceError, EngineError) as error:
+        console.trouble(str(error))
+        return 1
+
+
+class _Stack:
+    """One run of everything, on one opened home."""
+
+    def __init__(self, home: Home, port: int, console: Console) -> None:
+        self._home = home
+        self._port = port
+        self._console = console
+        self._supervisor = Supervisor(console.trouble)
+        self._pids = home.path / "children"
+
+    async def run(self, ready_file: Path | None) -> int:
+        stop = self._stop_requested()
+        living = asyncio.create_task(self._live(ready_file))
+        try:
+            await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if living.done():
+                living.result()  # it only ends by failing
+        finally:
+            living.cancel()
+            with self._console.step("Stopping"):
+                await self._supervisor.stop()
+        return 0
+
+    def _stop_requested(self) -> asyncio.Future[None]:
+        """Done at the first signal; the second one ends every child at once."""
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[None] = loop.create_future()
+
+        def on_signal() -> None:
+            if first.done():
+                self._supervisor.kill()
+            else:
+                first.set_result(None)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, on_signal)
+        return first
+
+    async def _live(self, ready_file: Path | None) -> None:
+        home = self._home
+        leftovers.end(self._pids)
+        await _wait_for_ports({"the broker": self._port, **programs.ports(home)}, home.path / "state.json")
+        home.make_secret_key()
+        account, manifests = demo_account(home), render_manifests(home)
+        database_url = await self._start_database()
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            seed = write_seed(home, account, manifests)
+            keepers = self._supervisor.launch(
+                programs.broker_service(home, client, self._port, database_url, seed),
+                *(programs.provider_service(home, client, name, manifests) for name in programs.PROVIDERS),
+            )
+            await self._all_answer(keepers)
+            home.use_port("broker", self._port)
+            if ready_file is not None:
+                self._write_ready_file(ready_file, account, manifests)
+            self._console.welcome(programs.origin(self._port), account, home.path)
+            while True:
+                leftovers.note(self._pids, (keeper.pid for keeper in keepers))
+                await asyncio.sleep(_NOTE_S)
+
+    async def _start_database(self) -> str:
+        database = Database(self._home)
+        if not self._home.database.exists():
+            with self._console.step("Making the database"):
+                database.initialise()
+        with self._console.step("Starting PostgreSQL"):
+            [keeper] = self._supervisor.launch(database.service())
+            await keeper.answered()
+            database.prepare()
+        return database.url
+
+    async def _all_answer(self, keepers: list[Keeper]) -> None:
+        for keeper in keepers:
+            with self._console.step(f"Starting {keeper.service.name}"):
+                await keeper.answered()
+
+    def _write_ready_file(self, path: Path, account: DemoAccount, manifests: dict[str, Path]) -> None:
+        content = {
+            "url": programs.origin(self._port),
+            **vars(account),
+            "home": str(self._home.path),
+            "providers": {
+                name: {"url": programs.origin(self._home.port(name)), "manifest": str(manifests[name])}
+                for name in programs.PROVIDERS
+            },
+        }
+        private_directory(path.absolute().parent)
+        write_private(path.absolute(), json.dumps(content, indent=2) + "\n")
+
+
+def _broker_port(home: Home, wanted: int | None) -> int:
+    """The port of this run. One that was asked for by its number is kept for the next run once it has served."""
+    if wanted:
+        return wanted
+    return DEFAULT_PORT if wanted is None and home.known_port("broker") is None else home.port("broker")
+
+
+async def _wait_for_ports(wanted: dict[str, int], state: Path) -> None:
+    """Wait for ports that a stack just killed is about to release.
+
+    Raises: HomeError when another program keeps one of them.
+    """
+    deadline = asyncio.get_running_loop().time() + _PORT_WAIT_S
+    while taken := {name: port for name, port in wanted.items() if not port_is_free(port)}:
+        if asyncio.get_running_loop().time() > deadline:
+            name, port = next(iter(taken.items()))
+            way_out = (
+                "or choose another with --port (0 is a free one)"
+                if name == "the broker"
+                else f'or choose another for "{name}" under "ports" in {state}'
+            )
+            raise HomeError(f"Port {port} of {LOOPBACK}, for {name}, is used by another program. End it, {way_out}.")
+        await asyncio.sleep(0.1)
