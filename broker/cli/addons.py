@@ -75,6 +75,10 @@ def listing(found: list[Json], attachments: list[Json], app: str | None) -> str:
     headings = ["Add-on", "Plan", "Price", "Max price", "State"]
     rows: list[list[str]] = []
     below: dict[int, list[str]] = {}
+    found = [
+        *found,
+        *(_unlisted(item) for item in attachments if app and item["app"]["name"] == app and not _in(item, found)),
+    ]
     for addon in sorted(found, key=lambda item: (item["app"]["name"], item["plan"]["name"], item["name"])):
         amount = addon.get("billed_price") or addon["plan"].get("price")
         foreign = app is not None and addon["app"]["name"] != app
@@ -86,6 +90,16 @@ def listing(found: list[Json], attachments: list[Json], app: str | None) -> str:
     lines = table(rows, headings).splitlines()
     body = [line for number, row in enumerate(lines[2:], 1) for line in (_painted(row), *below[number])]
     return "\n".join([*lines[:2], *body])
+
+
+def _in(attachment: Json, found: list[Json]) -> bool:
+    return any(addon["id"] == attachment["addon"]["id"] for addon in found)
+
+
+def _unlisted(attachment: Json) -> Json:
+    """What an attachment tells about an add-on of an app that the list does not cover."""
+    addon = attachment["addon"]
+    return {**addon, "plan": {"name": "?:?"}, "addon_service": {"name": "?"}, "state": ""}
 
 
 def _branches(attachments: list[Json], app: str | None) -> list[str]:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from broker.cli.credentials import Login, current_login, is_loopback
 from broker.cli.errors import Refused, Unreachable, refusal
+from broker.cli.output import warn
 
 if TYPE_CHECKING:
     import httpx
@@ -116,6 +117,9 @@ class Client:
     def _parse(self, response: httpx.Response) -> Any:
         if response.is_redirect:
             raise self._not_a_broker(response, f"a redirect to {response.headers.get('location', 'nowhere')}")
+        for name in ("x-heroku-warning", "warning-message"):
+            if name in response.headers:
+                warn(response.headers[name])
         data: Any = None
         if response.content:
             try:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -176,11 +177,16 @@ def cli(ctx: click.Context) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; errors are told on standard error."""
+    words = [*arguments[1:], "--help"] if arguments[:1] in (["help"], ("help",)) else list(arguments)
     try:
-        outcome = cli.main(args=list(arguments), prog_name="broker", standalone_mode=False)
+        with cli.make_context("broker", words) as context:
+            outcome = cli.invoke(context)
         return outcome if isinstance(outcome, int) else Exit.OK
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     except click.ClickException as error:
         error.show()
+        _hint_at_pass_through(error)
         return Exit.USAGE if isinstance(error, click.UsageError) else Exit.FAILED
     except CliError as error:
         _tell(error)
@@ -192,8 +198,15 @@ def run(arguments: Sequence[str]) -> int:
         return _closed_pipe()
 
 
+def _hint_at_pass_through(error: click.ClickException) -> None:
+    """An option that `addons:create` does not know was probably meant for the add-on."""
+    if isinstance(error, click.NoSuchOption) and error.ctx and error.ctx.command.name == "addons:create":
+        note("Options for the add-on itself go after ` -- `: broker addons:create SERVICE --app APP -- --key value")
+
+
 def _tell(error: CliError) -> None:
-    note(paint("Error: ", "red", err=True) + clean(error.message))
+    prefix = "" if error.exit == Exit.INTERRUPTED else paint("Error: ", "red", err=True)
+    note(prefix + clean(error.message))
     if error.hint:
         note(clean(error.hint))
 
@@ -217,7 +230,15 @@ def complete_if_asked() -> None:
         sys.exit(answer(cli, instruction))
 
 
+def _write_utf8() -> None:
+    """Config vars are UTF-8 whatever the locale says; a character that is none must not end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def main() -> NoReturn:
     """Entry point of the `broker` program."""
+    _write_utf8()
     complete_if_asked()
     sys.exit(run(sys.argv[1:]))

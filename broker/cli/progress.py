@@ -11,6 +11,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from broker.cli.errors import Interrupted
 from broker.cli.output import clean, paint, span
 
 _TICK_S = 0.5
@@ -37,7 +38,8 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if not self._ended:
-            word = "done" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed"
+            stopped = kind is not None and issubclass(kind, (KeyboardInterrupt, Interrupted))
+            word = "done" if kind is None else "interrupted" if stopped else "failed"
             self._end(word, "red" if word == "failed" else None)
 
     def done(self, result: str = "done") -> None:

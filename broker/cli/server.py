@@ -16,14 +16,12 @@ from broker.cli.options import json_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=5000,
-    show_default=True,
-    help="Port of the broker; 0 is a free one.",
+    help="Port of the broker; 0 is a free one. [default: that of last time, else 5000]",
 )
 @click.option(
     "--ready-file", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON here once everything answers."
 )
-def up(home: Path | None, port: int, ready_file: Path | None) -> int:
+def up(home: Path | None, port: int | None, ready_file: Path | None) -> int:
     """Run everything on this machine: database, broker, providers, demo account."""
     from broker.local.up import run
 

@@ -52,16 +52,20 @@ def broker(cli_home: Path, capsys: pytest.CaptureFixture[str]) -> Broker:
 
 @dataclass
 class Canned:
-    """A server with fixed answers by method and path, which notes what it was sent."""
+    """A server with fixed answers by method and path, which notes what it was sent.
+
+    Several answers to one request are given in turn, the last one for ever.
+    """
 
     url: str = ""
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    answers: dict[str, list[tuple[int, dict[str, str], bytes]]] = field(default_factory=dict)
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
 
     def answer(self, request: str, status: int = 200, body: Any = None, **headers: str) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.answers[request] = (status, {key.replace("_", "-"): value for key, value in headers.items()}, raw)
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        self.answers.setdefault(request, []).append((status, named, raw))
 
 
 @pytest.fixture
@@ -76,7 +80,8 @@ def canned() -> Iterator[Canned]:
             request = f"{self.command} {self.path}"
             state.seen.append((request, {key.lower(): value for key, value in self.headers.items()}, body))
             missing = (404, {}, b'{"id": "not_found", "message": "Couldn\'t find that."}')
-            status, headers, answer = state.answers.get(request, missing)
+            answers = state.answers.get(request, [missing])
+            status, headers, answer = answers.pop(0) if len(answers) > 1 else answers[0]
             self.send_response(status)
             for name, value in {
                 "content-type": "application/json",

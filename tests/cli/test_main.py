@@ -75,3 +75,13 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m broker | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_before_a_command_is_help_about_it(broker: Broker) -> None:
+    assert broker("help", "addons:add").out == broker("addons:add", "--help").out
+
+
+def test_an_option_meant_for_the_add_on_is_told_where_it_goes(broker: Broker) -> None:
+    result = broker("addons:create", "postgres", "-a", "demo", "--version", "16")
+    assert result.status == 2
+    assert "go after ` -- `" in result.err
