@@ -1,0 +1,55 @@
+"""Changing an app itself: its name, its maintenance mode, its stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from broker.apps.models import App
+from broker.apps.names import checked_app_name
+from broker.apps.resolve import AppView, visible_app
+from broker.events.emit import emit
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.errors import NameTaken
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeApp:
+    """What to change; None leaves it."""
+
+    name: str | None = None
+    maintenance: bool | None = None
+    stack: str | None = None
+
+
+async def change_app(ctx: Context, actor: Actor, key: str, request: ChangeApp) -> AppView:
+    """Rename an app, or switch its maintenance mode or stack.
+
+    Transactions: one of its own.
+    Raises: NotFound, InvalidParams, NameTaken, Forbidden.
+    """
+    actor.require(Scope.WRITE)
+    at = ctx.clock.now()
+    async with ctx.database.transaction() as tx:
+        app = await visible_app(tx, actor, key)
+        changes = _changes(app, request)
+        if not changes:
+            return app
+        try:
+            await tx.execute(update(App).where(App.id == app.id).values(updated_at=at, **changes))
+        except IntegrityError:
+            raise NameTaken from None
+        await emit(tx, "app.changed", actor, at, app_id=app.id, changed=changes)
+        return await visible_app(tx, actor, str(app.id))
+
+
+def _changes(app: AppView, request: ChangeApp) -> dict[str, Any]:
+    wanted: dict[str, Any] = {
+        "name": None if request.name is None else checked_app_name(request.name),
+        "maintenance": request.maintenance,
+        "stack": request.stack,
+    }
+    return {field: value for field, value in wanted.items() if value is not None and value != getattr(app, field)}

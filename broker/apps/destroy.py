@@ -1,0 +1,41 @@
+"""Destroying an app. Its data key goes, and with it every value that was ever sealed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from sqlalchemy import delete, select, update
+
+from broker.apps.models import App, ConfigVar
+from broker.apps.releases import LockedApp, lock_app
+from broker.apps.resolve import AppView, visible_app
+from broker.events.emit import emit
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import NotFound
+
+BeforeDestroy: TypeAlias = Callable[[Tx, LockedApp], Awaitable[None]]
+"""What must happen to an app's add-ons first; may refuse. Known to `addons`, which is above us."""
+
+
+async def destroy_app(ctx: Context, actor: Actor, key: str, before: BeforeDestroy) -> AppView:
+    """Destroy an app and free its name; how it looked before.
+
+    Transactions: one of its own, in which `before` runs with the app locked.
+    Raises: NotFound, Forbidden, and whatever `before` raises.
+    """
+    actor.require(Scope.WRITE)
+    at = ctx.clock.now()
+    async with ctx.database.transaction() as tx:
+        view = await visible_app(tx, actor, key)
+        await tx.execute(select(App.id).where(App.id == view.id).with_for_update())
+        app = await lock_app(tx, ctx.vault, view.id)
+        if app is None:
+            raise NotFound("app")
+        await before(tx, app)
+        await tx.execute(delete(ConfigVar).where(ConfigVar.app_id == app.id))
+        gone = update(App).where(App.id == app.id)
+        await tx.execute(gone.values(destroyed_at=at, updated_at=at, data_key=None))
+        await emit(tx, "app.destroyed", actor, at, app_id=app.id, name=app.name)
+        return view

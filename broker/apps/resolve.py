@@ -1,0 +1,71 @@
+"""Finding an app by name or id, inside what the actor may see. The only door to the table of apps for whoever asks as a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from broker.accounts.models import User
+from broker.apps.models import App
+from broker.apps.names import is_app_name
+from broker.kernel.context import Actor
+from broker.kernel.db import Tx
+from broker.kernel.errors import NotFound
+from broker.kernel.ids import as_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class AppView:
+    """An app as its owner sees it."""
+
+    id: UUID
+    name: str
+    owner_id: UUID
+    owner_email: str
+    region: str
+    stack: str
+    maintenance: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    released_at: datetime | None
+
+
+def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
+    """The live apps that the actor may see, with the columns of `AppView`."""
+    return (
+        select(
+            App.id,
+            App.name,
+            App.owner_id,
+            User.email.label("owner_email"),
+            App.region,
+            App.stack,
+            App.maintenance,
+            App.version,
+            App.created_at,
+            App.updated_at,
+            App.released_at,
+        )
+        .join(User, User.id == App.owner_id)
+        .where(App.owner_id == actor.id, App.destroyed_at.is_(None))
+    )
+
+
+async def visible_app(tx: Tx, actor: Actor, key: str) -> AppView:
+    """The app of this name or id.
+
+    Raises: NotFound, whether it does not exist or is somebody else's.
+    """
+    app_id = as_uuid(key)
+    if app_id is None and not is_app_name(key):
+        raise NotFound("app")
+    wanted = App.name == key if app_id is None else App.id == app_id
+    row = (await tx.execute(visible_apps(actor).where(wanted))).one_or_none()
+    if row is None:
+        raise NotFound("app")
+    return AppView(*row)
