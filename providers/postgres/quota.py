@@ -1,0 +1,158 @@
+"""Holds databases to the size of their plan: over it they can be read and emptied, below it all is as before.
+
+How a database is locked is in `lock`. Should one grow all the same, it is closed until it has a bigger plan: that is
+the backstop against whatever a tenant may think of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from providers.kit.secrets import ProviderKey
+from providers.kit.store import Resource, ResourceStore, State
+from providers.postgres import lock, plans
+from providers.postgres.lock import Armed
+from providers.postgres.names import Names, names_of
+from providers.postgres.plans import Plan
+from providers.postgres.server import Server
+
+log = logging.getLogger("provider.postgres")
+
+GROWTH_ALLOWED = 8 * plans.MB  # of a locked database: catalogue entries, maps, a commit that was under way
+LOCKS_ALLOWED = 10_000  # per session, in a table of locks that all tenants share
+TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What was done to a database over its quota, so that it can be undone. Units: bytes, when it was locked."""
+
+    size: int
+    armed: Armed = field(default_factory=Armed)
+    closed: bool = False
+
+    @classmethod
+    def of(cls, resource: Resource) -> Locked | None:
+        kept = resource.extra.get("locked")
+        if kept is None:
+            return None
+        return cls(kept["size"], Armed(frozenset(kept["definers"]), frozenset(kept["rules"])), kept["closed"])
+
+    def as_json(self) -> dict[str, Any]:
+        definers, rules = sorted(self.armed.definers), sorted(self.armed.rules)
+        return {"size": self.size, "definers": definers, "rules": rules, "closed": self.closed}
+
+
+class Quota:
+    """Looks at all databases, one after the other, at an interval, and at a single one when asked."""
+
+    def __init__(self, server: Server, store: ResourceStore, key: ProviderKey, interval_s: float) -> None:
+        self._server = server
+        self._store = store
+        self._key = key
+        self._interval_s = interval_s
+        self._one_at_a_time = asyncio.Lock()
+        self._in_force: set[UUID] = set()  # locks which this process has put in force itself
+
+    async def run(self) -> None:
+        """Look for ever. A server in trouble is logged, and looked at again next time."""
+        while True:
+            try:
+                await self.look()
+            except TROUBLE as error:
+                log.warning("quotas were not checked: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(self._interval_s)
+
+    async def look(self) -> None:
+        """One look at everything."""
+        await self._end_hoarders()
+        sizes = await self._sizes()
+        for resource in self._store.all(State.ACTIVE):
+            size = sizes.get(self._names(resource).database, 0)
+            if "locked" in resource.extra or size > plans.find(resource.plan).size:
+                try:
+                    await self.check(resource.uuid)
+                except TROUBLE as error:
+                    log.warning("quota of %s was not checked: %s: %s", resource.uuid, type(error).__name__, error)
+
+    async def check(self, uuid: UUID, plan: Plan | None = None) -> None:
+        """Lock, unlock or leave one database, by its size now and its plan, or the one it is about to get."""
+        async with self._one_at_a_time:
+            resource = self._store.find(uuid)
+            if resource is None or resource.state is not State.ACTIVE:
+                return
+            names, limits, locked = self._names(resource), plan or plans.find(resource.plan), Locked.of(resource)
+            size = (await self._sizes()).get(names.database, 0)
+            if size > limits.size and uuid not in self._in_force:
+                await self._lock(resource, names, limits, locked or Locked(size))
+            elif size > limits.size and locked:
+                await self._hold(resource, names, locked, size)
+            elif locked:
+                await self._unlock(resource, names, limits, locked)
+
+    def forget(self, uuid: UUID) -> None:
+        self._in_force.discard(uuid)
+
+    async def _lock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
+        await lock.shut(self._server, names)
+        found = await lock.find_armed(self._server, names)
+        locked = replace(locked, armed=locked.armed | found)
+        self._keep(resource, locked)  # before the deed: after a crash between the two it can still be undone
+        await lock.lock(self._server, names, locked.armed)
+        await lock.end_sessions(self._server, names)  # any that was half-way in when the door was shut
+        if not locked.closed:
+            await lock.reopen(self._server, names, limits)
+        self._in_force.add(resource.uuid)
+        log.info("%s is over its quota: read and delete only", resource.uuid)
+
+    async def _hold(self, resource: Resource, names: Names, locked: Locked, size: int) -> None:
+        if size > locked.size + GROWTH_ALLOWED:
+            await lock.shut(self._server, names)
+            if not locked.closed:
+                self._keep(resource, replace(locked, closed=True))
+                log.warning("%s grew although it was locked: closed", resource.uuid)
+        else:
+            await lock.shrink(self._server, names)
+
+    async def _unlock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
+        await lock.unlock(self._server, names, locked.armed)
+        self._keep(resource, None)
+        self._in_force.discard(resource.uuid)
+        await lock.end_sessions(self._server, names)  # they are readers; the next ones are writers again
+        await lock.reopen(self._server, names, limits)
+        log.info("%s is within its quota again", resource.uuid)
+
+    async def _sizes(self) -> dict[str, int]:
+        """The sizes of all databases. Units: bytes."""
+        async with self._server.connection() as connection:
+            rows = await connection.fetch("SELECT datname, pg_database_size(oid) AS size FROM pg_database")
+        return {row["datname"]: row["size"] for row in rows}
+
+    async def _end_hoarders(self) -> None:
+        """End sessions that hold so many locks that there would be none left for other tenants."""
+        async with self._server.connection() as connection:
+            ended = await connection.fetchval(
+                """
+                SELECT count(pg_terminate_backend(pid)) FROM (
+                    SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE usename <> current_user
+                    GROUP BY pid HAVING count(*) > $1) AS hoarders
+                """,
+                LOCKS_ALLOWED,
+            )
+        if ended:
+            log.warning("ended %d sessions that held more than %d locks", ended, LOCKS_ALLOWED)
+
+    def _names(self, resource: Resource) -> Names:
+        return names_of(resource.uuid, resource.generation, self._key)
+
+    def _keep(self, resource: Resource, locked: Locked | None) -> None:
+        extra: dict[str, Any] = {name: value for name, value in resource.extra.items() if name != "locked"}
+        if locked:
+            extra["locked"] = locked.as_json()
+        self._store.set_extra(resource.uuid, extra)

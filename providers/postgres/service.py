@@ -1,0 +1,120 @@
+"""The postgres provider as the kit sees it: provision, change of plan, deprovision."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from uuid import UUID
+
+from providers.kit.dashboard import size as in_words
+from providers.kit.manifest import Manifest
+from providers.kit.secrets import ProviderKey
+from providers.kit.service import Provisioned, ProvisionRequest, Refused
+from providers.kit.store import Resource, ResourceStore, State
+from providers.postgres import plans, tenants
+from providers.postgres.names import Names, names_of, password_of
+from providers.postgres.plans import Plan
+from providers.postgres.quota import Quota
+from providers.postgres.server import Server, server_faults
+from providers.postgres.settings import PostgresSettings
+
+log = logging.getLogger("provider.postgres")
+
+
+class PostgresService:
+    """Databases on one server. `server` and `quota` are open to the dashboard."""
+
+    def __init__(self, settings: PostgresSettings, store: ResourceStore, key: ProviderKey) -> None:
+        self.server = Server(settings, key)
+        self.quota = Quota(self.server, store, key, settings.quota_interval_s)
+        self._store = store
+        self._key = key
+        self._polling: asyncio.Task[None] | None = None
+        self._capacity = 0
+
+    async def start(self) -> None:
+        await self.server.start()
+        self._capacity = await tenants.connection_capacity(self.server)
+        await self._reconcile()
+        self._polling = asyncio.create_task(self.quota.run())
+
+    async def stop(self) -> None:
+        if self._polling:
+            self._polling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._polling
+        await self.server.stop()
+
+    async def healthy(self) -> bool:
+        try:
+            with server_faults():
+                async with self.server.connection() as connection:
+                    return bool(await connection.fetchval("SELECT true", timeout=2))
+        except Refused:
+            return False
+
+    async def provision(self, request: ProvisionRequest) -> Provisioned:
+        plan = plans.find(request.plan)
+        resource = self._store.get(request.uuid)
+        self._reserve(resource.uuid, plan)
+        names = self.names(resource)
+        password = password_of(resource.uuid, resource.generation, self._key)
+        if resource.state is State.CREATING:
+            with server_faults():
+                await tenants.build(self.server, names, password, plan)
+        url = self.server.url(names.database, names.credential, password)
+        message = f"The database is ready: up to {in_words(plan.size)} and {plan.connections} connections."
+        return Provisioned(str(resource.uuid), {self._config_var(request.manifest): url}, message)
+
+    async def change_plan(self, uuid: UUID, plan: str, manifest: Manifest) -> Provisioned:
+        wanted, resource = plans.find(plan), self._store.get(uuid)
+        current, names = plans.find(resource.plan), self.names(resource)
+        with server_faults():
+            if wanted.size < current.size:
+                await self._must_fit(names, wanted)
+            self._reserve(uuid, wanted)
+            await tenants.limit(self.server, names, wanted)
+            await self.quota.check(uuid, wanted)
+        return Provisioned(
+            str(uuid), message=f"Now up to {in_words(wanted.size)} and {wanted.connections} connections."
+        )
+
+    async def deprovision(self, uuid: UUID) -> None:
+        resource = self._store.get(uuid)
+        with server_faults():
+            await tenants.remove(self.server, self.names(resource))
+        self.quota.forget(uuid)
+
+    def names(self, resource: Resource) -> Names:
+        return names_of(resource.uuid, resource.generation, self._key)
+
+    async def _must_fit(self, names: Names, wanted: Plan) -> None:
+        used = (await tenants.usage(self.server, names.database)).size
+        if used > wanted.size:
+            raise Refused(
+                f"The database holds {in_words(used)}, but the plan {wanted.slug} takes {in_words(wanted.size)}. "
+                "Delete data and try again."
+            )
+
+    def _reserve(self, uuid: UUID, plan: Plan) -> None:
+        """Every tenant can use all its connections at any time: they are shared out, not overbooked."""
+        others = (plans.PLANS.get(one.plan) for one in self._store.all() if one.uuid != uuid)
+        if sum(other.connections for other in others if other) + plan.connections > self._capacity:
+            raise Refused("This server has no room for more connections at the moment. Please try again later.", 503)
+
+    @staticmethod
+    def _config_var(manifest: Manifest) -> str:
+        return next(name for name in manifest.config_vars if name.endswith("_URL"))
+
+    async def _reconcile(self) -> None:
+        """Make the server agree with the store after a stop at any point. A lost database is reported, not replaced."""
+        async with self.server.connection() as connection:
+            rows = await connection.fetch("SELECT datname, datconnlimit FROM pg_database")
+        found = {row["datname"]: row["datconnlimit"] for row in rows}
+        for resource in self._store.all(State.ACTIVE):
+            names, plan = self.names(resource), plans.find(resource.plan)
+            if names.database not in found:
+                log.error("the database of %s is missing on the server", resource.uuid)
+            elif found[names.database] != plan.connections and "locked" not in resource.extra:
+                await tenants.limit(self.server, names, plan)
