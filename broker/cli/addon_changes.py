@@ -110,7 +110,10 @@ def _say_created(made: Json) -> None:
 @wait_option
 @json_option
 def upgrade(addon: str, plan: str | None, app: str | None, wait: bool, as_json: bool) -> None:
-    """Change the plan of an add-on, up or down: `ADDON PLAN`, or `SERVICE:PLAN` alone."""
+    """Change the plan of an add-on, up or down.
+
+    `addons:upgrade ADDON PLAN`, or `addons:upgrade SERVICE:PLAN` when the app has one of that service.
+    """
     if plan is None:
         service, colon, _ = addon.partition(":")
         if not colon or "::" in addon:
@@ -148,7 +151,10 @@ def _change_plan(client: Client, found: Json, wanted: str, wait: bool) -> Json:
 @optional_app_option
 @json_option
 def rename(old: str, new: str, app: str | None, as_json: bool) -> None:
-    """Give an add-on another name; config vars and attachments keep theirs."""
+    """Give an add-on another name.
+
+    Its attachments, and so the config vars, keep theirs.
+    """
     with connect() as client:
         found = resolve(client, old, app)
         with Progress(f"Renaming {found['name']} to {new}"):

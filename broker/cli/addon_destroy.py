@@ -26,7 +26,8 @@ def destroy(
 ) -> None:
     """Destroy add-ons for ever, with their data."""
     with connect() as client:
-        chosen = [_on_app(resolve(client, key, app), app) for key in addons]
+        found = (_on_app(resolve(client, key, app), app) for key in addons)
+        chosen = list({addon["id"]: addon for addon in found}.values())
         for owner in dict.fromkeys(addon["app"]["name"] for addon in chosen):
             names = ", ".join(addon["name"] for addon in chosen if addon["app"]["name"] == owner)
             require_name(owner, confirm, f"This destroys {names} on {owner} for ever, with all data.")

@@ -183,7 +183,10 @@ def _dashboard(client: Client, key: str, app: str | None) -> str | None:
 @optional_app_option
 @json_option
 def wait(addon: str | None, app: str | None, as_json: bool) -> None:
-    """Wait until add-ons are created or destroyed: the one named, or all pending ones."""
+    """Wait until add-ons are created or destroyed.
+
+    Without a name, for all pending ones (of the app, if one is given).
+    """
     with connect() as client:
         if addon:
             chosen = [resolve(client, addon, app)]
@@ -215,7 +218,10 @@ def _awaited(client: Client, addon: Json) -> Json:
 @optional_app_option
 @json_option
 def operations(addon: str, app: str | None, as_json: bool) -> None:
-    """Show what was done to an add-on, what is pending, why, and when the next attempt is."""
+    """Show what was done to an add-on, and what is pending.
+
+    With the reason, the attempts made and the time of the next one.
+    """
     with connect() as client:
         found = resolve(client, addon, app)
         runs = operations_of(client, found)

@@ -86,7 +86,10 @@ def info(name: str | None, app: str | None, as_json: bool) -> None:
 @optional_app_option
 @json_option
 def rename(names: tuple[str, ...], app: str | None, as_json: bool) -> None:
-    """Give an app another name: `rename OLD NEW`, or `rename NEW --app OLD`."""
+    """Give an app another name.
+
+    `apps:rename OLD NEW`, or `apps:rename NEW --app OLD`.
+    """
     if len(names) > 2 or (len(names) == 1 and not app):
         raise click.UsageError("Give the old name and the new one, or --app OLD and the new one.")
     old, new = (names[0], names[1]) if len(names) == 2 else (str(app), names[0])

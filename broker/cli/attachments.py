@@ -22,7 +22,10 @@ from broker.cli.waiting import newest_version
 def attach(
     addon: str, app: str, attach_as: str | None, credential: str | None, confirm: str | None, as_json: bool
 ) -> None:
-    """Attach an add-on to an app (also to a second one), which gets its config vars."""
+    """Attach an add-on to an app, also to a second one.
+
+    The app gets its config vars; NAME of --as comes first in theirs.
+    """
     from broker.cli.addons import resolve
 
     with connect() as client:
@@ -53,7 +56,10 @@ def _attach(client: Client, body: Json, word: str | None) -> Json:
 @app_option
 @json_option
 def detach(attachment: str, app: str, as_json: bool) -> None:
-    """Take an attachment off an app, with the config vars it gave; the add-on stays."""
+    """Take an attachment off an app; the add-on stays.
+
+    The config vars that the attachment gave go with it.
+    """
     with connect() as client:
         found = client.get(f"/apps/{segment(app)}/addon-attachments/{segment(attachment)}")
         with Progress(f"Detaching {found['name']} ({found['addon']['name']}) from {app}") as progress:

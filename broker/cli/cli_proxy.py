@@ -29,7 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
-    (b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+    (b"connection", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
      b"trailer", b"transfer-encoding", b"upgrade")
 )  # fmt: skip
 """Headers of one connection (RFC 9110 §7.6.1), which are not forwarded."""
@@ -86,7 +86,7 @@ async def serve(listener: socket.socket, upstream: str) -> None:
     timeout = httpx.Timeout(None, connect=10.0)
     async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=not is_loopback(upstream)) as client:
         config = uvicorn.Config(
-            Forwarder(client, upstream, local), log_level="error", access_log=False, lifespan="off", ws="none",
+            Forwarder(client, upstream, local), log_level="critical", access_log=False, lifespan="off", ws="none",
             server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
         )  # fmt: skip
         await uvicorn.Server(config).serve(sockets=[listener])

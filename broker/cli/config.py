@@ -98,7 +98,8 @@ def set_(assignments: tuple[str, ...], app: str, from_stdin: str | None, as_json
 def unset(names: tuple[str, ...], app: str, as_json: bool) -> None:
     """Remove config vars, in one release."""
     with connect() as client:
-        absent = [name for name in names if name not in client.get(config_path(app))]
+        before = client.get(config_path(app))
+        absent = [name for name in names if name not in before]
         if absent:
             warn(f"{app} has no config var {', '.join(absent)}.")
         after = change(client, app, dict.fromkeys(names), f"Unsetting {', '.join(names)} on {app}")

@@ -92,10 +92,10 @@ def current_login() -> Login:
     """
     url, token = os.environ.get("BROKER_URL"), os.environ.get("BROKER_TOKEN")
     if url and token:
-        return Login(normal_url(url), token, from_env=True)
+        return Login(normal_url(url), sound_token(token), from_env=True)
     stored = stored_login()
     if token:
-        return Login(stored.url if stored else DEFAULT_URL, token, from_env=True)
+        return Login(stored.url if stored else DEFAULT_URL, sound_token(token), from_env=True)
     if url:
         wanted = normal_url(url)
         if stored and stored.url == wanted:
@@ -115,8 +115,12 @@ def normal_url(url: str) -> str:
     """A base URL without trailing slash, checked to be http(s) with a host and no credentials in it."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        wrong = bool(parts.port and not 0 < parts.port < 65536) or any(char.isspace() for char in parts.netloc)
+    except ValueError:
+        parts, wrong = urlsplit(""), True
+    if wrong or parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(
             f"{url!r} is no URL of a broker.", "It looks like http://127.0.0.1:5000 or https://broker.example.com."
         )
@@ -125,6 +129,17 @@ def normal_url(url: str) -> str:
             "The URL of the broker must not carry a user or password.", "Use `broker login`, or BROKER_TOKEN."
         )
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def sound_token(token: str) -> str:
+    """A token that can stand in a header, without blanks around it.
+
+    Raises: CliError, which does not repeat it.
+    """
+    bare = token.strip()
+    if not bare or any(not "!" <= char <= "~" for char in bare):
+        raise CliError("BROKER_TOKEN holds no token: it has characters that none has.", "Copy it again.")
+    return bare
 
 
 def is_loopback(url: str) -> bool:

@@ -19,7 +19,9 @@ ACCEPTED_HOSTS = ("localhost", "127.0.0.1")
 @click.command()
 @json_option
 def env(as_json: bool) -> None:
-    """Print the variables that point the Heroku CLI here: eval "$(broker env)".
+    """Print the variables that point the Heroku CLI here.
+
+    Use them with: eval "$(broker env)"
 
     The token is among them. A broker on another machine needs `broker cli-proxy`.
     """

@@ -48,7 +48,7 @@ def _newest(client: Client, app: str, count: int) -> list[Json]:
 @click.option("-s", "--shell", is_flag=True, help="Print its config vars as NAME=value lines for a shell, alone.")
 @json_option
 def info(release: str | None, app: str, shell: bool, as_json: bool) -> None:
-    """Show a release (the newest, unless named) with the config vars it had."""
+    """Show a release, the newest unless named, and its config vars."""
     with connect() as client:
         found = _find(client, app, release)
         variables = client.get(f"/apps/{segment(app)}/releases/{found['version']}/config-vars")
@@ -97,7 +97,10 @@ def number_of(release: str) -> str:
 @app_option
 @json_option
 def rollback(release: str | None, app: str, as_json: bool) -> None:
-    """Go back to the config of an earlier release (the last but one, unless named), by making a new one."""
+    """Go back to the config of an earlier release.
+
+    That makes a new release. Unless one is named, it is the last but one that is gone back to.
+    """
     with connect() as client:
         found = _find(client, app, release) if release else _previous(client, app)
         with Progress(f"Rolling back {app} to v{found['version']}") as progress:

@@ -24,7 +24,9 @@ _NO_COMMAND = 127
 @app_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND…")
 def run(app: str, command: tuple[str, ...]) -> int:
-    """Run a command with the config vars of an app in its environment; its exit status becomes ours.
+    """Run a command with the config vars of an app.
+
+    They are added to the environment of the command, and its exit status becomes that of broker.
 
     broker run --app intu-jokes -- python manage.py migrate
 

@@ -58,7 +58,7 @@ def migrate() -> None:
 @click.command()
 @json_option
 def settings(as_json: bool) -> int:
-    """Show every setting: its value, its unit, and where it comes from; secrets are masked."""
+    """Show every setting and its value; secrets are masked."""
     from broker import server
 
     return server.print_settings(as_json)

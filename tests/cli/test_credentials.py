@@ -45,10 +45,33 @@ def test_a_login_does_not_show_its_token() -> None:
     assert "secret" not in repr(Login("http://x", "secret"))
 
 
-@pytest.mark.parametrize("url", ["", "example.com", "ftp://x", "http://u:p@host", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "example.com",
+        "ftp://x",
+        "http://u:p@host",
+        "http://",
+        "http://h:99999",
+        "http://h:x",
+        "http://a b",
+        "http://[::1",
+    ],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(CliError):
         normal_url(url)
+
+
+def test_a_token_that_cannot_be_sent_is_refused_and_not_told(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_URL", "http://127.0.0.1:1")
+    for token in ("sec\nret", "sécret"):
+        monkeypatch.setenv("BROKER_TOKEN", token)
+        result = broker("whoami")
+        assert result.status == Exit.FAILED
+        assert "BROKER_TOKEN" in result.err
+        assert "ret" not in result.err
 
 
 def test_a_broken_credentials_file_is_told_with_what_to_do(broker: Broker, cli_home: Path) -> None:
