@@ -1,6 +1,7 @@
 """What tests ask about processes that are not children of theirs."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -27,3 +28,18 @@ def exists(pid: int) -> bool:
             return status.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return not os.path.isdir("/proc/self")
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """Every process below this one, with its arguments."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [
+        (int(child), int(parent), args) for child, parent, args in (line.split(None, 2) for line in shown.splitlines())
+    ]
+    found: dict[int, str] = {}
+    front = {pid}
+    while front:
+        below = {child: args for child, parent, args in rows if parent in front and child not in found}
+        found |= below
+        front = set(below)
+    return found

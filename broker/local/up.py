@@ -32,11 +32,11 @@ def run(home: Path | None, port: int | None, ready_file: Path | None, console: C
     """
     console = console or Console()
     try:
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
         with opened(home or default_home()) as held:
+            if ready_file is not None:
+                ready_file.unlink(missing_ok=True)
             return asyncio.run(_Stack(held, _broker_port(held, port), console).run(ready_file))
-    except (HomeError, ServiceError, EngineError) as error:
+    except HomeError as error:
         console.trouble(str(error))
         return 1
 
@@ -49,19 +49,22 @@ class _Stack:
         self._port = port
         self._console = console
         self._supervisor = Supervisor(console.trouble)
-        self._pids = home.path / "children"
 
     async def run(self, ready_file: Path | None) -> int:
         stop = self._stop_requested()
-        living = asyncio.create_task(self._live(ready_file))
-        try:
-            await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if living.done():
-                living.result()  # it only ends by failing
-        finally:
-            living.cancel()
-            with self._console.step("Stopping"):
-                await self._supervisor.stop()
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+            living = asyncio.create_task(self._live(client, ready_file))
+            try:
+                await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+                if living.done():
+                    living.result()  # it only ends by failing
+            except (HomeError, ServiceError, EngineError) as error:
+                self._console.trouble(str(error))
+                return 1
+            finally:
+                living.cancel()
+                with self._console.step("Stopping"):
+                    await self._supervisor.stop()
         return 0
 
     def _stop_requested(self) -> asyncio.Future[None]:
@@ -76,30 +79,29 @@ class _Stack:
                 first.set_result(None)
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
+                loop.add_signal_handler(number, on_signal)
         return first
 
-    async def _live(self, ready_file: Path | None) -> None:
-        home = self._home
-        leftovers.end(self._pids)
+    async def _live(self, client: httpx.AsyncClient, ready_file: Path | None) -> None:
+        home, children = self._home, self._home.path / "children"
+        leftovers.end(children)
         await _wait_for_ports({"the broker": self._port, **programs.ports(home)}, home.path / "state.json")
         home.make_secret_key()
         account, manifests = demo_account(home), render_manifests(home)
         database_url = await self._start_database()
-        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
-            seed = write_seed(home, account, manifests)
-            keepers = self._supervisor.launch(
-                programs.broker_service(home, client, self._port, database_url, seed),
-                *(programs.provider_service(home, client, name, manifests) for name in programs.PROVIDERS),
-            )
-            await self._all_answer(keepers)
-            home.use_port("broker", self._port)
-            if ready_file is not None:
-                self._write_ready_file(ready_file, account, manifests)
-            self._console.welcome(programs.origin(self._port), account, home.path)
-            while True:
-                leftovers.note(self._pids, (keeper.pid for keeper in keepers))
-                await asyncio.sleep(_NOTE_S)
+        keepers = self._supervisor.launch(
+            programs.broker_service(home, client, self._port, database_url, write_seed(home, account, manifests)),
+            *(programs.provider_service(home, client, name, manifests) for name in programs.PROVIDERS),
+        )
+        await self._all_answer(keepers)
+        home.use_port("broker", self._port)
+        if ready_file is not None:
+            self._write_ready_file(ready_file, account, manifests)
+        self._console.welcome(programs.origin(self._port), account, home.path)
+        while True:
+            leftovers.note(children, (keeper.pid for keeper in keepers))
+            await asyncio.sleep(_NOTE_S)
 
     async def _start_database(self) -> str:
         database = Database(self._home)
