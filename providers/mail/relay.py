@@ -4,6 +4,7 @@ A crash between the upstream's "accepted" and our note of it sends that message 
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import ssl
@@ -34,14 +35,19 @@ class Relay:
         self._name = name
         self._now = now
         self._woken = asyncio.Event()
+        self._stopping = False
 
     def wake(self) -> None:
         self._woken.set()
 
+    def stop(self) -> None:
+        """End ``run`` after the message it is at. Cancelling alone is not enough: the SMTP client may swallow it."""
+        self._stopping = True
+        self._woken.set()
+
     async def run(self) -> None:
-        """Deliver until cancelled. What was not delivered by then stays queued."""
-        while True:
-            self._woken.clear()
+        """Deliver until stopped. What was not delivered by then stays queued."""
+        while not self._stopping:
             parcels = await asyncio.to_thread(self._outbox.due)
             if parcels:
                 await self._deliver(parcels)
@@ -51,17 +57,18 @@ class Relay:
     async def _sleep(self) -> None:
         next_at = await asyncio.to_thread(self._outbox.next_at)
         wait = _IDLE_S if next_at is None else min(max(next_at - self._now().timestamp(), 0.01), _IDLE_S)
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), wait)
-        except TimeoutError:
-            return
+        # Cleared after the wait and before the next look: whoever sets it in between has his message seen by that look.
+        if not self._stopping:
+            self._woken.clear()
 
     async def _deliver(self, parcels: list[Parcel]) -> None:
         """One connection for the whole batch. When it cannot be had, or breaks, the rest of the batch waits."""
         remaining = list(parcels)
         try:
             async with self._client() as client:
-                while remaining:
+                while remaining and not self._stopping:
                     replies = await _send(client, remaining[0])
                     await asyncio.to_thread(self._outbox.settle, remaining.pop(0), replies)
         except (aiosmtplib.SMTPException, OSError) as error:

@@ -22,6 +22,7 @@ from providers.mail.submission import SubmissionServer
 
 _PASSWORD = "smtp-password"  # noqa: S105 (the label the password is derived under)
 _RESTART_S = 5
+_FINISH_S = 3
 
 log = logging.getLogger("provider.mail")
 
@@ -75,6 +76,9 @@ class MailService:
 
     async def stop(self) -> None:
         await self._server.stop()
+        if self._relay is not None:
+            self._relay.stop()
+            await asyncio.wait(self._tasks, timeout=_FINISH_S, return_when=asyncio.FIRST_COMPLETED)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -133,10 +137,10 @@ def _change_message(plan: Plan, used: int) -> str:
 
 
 async def _forever(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Keep a background worker going: a full disk, say, ends one round of it and not the worker."""
+    """Keep a background worker going until it ends by itself: a full disk, say, ends one round of it and not the worker."""
     while True:
         try:
-            await run()
+            return await run()
         except Exception:  # boundary: nobody else would notice; the log has it, and the work is still in the database
             log.exception("background work failed, starting it again")
             await asyncio.sleep(_RESTART_S)
