@@ -22,7 +22,7 @@ from broker.cli.credentials import (
 )
 from broker.cli.errors import CliError, NotLoggedIn, Refused
 from broker.cli.options import json_option
-from broker.cli.output import card, note, say, say_json, warn
+from broker.cli.output import clean, note, say, say_json, warn
 
 _LIFETIME_S = 30 * 24 * 3600
 
@@ -139,12 +139,10 @@ def whoami(as_json: bool) -> None:
     """Show the account that commands act for."""
     with connect() as client:
         account = client.get("/account")
-        if as_json:
-            say_json(account)
-        elif sys.stdout.isatty():
-            say(card({"Email": account["email"], "Broker": client.url}))
-        else:
-            say(account["email"])
+    if as_json:
+        say_json({**account, "broker_url": client.url})
+    else:
+        say(clean(account["email"]))
 
 
 @click.command("auth:token")

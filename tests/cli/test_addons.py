@@ -41,6 +41,17 @@ def test_a_list_shows_price_state_and_where_each_add_on_is_attached() -> None:
     ]
 
 
+def test_an_attachment_of_an_add_on_that_is_not_listed_is_shown_with_its_payer() -> None:
+    foreign = {
+        "name": "SHARED",
+        "app": {"name": "demo"},
+        "addon": {"id": "x", "name": "their-db", "app": {"name": "other"}},
+    }
+    [_, _, row, branch] = listing([], [foreign], "demo").splitlines()
+    assert row.split() == ["?", "(their-db)", "?", "(billed", "to", "other)"]
+    assert branch == "└─ as SHARED"
+
+
 def plan(name: str, cents: int, **features: Any) -> dict[str, Any]:
     price = {"cents": cents, "contract": False, "unit": "month"}
     return {"name": name, "human_name": name.partition(":")[2].title(), "price": price, "features": features}

@@ -50,6 +50,17 @@ def test_bash_gets_options_and_the_names_of_apps(program: Path, cli_home: Path, 
     assert completed("broker config --app in", program, cli_home, **login) == ["intu-jokes"]
 
 
+def test_bash_gets_the_add_ons_of_the_app_and_the_plans_of_the_service(
+    program: Path, cli_home: Path, canned: Canned
+) -> None:
+    canned.answer("GET /apps/demo/addons", 200, [{"name": "demo-db"}, {"name": "my-redis"}])
+    canned.answer("GET /addon-services/redis/plans", 200, [{"name": "redis:free"}, {"name": "redis:mini"}])
+    login = {"BROKER_URL": canned.url, "BROKER_TOKEN": "t"}
+    assert completed("broker addons:info -a demo d", program, cli_home, **login) == ["demo-db"]
+    assert completed("broker addons:info d", program, cli_home, BROKER_APP="demo", **login) == ["demo-db"]
+    assert completed("broker addons:create redis:m", program, cli_home, **login) == ["mini"]
+
+
 def test_completion_without_a_login_offers_nothing_and_says_nothing(program: Path, cli_home: Path) -> None:
     assert completed("broker config --app in", program, cli_home) == []
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from broker.cli.main import ALIASES, COMMANDS, load
-from tests.cli.conftest import Broker
+from tests.cli.conftest import Broker, Canned
 
 
 def test_broker_alone_lists_every_command_by_topic(broker: Broker) -> None:
@@ -71,9 +72,13 @@ def test_the_version_is_told_without_loading_the_heavy_libraries() -> None:
     assert done.stdout.startswith("broker ")
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = f"{sys.executable} -m broker | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+def test_a_reader_that_leaves_early_is_no_error(canned: Canned) -> None:
+    canned.answer("GET /apps/demo/config-vars", 200, {f"NAME_{number}": "x" * 500 for number in range(500)})
+    command = f"{sys.executable} -m broker config -s -a demo | head -1; exit ${{PIPESTATUS[0]}}"
+    login = {"BROKER_URL": canned.url, "BROKER_TOKEN": "t"}
+    done = subprocess.run(
+        ["bash", "-c", command], env={**os.environ, **login}, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
