@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import click
 
+from broker.cli.addon_listing import attached_as, listing, with_foreign
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError, NotFound, RefusedMissing
 from broker.cli.options import addon_argument, json_option, optional_app_option
 from broker.cli.output import (
     card,
-    clean,
     heading,
     max_price,
     moment,
@@ -23,7 +23,6 @@ from broker.cli.output import (
     say,
     say_json,
     state_word,
-    table,
 )
 from broker.cli.progress import Progress
 from broker.cli.waiting import PENDING, reason, wait_for_addon
@@ -56,66 +55,15 @@ def list_(app: str | None, everything: bool, as_json: bool) -> None:
         found = client.get_all(f"/apps/{segment(one)}/addons" if one else "/addons")
         attachments = client.get_all("/addon-attachments")
     if as_json:
-        say_json([{**addon, "attachments": _of(addon, attachments)} for addon in found])
+        say_json([{**addon, "attachments": attached_as(addon, attachments)} for addon in found])
         return
-    if not found:
+    shown = with_foreign(found, attachments, one)
+    if not shown:
         where = f"{one} has no add-ons." if one else "You have no add-ons."
         note(f"{where} See what there is with `broker addons:services`.")
         return
     heading(f"{one} Configured Add-ons" if one else "Add-ons of all apps")
-    say(listing(found, attachments, one))
-
-
-def _of(addon: Json, attachments: list[Json]) -> list[Json]:
-    return [item for item in attachments if item["addon"]["id"] == addon["id"]]
-
-
-def listing(found: list[Json], attachments: list[Json], app: str | None) -> str:
-    """A line for each add-on with its price and state, and below it the attachments that matter to the app."""
-    headings = ["Add-on", "Plan", "Price", "Max price", "State"]
-    rows: list[list[str]] = []
-    below: dict[int, list[str]] = {}
-    found = [
-        *found,
-        *(_unlisted(item) for item in attachments if app and item["app"]["name"] == app and not _in(item, found)),
-    ]
-    for addon in sorted(found, key=lambda item: (item["app"]["name"], item["plan"]["name"], item["name"])):
-        amount = addon.get("billed_price") or addon["plan"].get("price")
-        foreign = app is not None and addon["app"]["name"] != app
-        title = f"{addon['addon_service']['name']} ({addon['name']})"
-        plan = addon["plan"]["name"].partition(":")[2]
-        cost = [f"(billed to {addon['app']['name']})", ""] if foreign else [price(amount), max_price(amount)]
-        rows.append([title, plan, *cost, state_word(addon["state"])])
-        below[len(rows)] = _branches(_of(addon, attachments), app)
-    lines = table(rows, headings).splitlines()
-    body = [line for number, row in enumerate(lines[2:], 1) for line in (_painted(row), *below[number])]
-    return "\n".join([*lines[:2], *body])
-
-
-def _in(attachment: Json, found: list[Json]) -> bool:
-    return any(addon["id"] == attachment["addon"]["id"] for addon in found)
-
-
-def _unlisted(attachment: Json) -> Json:
-    """What an attachment tells about an add-on of an app that the list does not cover."""
-    addon = attachment["addon"]
-    return {**addon, "plan": {"name": "?:?"}, "addon_service": {"name": "?"}, "state": ""}
-
-
-def _branches(attachments: list[Json], app: str | None) -> list[str]:
-    names = [
-        f"as {item['name']}" + ("" if item["app"]["name"] == app else f" on {item['app']['name']}")
-        for item in sorted(
-            attachments, key=lambda item: (item["app"]["name"] != app, item["app"]["name"], item["name"])
-        )
-    ]
-    return [f"{'└─' if index == len(names) - 1 else '├─'} {clean(name)}" for index, name in enumerate(names)]
-
-
-def _painted(row: str) -> str:
-    """The row with its last word, the state, in colour."""
-    head, _, word = row.rpartition(" ")
-    return f"{head} {paint_state(word)}"
+    say(listing(shown, attachments, one))
 
 
 @click.command()

@@ -38,8 +38,8 @@ def _section(title: str, lines: list[str]) -> None:
 
 
 @click.command()
-@app_argument
-@optional_app_option
+@click.argument("name", required=False, metavar="[APP]")
+@click.option("-a", "--app", metavar="APP", help="Its name, as an option.")
 @click.option("--region", metavar="REGION", help="Where it is to run.")
 @json_option
 def create(name: str | None, app: str | None, region: str | None, as_json: bool) -> None:

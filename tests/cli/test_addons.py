@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.cli.addons import listing
+from broker.cli.addon_listing import listing, with_foreign
 from broker.cli.services import comparison
 from tests.cli.conftest import Broker, Canned
 
@@ -47,7 +47,7 @@ def test_an_attachment_of_an_add_on_that_is_not_listed_is_shown_with_its_payer()
         "app": {"name": "demo"},
         "addon": {"id": "x", "name": "their-db", "app": {"name": "other"}},
     }
-    [_, _, row, branch] = listing([], [foreign], "demo").splitlines()
+    [_, _, row, branch] = listing(with_foreign([], [foreign], "demo"), [foreign], "demo").splitlines()
     assert row.split() == ["?", "(their-db)", "?", "(billed", "to", "other)"]
     assert branch == "└─ as SHARED"
 

@@ -1,0 +1,60 @@
+"""How a list of add-ons looks: a line for each with price and state, and its attachments below it. Pure functions."""
+
+from __future__ import annotations
+
+from broker.cli.client import Json
+from broker.cli.output import clean, max_price, paint_state, price, state_word, table
+
+_HEADINGS = ("Add-on", "Plan", "Price", "Max price", "State")
+
+
+def attached_as(addon: Json, attachments: list[Json]) -> list[Json]:
+    """Those of the attachments that are of this add-on."""
+    return [item for item in attachments if item["addon"]["id"] == addon["id"]]
+
+
+def with_foreign(addons: list[Json], attachments: list[Json], app: str | None) -> list[Json]:
+    """The add-ons, and those which the app sees only through an attachment, with as much as that tells of them."""
+    listed = {addon["id"] for addon in addons}
+    foreign = {
+        item["addon"]["id"]: {**item["addon"], "plan": {"name": "?:?"}, "addon_service": {"name": "?"}, "state": ""}
+        for item in attachments
+        if app is not None and item["app"]["name"] == app and item["addon"]["id"] not in listed
+    }
+    return [*addons, *foreign.values()]
+
+
+def listing(addons: list[Json], attachments: list[Json], app: str | None) -> str:
+    """The list of one app, or of all when it is None."""
+    ordered = sorted(addons, key=lambda addon: (addon["app"]["name"], addon["plan"]["name"], addon["name"]))
+    heading, rule, *rows = table([_row(addon, app) for addon in ordered], _HEADINGS).splitlines()
+    body: list[str] = []
+    for row, addon in zip(rows, ordered, strict=True):
+        body += [_painted(row, addon), *_branches(attached_as(addon, attachments), app)]
+    return "\n".join([heading, rule, *body])
+
+
+def _row(addon: Json, app: str | None) -> tuple[str, ...]:
+    """The cells of an add-on. What another app pays for has no price here."""
+    amount = addon.get("billed_price") or addon["plan"].get("price")
+    owner = addon["app"]["name"]
+    cost = (price(amount), max_price(amount)) if app in (None, owner) else (f"(billed to {owner})", "")
+    title = f"{addon['addon_service']['name']} ({addon['name']})"
+    return title, addon["plan"]["name"].partition(":")[2], *cost, state_word(addon["state"])
+
+
+def _painted(row: str, addon: Json) -> str:
+    """The row with the state at its end in colour."""
+    word = state_word(addon["state"])
+    return row.removesuffix(word) + paint_state(word) if word else row
+
+
+def _branches(attachments: list[Json], app: str | None) -> list[str]:
+    """A line for each attachment, those of the app itself first."""
+
+    def place(item: Json) -> tuple[bool, str, str]:
+        return item["app"]["name"] != app, item["app"]["name"], item["name"]
+
+    ordered = sorted(attachments, key=place)
+    names = [f"as {item['name']}" + (f" on {item['app']['name']}" if place(item)[0] else "") for item in ordered]
+    return [f"{'└─' if number == len(names) else '├─'} {clean(name)}" for number, name in enumerate(names, 1)]
