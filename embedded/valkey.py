@@ -76,17 +76,23 @@ def spawn(
 
 
 def limit_memory(pid: int, directory: Path, memory_bytes: int) -> None:
-    """Move the memory bound of a running server, where the system can (Linux); elsewhere the next start brings it."""
+    """Move the memory bound of a running server, where the system can (Linux); elsewhere the next start brings it.
+
+    Raises: EngineError, when the server ended meanwhile, say.
+    """
     if sys.platform != "linux":
         return
     limit = _limit(memory_bytes)
     # The kernel lets only a process of the same account do this, so a child takes the server's account to do it.
-    subprocess.run(
-        ["/bin/sh", "-c", ":"],
-        check=True,
-        preexec_fn=lambda: _move(pid, limit),
-        **unprivileged(owner_of=directory).popen(),
-    )
+    try:
+        subprocess.run(
+            ["/bin/sh", "-c", ":"],
+            check=True,
+            preexec_fn=lambda: _move(pid, limit),
+            **unprivileged(owner_of=directory).popen(),
+        )
+    except subprocess.SubprocessError:
+        raise EngineError(f"The memory limit of process {pid} cannot be changed.") from None
 
 
 def _from_wheel() -> str | None:

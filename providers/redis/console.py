@@ -56,14 +56,14 @@ class Console:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def ready(self) -> bool:
-        """Whether the instance serves; False also while it reads its file."""
+    async def serving_pid(self) -> int | None:
+        """The process that serves on this port as ours; None also while it reads its file."""
         try:
             # Under memory pressure the server closes the hungriest connections; ours is not to be among them.
             await self._ask("CLIENT", "NO-EVICT", "ON")
+            return int((await self._ask("INFO", "server"))["process_id"])
         except ConsoleError:
-            return False
-        return True
+            return None
 
     async def figures(self) -> Figures:
         """Raises: ConsoleError."""

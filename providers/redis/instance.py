@@ -27,7 +27,11 @@ _LOCK = "lock"
 
 
 class InstanceError(Exception):
-    """The instance cannot be started; the text says why and what helps."""
+    """The instance cannot be started; the text says so to its user, `detail` says more to the operator."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 class PortTaken(InstanceError):
@@ -49,9 +53,9 @@ class Instance:
 
         Raises: InstanceError.
         """
-        self._prepare()
         lock = await self._take_lock()
         try:
+            self._prepare()
             self._process = self._spawn(lock)
         finally:
             os.close(lock)  # from here on the child alone holds the lock, to its last breath
@@ -87,7 +91,7 @@ class Instance:
     async def change_plan(self, plan: Plan) -> None:
         """Hold the running process to another plan, without a pause for its clients.
 
-        Raises: ConsoleError, with the old plan in the blueprint; the next start goes back to it.
+        Raises: ConsoleError, EngineError; then the blueprint still has the old plan, and the next start goes back to it.
         """
         assert self._process is not None
         room = max(plan, self.blueprint.plan, key=lambda each: each.memory_bytes)
@@ -99,7 +103,6 @@ class Instance:
             self._forget_keys()
 
     def _prepare(self) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.blueprint.plan.persistent:
             self._forget_keys()
         users = self._directory / conf.USERS_FILE
@@ -113,13 +116,14 @@ class Instance:
 
     async def _take_lock(self) -> int:
         """The directory's lock. A process that an earlier life of ours left behind is asked to end first."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + ORPHAN_TIMEOUT_S
             while not _locked(lock):
                 await self.console.shut_down()
                 if time.monotonic() > deadline:
-                    raise InstanceError(f"A Valkey process of an earlier run still works in {self._directory}; end it.")
+                    raise InstanceError("Its last process has not ended yet.", f"It works in {self._directory}.")
                 await asyncio.sleep(_POLL_S)
         except BaseException:
             os.close(lock)
@@ -139,20 +143,20 @@ class Instance:
 
     async def _served(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the process serves, or ends: whoever else is on its port may keep our connection waiting."""
-        serving, ending = asyncio.ensure_future(self._serving()), asyncio.ensure_future(_ended(process))
+        serving, ending = asyncio.ensure_future(self._serving(process.pid)), asyncio.ensure_future(_ended(process))
         try:
             await asyncio.wait({serving, ending}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
                 raise self._failure()
             if not serving.done():
-                raise InstanceError(f"Valkey did not begin to serve within {START_TIMEOUT_S:.0f} s.")
+                raise InstanceError(f"It did not begin to serve within {START_TIMEOUT_S:.0f} s.")
         finally:
             serving.cancel()
             ending.cancel()
             await asyncio.gather(serving, ending, return_exceptions=True)
 
-    async def _serving(self) -> None:
-        while not await self.console.ready():  # noqa: ASYNC110 (another process sets no event)
+    async def _serving(self, pid: int) -> None:
+        while await self.console.serving_pid() != pid:  # noqa: ASYNC110 (another process sets no event)
             await asyncio.sleep(_POLL_S)
 
     def _failure(self) -> InstanceError:
@@ -162,7 +166,7 @@ class Instance:
         if "Failed listening on port" in last.rpartition("Configuration loaded")[2]:
             port = self.blueprint.port
             return PortTaken(f"Port {port} is used by another program; the instance starts when it is free again.")
-        return InstanceError(f"Valkey ended at its start. The end of {self._directory / _LOG}:\n{last[-600:]}")
+        return InstanceError("It ended at its start.", f"The end of {self._directory / _LOG}:\n{last[-600:]}")
 
 
 def _locked(lock: int) -> bool:

@@ -65,8 +65,7 @@ class Keeper:
         """Stop the instance and leave it stopped. Safe to repeat."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
         await self.instance.stop()
         self._note(STOPPED)
 
@@ -88,10 +87,10 @@ class Keeper:
         try:
             await self.instance.start()
         except InstanceError as error:
-            self._note_down(str(error))
+            self._note_down(str(error), error.detail)
             return False
         except OSError as error:  # no descriptor, process or disk space left: it may be better at the next try
-            self._note_down(f"It cannot be started: {error.strerror}.")
+            self._note_down("It cannot be started.", str(error))
             return False
         self._note_up()
         return True
@@ -100,9 +99,9 @@ class Keeper:
         log.info("instance.up %s", self._name)
         self._note(None)
 
-    def _note_down(self, trouble: str) -> None:
+    def _note_down(self, trouble: str, detail: str = "") -> None:
         if trouble != self.trouble:
-            log.warning("instance.down %s %s", self._name, trouble)
+            log.warning("instance.down %s %s %s", self._name, trouble, detail)
         self._note(trouble)
 
     def _note(self, trouble: str | None) -> None:

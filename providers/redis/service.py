@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
+from embedded.processes import EngineError
 from providers.kit.dashboard import size
 from providers.kit.manifest import Manifest
 from providers.kit.secrets import ProviderKey
@@ -25,6 +27,8 @@ ALL_UP_WITHIN_S = 15.0
 UP_WITHIN_S = 10.0
 PORT_TRIES = 5
 EVICTION_OPTION = "maxmemory-policy"
+
+log = logging.getLogger("provider.redis")
 
 
 class RedisService:
@@ -72,7 +76,8 @@ class RedisService:
     async def deprovision(self, uuid: UUID) -> None:
         if keeper := self._keepers.pop(uuid, None):
             await keeper.end()
-        await asyncio.to_thread(shutil.rmtree, self._directory(uuid), ignore_errors=True)
+        if (directory := self._directory(uuid)).exists():
+            await asyncio.to_thread(shutil.rmtree, directory)
         self._store.set_extra(uuid, {})
 
     def keeper(self, uuid: UUID) -> Keeper | None:
@@ -89,8 +94,9 @@ class RedisService:
             except PortTaken:
                 await self._drop(uuid)
                 continue
-            except (InstanceError, OSError):
+            except (InstanceError, OSError) as error:
                 await self._drop(uuid)
+                log.warning("instance.failed %s %s %s", uuid, error, getattr(error, "detail", ""))
                 raise Refused("The Redis instance could not be started. Please try again later.", 503) from None
             return
         raise Refused("No free port was found for the Redis instance. Please try again later.", 503)
@@ -157,8 +163,9 @@ async def _apply(keeper: Keeper, plan: Plan) -> None:
                 f"Remove at least {size(used - plan.memory_bytes)} first."
             )
         await keeper.instance.change_plan(plan)
-    except ConsoleError as error:
-        raise Refused(f"The plan could not be changed: {error}. Please try again later.", 503) from None
+    except (ConsoleError, EngineError) as error:
+        log.warning("plan.unchanged %s", error)
+        raise Refused("The plan could not be changed at the moment. Please try again later.", 503) from None
 
 
 def _plan(name: str) -> Plan:
