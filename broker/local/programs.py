@@ -29,15 +29,14 @@ _ENGINE_PORTS: Mapping[str, str] = {"postgres": "DB_PORT", "mail": "SMTP_PORT"}
 
 def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_url: str, seed: Path) -> Service:
     """API and worker in one process."""
+    defaults = {"BROKER_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128", "BROKER_PUBLIC_URL": origin(port)}
     told = {
         "DATABASE_URL": database_url,
         "BROKER_SECRET_KEY_FILE": str(home.secret_key),
         "BROKER_SEED_FILE": str(seed),
-        "BROKER_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128",
-        "BROKER_PUBLIC_URL": origin(port),
     }
     arguments = ["broker", "serve", "--with-worker", "--host", LOOPBACK, "--port", str(port)]
-    environment = {**_inherited("BROKER_"), **told}
+    environment = {**defaults, **_inherited("BROKER_"), **told}
     environment.pop("BROKER_SECRET_KEY", None)  # the home's own key is the one that its data is sealed under
     return _service("the broker", arguments, environment, home.log("broker"), client, port)
 

@@ -49,6 +49,7 @@ class _Stack:
         self._port = port
         self._console = console
         self._supervisor = Supervisor(console.trouble)
+        self._children = home.path / "children"
 
     async def run(self, ready_file: Path | None) -> int:
         stop = self._stop_requested()
@@ -65,6 +66,7 @@ class _Stack:
                 living.cancel()
                 with self._console.step("Stopping"):
                     await self._supervisor.stop()
+                self._children.unlink(missing_ok=True)
         return 0
 
     def _stop_requested(self) -> asyncio.Future[None]:
@@ -84,9 +86,10 @@ class _Stack:
         return first
 
     async def _live(self, client: httpx.AsyncClient, ready_file: Path | None) -> None:
-        home, children = self._home, self._home.path / "children"
-        leftovers.end(children)
-        await _wait_for_ports({"the broker": self._port, **programs.ports(home)}, home.path / "state.json")
+        home = self._home
+        patience_s = _PORT_WAIT_S if leftovers.end(self._children) else 0.0
+        ports = {"the broker": self._port, **programs.ports(home)}
+        await _wait_for_ports(ports, patience_s, home.path / "state.json")
         home.make_secret_key()
         account, manifests = demo_account(home), render_manifests(home)
         database_url = await self._start_database()
@@ -94,14 +97,18 @@ class _Stack:
             programs.broker_service(home, client, self._port, database_url, write_seed(home, account, manifests)),
             *(programs.provider_service(home, client, name, manifests) for name in programs.PROVIDERS),
         )
+        self._note(keepers)
         await self._all_answer(keepers)
         home.use_port("broker", self._port)
         if ready_file is not None:
             self._write_ready_file(ready_file, account, manifests)
         self._console.welcome(programs.origin(self._port), account, home.path)
         while True:
-            leftovers.note(children, (keeper.pid for keeper in keepers))
+            self._note(keepers)
             await asyncio.sleep(_NOTE_S)
+
+    def _note(self, keepers: list[Keeper]) -> None:
+        leftovers.note(self._children, (keeper.pid for keeper in keepers))
 
     async def _start_database(self) -> str:
         database = Database(self._home)
@@ -140,12 +147,12 @@ def _broker_port(home: Home, wanted: int | None) -> int:
     return DEFAULT_PORT if wanted is None and home.known_port("broker") is None else home.port("broker")
 
 
-async def _wait_for_ports(wanted: dict[str, int], state: Path) -> None:
-    """Wait for ports that a stack just killed is about to release.
+async def _wait_for_ports(wanted: dict[str, int], patience_s: float, state: Path) -> None:
+    """Check that the ports are free, and wait for those that a stack just killed is about to release.
 
     Raises: HomeError when another program keeps one of them.
     """
-    deadline = asyncio.get_running_loop().time() + _PORT_WAIT_S
+    deadline = asyncio.get_running_loop().time() + patience_s
     while taken := {name: port for name, port in wanted.items() if not port_is_free(port)}:
         if asyncio.get_running_loop().time() > deadline:
             name, port = next(iter(taken.items()))

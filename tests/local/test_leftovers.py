@@ -14,7 +14,7 @@ def test_only_programs_of_ours_are_ended(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", WAIT, "-m", "http.server"])
     try:
         leftovers.note(tmp_path / "children", [ours.pid, None, stranger.pid])
-        leftovers.end(tmp_path / "children")
+        assert leftovers.end(tmp_path / "children")
         assert ours.wait(10) == -9
         assert stranger.poll() is None
     finally:
@@ -24,5 +24,5 @@ def test_only_programs_of_ours_are_ended(tmp_path: Path) -> None:
 
 
 def test_a_first_start_has_no_leftovers(tmp_path: Path) -> None:
-    leftovers.end(tmp_path / "children")
+    assert not leftovers.end(tmp_path / "children")
     assert list(tmp_path.iterdir()) == []

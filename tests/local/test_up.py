@@ -186,8 +186,8 @@ def test_two_homes_side_by_side_and_one_that_was_killed_is_found_as_it_was(stack
     again = start(tmp_path / "home")
     assert again.ready == other.ready
     assert [health(origin) for origin in again.origins()] == [200, 200, 200, 200]
-    again.process.kill()  # of the supervisor alone: its children must not outlive it
     children = [*again.children()]
+    again.process.kill()  # of the supervisor alone: its children must not outlive it
     again.process.communicate()
     assert all(gone(pid) for pid in children)
     assert health(stack.ready["url"]) == 200
