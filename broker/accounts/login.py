@@ -1,0 +1,75 @@
+"""Signing in with e-mail address and password, and the brake on guessing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict, deque
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from broker.accounts.models import User
+from broker.accounts.passwords import password_fits
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.errors import RateLimited, Unauthorized
+from broker.kernel.secret import Secret
+
+ATTEMPTS: Final = 10
+WINDOW: Final = timedelta(minutes=1)
+_ADDRESSES: Final = 10_000
+
+
+class LoginThrottle:
+    """Counts failed attempts per e-mail address, in this process, for the addresses tried last."""
+
+    def __init__(self) -> None:
+        self._attempts: OrderedDict[bytes, deque[datetime]] = OrderedDict()
+
+    def begin(self, email: str, now: datetime) -> None:
+        """Count an attempt before it is checked, so that attempts at the same time count too.
+
+        Raises: RateLimited.
+        """
+        attempts = self._attempts.setdefault(_key(email), deque())
+        self._attempts.move_to_end(_key(email))
+        while attempts and attempts[0] <= now - WINDOW:
+            attempts.popleft()
+        if len(attempts) >= ATTEMPTS:
+            raise RateLimited("Too many failed logins for this e-mail address; wait a minute and try again.")
+        attempts.append(now)
+        if len(self._attempts) > _ADDRESSES:
+            self._attempts.popitem(last=False)
+
+    def succeeded(self, email: str) -> None:
+        """Forget the attempts: the right person is there."""
+        self._attempts.pop(_key(email), None)
+
+
+def _key(email: str) -> bytes:
+    return hashlib.sha256(email.casefold().encode(errors="surrogatepass")).digest()
+
+
+async def log_in(ctx: Context, throttle: LoginThrottle, email: str, password: Secret) -> Actor:
+    """The account's actor, with every scope. An unknown address costs as much time as a wrong password.
+
+    Raises: Unauthorized, RateLimited.
+    """
+    throttle.begin(email, ctx.clock.now())
+    user_id, address, hashed = await _account(ctx, email)
+    if not await password_fits(hashed, password) or user_id is None:
+        raise Unauthorized("Invalid e-mail address or password.")
+    throttle.succeeded(email)
+    async with ctx.database.transaction() as tx:
+        await tx.execute(update(User).where(User.id == user_id).values(last_login=ctx.clock.now()))
+    return Actor(user_id, address, frozenset({Scope.GLOBAL}))
+
+
+async def _account(ctx: Context, email: str) -> tuple[UUID | None, str, str | None]:
+    if not email.isprintable():
+        return None, email, None
+    statement = select(User.id, User.email, User.password_hash).where(func.lower(User.email) == email.lower())
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(statement)).one_or_none()
+    return (None, email, None) if row is None else (row.id, row.email, row.password_hash)

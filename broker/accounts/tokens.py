@@ -1,0 +1,28 @@
+"""API tokens: random, recognisable by their prefix, stored only as a hash with a hint."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Final
+
+from broker.kernel.secret import Secret
+
+PREFIX: Final = "HRKU-"
+_HIDDEN: Final = "*" * 10
+
+
+def new_token() -> Secret:
+    """A fresh token: the prefix and 32 random bytes as 43 url-safe characters."""
+    return Secret(PREFIX + secrets.token_urlsafe(32))
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token. A plain hash is enough: nobody guesses 32 random bytes."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
+def token_hint(token: Secret) -> str:
+    """`HRKU-abc**********wxyz`: enough for its owner to recognise it, and for the Heroku CLI to find its own."""
+    text = token.reveal()
+    return f"{text[:8]}{_HIDDEN}{text[-4:]}"
