@@ -10,6 +10,7 @@ import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from embedded.processes import open_log, unprivileged
 from embedded.valkey import limit_memory, spawn
@@ -151,9 +152,7 @@ class Instance:
             if not serving.done():
                 raise InstanceError(f"It did not begin to serve within {START_TIMEOUT_S:.0f} s.")
         finally:
-            serving.cancel()
-            ending.cancel()
-            await asyncio.gather(serving, ending, return_exceptions=True)
+            await cancelled(serving, ending)
 
     async def _serving(self, pid: int) -> None:
         while await self.console.serving_pid() != pid:  # noqa: ASYNC110 (another process sets no event)
@@ -167,6 +166,14 @@ class Instance:
             port = self.blueprint.port
             return PortTaken(f"Port {port} is used by another program; the instance starts when it is free again.")
         return InstanceError("It ended at its start.", f"The end of {self._directory / _LOG}:\n{last[-600:]}")
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel the tasks and wait for their ends. Asks again: inside the client library a cancellation may get lost."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
 
 
 def _locked(lock: int) -> bool:

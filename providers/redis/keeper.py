@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from providers.redis.instance import Instance, InstanceError
+from providers.redis.instance import Instance, InstanceError, cancelled
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 10.0
@@ -32,9 +32,9 @@ class Keeper:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def watching(self) -> bool:
-        """Whether the instance would be started again if it ended now."""
-        return self._task is not None and not self._task.done()
+    def abandoned(self) -> bool:
+        """Whether nobody would start the instance again if it ended now; only a bug of ours brings that about."""
+        return self._task is not None and self._task.done()
 
     def begin(self) -> None:
         """Start the instance and keep it up, however long its first start takes."""
@@ -64,8 +64,7 @@ class Keeper:
     async def end(self) -> None:
         """Stop the instance and leave it stopped. Safe to repeat."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         await self.instance.stop()
         self._note(STOPPED)
 

@@ -54,7 +54,7 @@ class RedisService:
 
     async def healthy(self) -> bool:
         """An instance that is down is its own matter: a tenant could bring that about, and it stops no request."""
-        return all(keeper.watching for keeper in self._keepers.values())
+        return not any(keeper.abandoned for keeper in self._keepers.values())
 
     async def provision(self, request: ProvisionRequest) -> Provisioned:
         plan = _plan(request.plan)

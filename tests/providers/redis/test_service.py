@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -189,3 +190,19 @@ async def test_the_health_of_the_provider_does_not_hang_on_one_instance(provider
     assert await keeper.until(lambda: keeper.trouble is not None, 10)
     assert (await provider.broker.get("/health")).status_code == 200
     assert await keeper.running(10)
+
+
+async def test_provisions_at_once_get_instances_of_their_own(provider: Provider) -> None:
+    tenants = await asyncio.gather(*(provider.provision() for _ in range(6)))
+    assert len({urlsplit(tenant.url).port for tenant in tenants}) == 6
+    for number, tenant in enumerate(tenants):
+        with tenant.client() as redis:
+            assert redis.dbsize() == 0
+            redis.set("mine", number)
+    assert [await provider.remove(tenant) for tenant in tenants] == [204] * 6
+
+
+async def test_the_same_provision_twice_at_once_makes_one_instance(provider: Provider) -> None:
+    uuid = uuid4()
+    first, second = await asyncio.gather(provider.provision(uuid=uuid), provider.provision(uuid=uuid))
+    assert first == second
