@@ -42,11 +42,13 @@ def test_an_address_that_the_heroku_cli_would_not_use_is_refused(url: str) -> No
 
 def test_the_printed_lines_can_be_evaluated(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKER_URL", "http://127.0.0.1:5123/")
-    monkeypatch.setenv("BROKER_TOKEN", "it's a $token")
-    lines = broker("env").out
+    monkeypatch.setenv("BROKER_TOKEN", "it's-a-$token")
+    result = broker("env")
+    assert result.status == 0, result.err
+    lines = result.out
     script = f'{lines}\nprintf %s "$HEROKU_API_KEY"; env | grep -c ^HEROKU_'
     done = subprocess.run(
         ["sh", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "it's a $token10\n"
+    assert done.stdout == "it's-a-$token10\n"
     assert set(json.loads(broker("env", "--json").out)) == NEEDED
