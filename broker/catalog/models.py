@@ -62,7 +62,8 @@ class Plan(Base):
     position: Mapped[int]
     price_cents: Mapped[int]
     currency: Mapped[str]
-    features: Mapped[dict[str, Any]]
+    features: Mapped[list[Any]]
+    """Pairs of label and value: jsonb would not keep the order of an object."""
     regions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     options_schema: Mapped[dict[str, Any] | None]
     meters: Mapped[list[Any]]

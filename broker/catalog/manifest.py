@@ -1,0 +1,247 @@
+"""The manifest: what a partner declares of a service. Parsing is pure and reports every fault; storing is `publish.py`.
+
+Source: the add-on manifest of Heroku's partner programme, with the extensions of docs/reference/manifest.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from broker.catalog.faults import Fault, ManifestFaults
+from broker.catalog.manifest_plans import SLUG, PlanSpec, read_plans
+from broker.catalog.reading import Node, TextRule, url_complaint
+from broker.kernel.ids import as_uuid
+from broker.kernel.secret import Secret
+
+MANY_PER_APP: Final = "many_per_app"
+ATTACHABLE: Final = "attachable"
+REQUIRES: Final = (MANY_PER_APP, ATTACHABLE, "syslog_drain", "log_input", "deploy_notify")
+CAPABILITIES: Final = ("list", "rotate", "attachment_credentials", "fork", "usage")
+REGIONS: Final = (
+    "us", "eu", "dublin", "frankfurt", "oregon", "singapore", "sydney", "tokyo", "virginia", "*",
+)  # fmt: skip
+_MOST_CONFIG_VARS: Final = 64
+_ROOT_PATH: Final = "/heroku/resources"
+
+_LINE: Final = TextRule(100)
+_SECRET: Final = TextRule(500)
+_URL: Final = TextRule(2000, re.compile(r"\S+"), "a URL without blanks")
+_MARKDOWN: Final = TextRule(100_000, lines=True)
+_CONFIG_VAR: Final = TextRule(
+    128, re.compile(r"[A-Z][0-9A-Z_]+"), "capital letters, digits and underscores, beginning with a letter"
+)
+_PREFIX: Final = TextRule(
+    64, re.compile(r"[A-Z](?:[0-9A-Z_]*[0-9A-Z])?"), "capital letters, digits and inner underscores, letter first"
+)
+_EMAIL: Final = TextRule(254, re.compile(r"[^@\s]+@[^@\s]+"), "an e-mail address")
+_NPM_NAME: Final = TextRule(214, re.compile(r"(@[a-z0-9._~-]+/)?[a-z0-9._~-]+"), "the name of an npm package")
+_TAG: Final = TextRule(40)
+
+
+class UrlStyle(StrEnum):
+    """How the manifest gives its URLs, which decides how single sign-on is done."""
+
+    OBJECT = "object"
+    """`base_url` and `sso_url`, both used verbatim; sign-on by POST."""
+    ROOT = "root"
+    """The oldest form, one string: resources under `/heroku/resources`; sign-on by GET of the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the marketplace shows of a service besides its plans."""
+
+    tagline: str | None = None
+    description: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    logo_url: str | None = None
+    docs: str | None = None
+    docs_url: str | None = None
+    support_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A checked manifest. For `UrlStyle.ROOT`, `base_url` and `sso_url` are both the address of the resources."""
+
+    id: str
+    name: str
+    cli_plugin_name: str | None
+    base: int | None
+    """`$base`: the revision this manifest was derived from, if it says so."""
+    api_version: str
+    password: Secret
+    sso_salt: Secret | None
+    url_style: UrlStyle
+    base_url: str
+    sso_url: str | None
+    prefix: str
+    config_vars: tuple[str, ...]
+    requires: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    regions: tuple[str, ...]
+    listing: Listing
+    plans: tuple[PlanSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Urls:
+    style: UrlStyle
+    base_url: str
+    sso_url: str | None
+
+
+def parse(data: object, *, allow_insecure: bool = False) -> Manifest:
+    """The manifest in decoded JSON. Unknown fields are ignored.
+
+    `allow_insecure` admits plain http on loopback addresses, for development.
+
+    Raises: ManifestFaults, with all faults.
+    """
+    if not isinstance(data, dict):
+        raise ManifestFaults([Fault("", "must be a JSON object: see the reference of the manifest.")])
+    faults: list[Fault] = []
+    root = Node(data, "", faults)
+    manifest = _manifest(root, root.node("api"), insecure=allow_insecure)
+    if faults or manifest is None:
+        raise ManifestFaults(faults)
+    return manifest
+
+
+def default_prefix(service_id: str) -> str:
+    """What config vars begin with when the manifest does not say."""
+    return service_id.upper().replace("-", "_")
+
+
+def _manifest(root: Node, api: Node | None, *, insecure: bool) -> Manifest | None:
+    service_id = root.needed_text("id", SLUG, "add the slug that users will type, such as redis.")
+    if as_uuid(service_id):
+        root.fault("id", "looks like an id: choose a slug that no UUID can be taken for.")
+    name = root.needed_text("name", _LINE, "add the name to show in the marketplace.")
+    plugin = root.text("cli_plugin_name", _NPM_NAME)
+    listing = _listing(root.node("listing"), insecure=insecure)
+    base = root.whole("$base", 2**53)
+    capabilities = _known(root, "capabilities", CAPABILITIES)
+    if api is None:
+        if not root.has("api"):
+            root.fault("api", "is missing: add an object with password, config_vars, regions and production.")
+        read_plans(root, ())
+        return None
+    regions = _regions(api)
+    password, salt = _secrets(api)
+    urls = _urls(api, insecure=insecure)
+    prefix = _prefix(api, service_id)
+    return Manifest(
+        id=service_id,
+        name=name,
+        cli_plugin_name=plugin,
+        base=base,
+        api_version=_version(api),
+        password=password,
+        sso_salt=salt,
+        url_style=urls.style,
+        base_url=urls.base_url,
+        sso_url=urls.sso_url,
+        prefix=prefix,
+        config_vars=_config_vars(api, prefix),
+        # The oldest manifests have `requires` beside `api`.
+        requires=_known(api if api.has("requires") else root, "requires", REQUIRES),
+        capabilities=capabilities,
+        regions=regions,
+        listing=listing,
+        plans=read_plans(root, regions),
+    )
+
+
+def _version(api: Node) -> str:
+    if not api.has("version"):
+        return "1"
+    version = api.raw("version")
+    if version not in ("1", "3"):
+        api.fault("version", 'must be the string "3" (or be left out for the oldest protocol).')
+    return str(version)[:1]
+
+
+def _secrets(api: Node) -> tuple[Secret, Secret | None]:
+    password = api.needed_text("password", _SECRET, "add 32 random characters, and give the same to your program.")
+    salt = api.text("sso_salt", _SECRET)
+    if api.has("username"):
+        api.fault("username", "is not used any more: remove it; the user name is the manifest's id.")
+    return Secret(password), Secret(salt) if salt else None
+
+
+def _prefix(api: Node, service_id: str) -> str:
+    return api.text("config_vars_prefix", _PREFIX) or default_prefix(service_id)
+
+
+def _config_vars(api: Node, prefix: str) -> tuple[str, ...]:
+    if not api.has("config_vars"):
+        api.fault("config_vars", "is missing: list the config vars that a resource gives (the list may be empty).")
+    names = api.texts("config_vars", _CONFIG_VAR, _MOST_CONFIG_VARS)
+    for name in names:
+        if not name.startswith(f"{prefix}_") or name == f"{prefix}_":
+            advice = f"must begin with {prefix}_ and go on: rename it or set config_vars_prefix."
+            api.fault("config_vars", f'"{name}" {advice}')
+    return names
+
+
+def _regions(api: Node) -> tuple[str, ...]:
+    if not api.has("regions") or api.raw("regions") == []:
+        api.fault("regions", f"is missing: list one or more of {', '.join(REGIONS)}.")
+    return _known(api, "regions", REGIONS)
+
+
+def _known(node: Node, key: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    found = node.texts(key, _TAG, 2 * len(words))
+    for word in found:
+        if word not in words:
+            node.fault(key, f'does not know "{word}": possible are {", ".join(words)}.')
+    return found
+
+
+def _urls(api: Node, *, insecure: bool) -> _Urls:
+    # Only one of the two is used; the other is not looked at, because kensa fills in addresses of a developer's machine.
+    key = "production" if api.has("production") or not api.has("test") else "test"
+    if not api.has(key):
+        api.fault(key, "is missing: add an object with base_url and sso_url.")
+        return _Urls(UrlStyle.OBJECT, "", None)
+    if isinstance(api.raw(key), str):
+        root = _url(api, key, insecure=insecure) or ""
+        address = root.rstrip("/") + _ROOT_PATH
+        return _Urls(UrlStyle.ROOT, address, address)
+    urls = api.node(key)
+    if urls is None:
+        return _Urls(UrlStyle.OBJECT, "", None)
+    if not urls.has("base_url"):
+        urls.fault("base_url", "is missing: add the URL to which provision requests are POSTed.")
+    base_url = _url(urls, "base_url", insecure=insecure) or ""
+    if "?" in base_url:
+        urls.fault("base_url", "must not contain a query, because the resource's id is appended: remove the ?.")
+    return _Urls(UrlStyle.OBJECT, base_url, _url(urls, "sso_url", insecure=insecure))
+
+
+def _url(node: Node, key: str, *, insecure: bool, anywhere: bool = False) -> str | None:
+    url = node.text(key, _URL)
+    complaint = url and url_complaint(url, insecure=insecure, insecure_anywhere=anywhere)
+    if complaint:
+        node.fault(key, complaint)
+    return url
+
+
+def _listing(node: Node | None, *, insecure: bool) -> Listing:
+    if node is None:
+        return Listing()
+    return Listing(
+        tagline=node.text("tagline", TextRule(160)),
+        description=node.text("description", _MARKDOWN),
+        category=node.text("category", _TAG),
+        tags=node.texts("tags", _TAG, 20),
+        logo_url=_url(node, "logo_url", insecure=insecure),
+        docs=node.text("docs", _MARKDOWN),
+        docs_url=_url(node, "docs_url", insecure=insecure, anywhere=True),
+        support_email=node.text("support_email", _EMAIL),
+    )

@@ -1,0 +1,247 @@
+"""Finding services and plans: lists for everybody, look-ups by slug or id, and what a user's `redis:mini` means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Select, select
+
+from broker.catalog.manifest_plans import PlanState
+from broker.catalog.models import AddonService, Plan
+from broker.catalog.views import (
+    INSTALLABLE_STATES,
+    PLAN_COLUMNS,
+    SERVICE_COLUMNS,
+    PlanView,
+    ServiceRef,
+    ServiceView,
+    plan_view,
+    service_view,
+)
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import InvalidParams, NotFound
+from broker.kernel.ids import as_uuid
+from broker.kernel.secret import Secret
+from broker.kernel.vault import Vault
+
+__all__ = [
+    "PlanView",
+    "ServiceRef",
+    "ServiceRow",
+    "ServiceSecrets",
+    "ServiceView",
+    "get_plan",
+    "get_service",
+    "list_plans",
+    "list_services",
+    "resolve_plan",
+    "service_row",
+    "service_secrets",
+]
+
+_SLUG: Final = re.compile(r"[a-z0-9-]{1,63}")
+_LONGEST_QUOTED: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSecrets:
+    """What the broker and the provider share."""
+
+    password: Secret
+    sso_salt: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """How to reach a service's provider."""
+
+    id: UUID
+    slug: str
+    api_version: str
+    url_style: str
+    base_url: str
+    sso_url: str | None
+    prefix: str
+    config_vars: tuple[str, ...]
+    secrets: ServiceSecrets
+
+
+_ACCESS_COLUMNS: Final = (
+    AddonService.id,
+    AddonService.slug,
+    AddonService.api_version,
+    AddonService.url_style,
+    AddonService.base_url,
+    AddonService.sso_url,
+    AddonService.prefix,
+    AddonService.config_vars,
+    AddonService.data_key,
+    AddonService.password_sealed,
+    AddonService.sso_salt_sealed,
+)
+
+
+async def list_services(ctx: Context, actor: Actor) -> list[ServiceView]:
+    """The services that everybody may install, by slug.
+
+    Raises: Forbidden.
+    """
+    actor.require(Scope.IDENTITY)
+    statement = select(*SERVICE_COLUMNS).where(AddonService.state.in_(INSTALLABLE_STATES)).order_by(AddonService.slug)
+    async with ctx.database.transaction() as tx:
+        return [service_view(row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def get_service(tx: Tx, key: str | UUID) -> ServiceView:
+    """The service with this slug or id, whatever its state.
+
+    Raises: NotFound, with the slugs that come close.
+    """
+    if (wanted := _service(key)) is not None:
+        row = (await tx.execute(select(*SERVICE_COLUMNS).where(wanted))).mappings().one_or_none()
+        if row is not None:
+            return service_view(row)
+    raise await _unknown_service(tx, str(key))
+
+
+async def list_plans(tx: Tx, service_key: str | UUID) -> list[PlanView]:
+    """The public plans of a service, in the order of its manifest.
+
+    Raises: NotFound.
+    """
+    service = await get_service(tx, service_key)
+    return await _public_plans(tx, Plan.service_id == service.id)
+
+
+async def get_plan(tx: Tx, key: str | UUID) -> PlanView:
+    """The plan with this id or `service:plan` name, whatever its state.
+
+    Raises: NotFound.
+    """
+    row = await _find(tx, key)
+    if row is None:
+        raise NotFound("plan", f'Couldn\'t find the plan "{_quoted(str(key))}".')
+    return plan_view(row)
+
+
+async def resolve_plan(tx: Tx, text: str) -> PlanView:
+    """The plan that a user means by `redis` (its default plan), `redis:mini` or a plan's id, if it may be installed.
+
+    Raises: NotFound for a service that there is not, InvalidParams for a plan that there is not; both say what there is.
+    """
+    row = await _find(tx, text)
+    if row is not None and (plan := plan_view(row)).installable:
+        return plan
+    if as_uuid(text):
+        raise NotFound("plan", f'Couldn\'t find the plan "{text}".')
+    raise await _refusal(tx, text)
+
+
+async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
+    """How to reach the provider of the service with this slug or id.
+
+    Raises: NotFound.
+    """
+    wanted = _service(key)
+    statement = select(*_ACCESS_COLUMNS)
+    row = None if wanted is None else (await tx.execute(statement.where(wanted))).mappings().one_or_none()
+    if row is None:
+        raise await _unknown_service(tx, str(key))
+    return ServiceRow(
+        id=row["id"],
+        slug=row["slug"],
+        api_version=row["api_version"],
+        url_style=row["url_style"],
+        base_url=row["base_url"],
+        sso_url=row["sso_url"],
+        prefix=row["prefix"],
+        config_vars=tuple(row["config_vars"]),
+        secrets=service_secrets(vault, row["id"], row["data_key"], row["password_sealed"], row["sso_salt_sealed"]),
+    )
+
+
+def service_secrets(
+    vault: Vault, service_id: UUID, data_key: bytes, password_sealed: bytes, sso_salt_sealed: bytes | None
+) -> ServiceSecrets:
+    """Open what a row of `addon_services` seals.
+
+    Raises: SealBroken.
+    """
+    key = vault.unwrap(data_key, owner(service_id))
+    salt = sso_salt_sealed and key.open(sso_salt_sealed, sso_salt_place(service_id))
+    password = key.open(password_sealed, password_place(service_id))
+    return ServiceSecrets(Secret(password.decode()), Secret(salt.decode()) if salt else None)
+
+
+def owner(service_id: UUID) -> str:
+    """Whose data key it is, for the vault."""
+    return f"addon_services:{service_id}"
+
+
+def password_place(service_id: UUID) -> str:
+    """Where the password is sealed for."""
+    return f"addon_services:{service_id}:password:1"
+
+
+def sso_salt_place(service_id: UUID) -> str:
+    """Where the SSO salt is sealed for."""
+    return f"addon_services:{service_id}:sso_salt:1"
+
+
+def _service(key: str | UUID) -> ColumnElement[bool] | None:
+    """The condition that `key` stands for, or None when it can be neither slug nor id."""
+    service_id = key if isinstance(key, UUID) else as_uuid(key)
+    if service_id is not None:
+        return AddonService.id == service_id
+    return AddonService.slug == key if _SLUG.fullmatch(str(key)) else None
+
+
+def _plans() -> Select[*tuple[Any, ...]]:
+    return select(*PLAN_COLUMNS).join(AddonService, AddonService.id == Plan.service_id)
+
+
+async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:
+    plan_id = key if isinstance(key, UUID) else as_uuid(key)
+    if plan_id is not None:
+        return (await tx.execute(_plans().where(Plan.id == plan_id))).mappings().one_or_none()
+    service, colon, slug = str(key).partition(":")
+    if not _SLUG.fullmatch(service) or (colon and not _SLUG.fullmatch(slug)):
+        return None
+    wanted = Plan.slug == slug if colon else Plan.is_default
+    return (await tx.execute(_plans().where(AddonService.slug == service, wanted))).mappings().one_or_none()
+
+
+async def _public_plans(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
+    statement = _plans().where(condition, Plan.state == PlanState.PUBLIC).order_by(Plan.position)
+    return [plan_view(row) for row in (await tx.execute(statement)).mappings()]
+
+
+async def _refusal(tx: Tx, text: str) -> NotFound | InvalidParams:
+    service = text.partition(":")[0]
+    listed = AddonService.state.in_(INSTALLABLE_STATES)
+    known = _SLUG.fullmatch(service) is not None
+    plans = await _public_plans(tx, (AddonService.slug == service) & listed) if known else []
+    if not plans:
+        return await _unknown_service(tx, service)
+    # The Heroku command line recognises this very beginning and then lists the plans itself.
+    start = f'Couldn\'t find either the add-on service or the add-on plan of "{_quoted(text)}".'
+    offered = ", ".join(f"{plan.name} ({plan.price})" for plan in plans)
+    return InvalidParams(f"{start} The plans of {service} are {offered}.")
+
+
+async def _unknown_service(tx: Tx, text: str) -> NotFound:
+    slugs = (await tx.execute(select(AddonService.slug).where(AddonService.state.in_(INSTALLABLE_STATES)))).scalars()
+    close = get_close_matches(text[:_LONGEST_QUOTED].lower(), list(slugs), n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(close)}?" if close else " See the list of add-on services for what there is."
+    return NotFound("add_on_service", f'Couldn\'t find the add-on service "{_quoted(text)}".{hint}')
+
+
+def _quoted(text: str) -> str:
+    """The user's text, fit for a message."""
+    shown = "".join(char if char.isprintable() else "?" for char in text[:_LONGEST_QUOTED])
+    return shown if len(text) <= _LONGEST_QUOTED else f"{shown}…"

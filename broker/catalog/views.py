@@ -1,0 +1,187 @@
+"""What the rest of the house sees of services and plans: frozen values, built from rows inside the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from broker.catalog.manifest import ATTACHABLE, MANY_PER_APP, Listing
+from broker.catalog.manifest_plans import PlanState
+from broker.catalog.models import AddonService, Plan
+
+INSTALLABLE_STATES: Final = ("beta", "ga")
+"""States of a service in which everybody sees and installs it; `alpha` is for invited users, `shutdown` for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRef:
+    """A service as far as installing and attaching need it."""
+
+    id: UUID
+    slug: str
+    name: str
+    state: str
+    prefix: str
+    config_vars: tuple[str, ...]
+    requires: tuple[str, ...]
+
+    @property
+    def supports_multiple_installations(self) -> bool:
+        return MANY_PER_APP in self.requires
+
+    @property
+    def supports_sharing(self) -> bool:
+        return ATTACHABLE in self.requires
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView(ServiceRef):
+    """A service with everything that is public about it."""
+
+    cli_plugin_name: str | None
+    capabilities: tuple[str, ...]
+    regions: tuple[str, ...]
+    listing: Listing
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan with its service. Units: `price_cents` is per month, in minor units of `currency`."""
+
+    id: UUID
+    service: ServiceRef
+    slug: str
+    human_name: str
+    description: str
+    is_default: bool
+    state: str
+    position: int
+    price_cents: int
+    currency: str
+    features: Mapping[str, str]
+    """In the order of the manifest."""
+    regions: tuple[str, ...]
+    options_schema: Mapping[str, Any] | None
+    meters: tuple[Mapping[str, Any], ...]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def name(self) -> str:
+        """`service:plan`, by which users know it."""
+        return f"{self.service.slug}:{self.slug}"
+
+    @property
+    def price(self) -> str:
+        """The price as people read it."""
+        return price_text(self.price_cents, self.currency)
+
+    @property
+    def visible(self) -> bool:
+        """Whether everybody sees it."""
+        return self.state == PlanState.PUBLIC
+
+    @property
+    def installable(self) -> bool:
+        """Whether everybody may install it."""
+        return self.visible and self.service.state in INSTALLABLE_STATES
+
+
+SERVICE_COLUMNS: Final = (
+    AddonService.id,
+    AddonService.slug,
+    AddonService.name,
+    AddonService.state,
+    AddonService.prefix,
+    AddonService.config_vars,
+    AddonService.requires,
+    AddonService.cli_plugin_name,
+    AddonService.capabilities,
+    AddonService.regions,
+    AddonService.listing,
+    AddonService.revision,
+    AddonService.created_at,
+    AddonService.updated_at,
+)
+"""What `service_view` reads."""
+PLAN_COLUMNS: Final = (
+    *Plan.__table__.columns,
+    AddonService.slug.label("service_slug"),
+    AddonService.name.label("service_name"),
+    AddonService.state.label("service_state"),
+    AddonService.prefix.label("service_prefix"),
+    AddonService.config_vars.label("service_config_vars"),
+    AddonService.requires.label("service_requires"),
+)
+"""What `plan_view` reads; the statement joins `AddonService`."""
+
+
+def service_view(row: RowMapping) -> ServiceView:
+    """A row of `SERVICE_COLUMNS` as a view."""
+    return ServiceView(
+        id=row["id"],
+        slug=row["slug"],
+        name=row["name"],
+        state=row["state"],
+        prefix=row["prefix"],
+        config_vars=tuple(row["config_vars"]),
+        requires=tuple(row["requires"]),
+        cli_plugin_name=row["cli_plugin_name"],
+        capabilities=tuple(row["capabilities"]),
+        regions=tuple(row["regions"]),
+        listing=_listing(row["listing"]),
+        revision=row["revision"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def plan_view(row: RowMapping) -> PlanView:
+    """A row of `PLAN_COLUMNS` as a view."""
+    return PlanView(
+        id=row["id"],
+        service=ServiceRef(
+            id=row["service_id"],
+            slug=row["service_slug"],
+            name=row["service_name"],
+            state=row["service_state"],
+            prefix=row["service_prefix"],
+            config_vars=tuple(row["service_config_vars"]),
+            requires=tuple(row["service_requires"]),
+        ),
+        slug=row["slug"],
+        human_name=row["human_name"],
+        description=row["description"],
+        is_default=row["is_default"],
+        state=row["state"],
+        position=row["position"],
+        price_cents=row["price_cents"],
+        currency=row["currency"],
+        features=dict(row["features"]),
+        regions=tuple(row["regions"]),
+        options_schema=row["options_schema"],
+        meters=tuple(row["meters"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def price_text(cents: int, currency: str) -> str:
+    """`free`, `$9/month`, `$8.50/month`, `12.50 EUR/month`."""
+    if cents == 0:
+        return "free"
+    whole, rest = divmod(cents, 100)
+    amount = f"{whole:,}" if rest == 0 else f"{whole:,}.{rest:02d}"
+    return f"${amount}/month" if currency == "usd" else f"{amount} {currency.upper()}/month"
+
+
+def _listing(stored: dict[str, Any]) -> Listing:
+    return Listing(**{**stored, "tags": tuple(stored.get("tags", ()))})
