@@ -33,7 +33,7 @@ SELECT format('ALTER TABLE %s ' || $2 || ' RULE %I', ev_class::regclass, rulenam
 """
 # Of views the readers may not delete: a rule might turn that into something else.
 OPEN_TO_READERS = """
-SELECT format('REVOKE ALL ON SCHEMA %I FROM PUBLIC; GRANT USAGE ON SCHEMA %1$I TO %2$I', nspname, $2::text)
+SELECT format('REVOKE ALL ON SCHEMA %I FROM PUBLIC, %s; GRANT USAGE ON SCHEMA %1$I TO %3$I', nspname, $3::text, $2::text)
 FROM pg_namespace WHERE pg_get_userbyid(nspowner) = ANY($1)
 UNION ALL
 SELECT format('REVOKE ALL ON %s FROM PUBLIC, %s; GRANT SELECT%s ON %1$s TO %4$I', c.oid::regclass, $3::text,
@@ -79,6 +79,15 @@ async def end_sessions(server: Server, names: Names) -> None:
             names.database,
             END_SESSION_MS,
         )
+
+
+async def in_force(server: Server, names: Names) -> bool:
+    """Whether the lock is on, by the server's own word: what `lock` does it does in one transaction."""
+    async with server.connection() as connection:
+        locked: bool = await connection.fetchval(
+            "SELECT pg_has_role($1, $2, 'MEMBER')", names.credential, names.readers
+        )
+    return locked
 
 
 async def find_armed(server: Server, names: Names) -> Armed:

@@ -49,6 +49,14 @@ class Locked:
         return {"size": self.size, "definers": definers, "rules": rules, "closed": self.closed}
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database as the server has it. Units: bytes; connections allowed."""
+
+    size: int
+    connections: int
+
+
 class Quota:
     """Looks at all databases, one after the other, at an interval, and at a single one when asked."""
 
@@ -58,7 +66,6 @@ class Quota:
         self._key = key
         self._interval_s = interval_s
         self._one_at_a_time = asyncio.Lock()
-        self._in_force: set[UUID] = set()  # locks which this process has put in force itself
 
     async def run(self) -> None:
         """Look for ever. A server in trouble is logged, and looked at again next time."""
@@ -72,10 +79,10 @@ class Quota:
     async def look(self) -> None:
         """One look at everything."""
         await self._end_hoarders()
-        sizes = await self._sizes()
+        found = await self._databases()
         for resource in self._store.all(State.ACTIVE):
-            size = sizes.get(self._names(resource).database, 0)
-            if "locked" in resource.extra or size > plans.find(resource.plan).size:
+            database = found.get(self._names(resource).database)
+            if database and ("locked" in resource.extra or database.size > plans.find(resource.plan).size):
                 try:
                     await self.check(resource.uuid)
                 except TROUBLE as error:
@@ -88,16 +95,16 @@ class Quota:
             if resource is None or resource.state is not State.ACTIVE:
                 return
             names, limits, locked = self._names(resource), plan or plans.find(resource.plan), Locked.of(resource)
-            size = (await self._sizes()).get(names.database, 0)
-            if size > limits.size and uuid not in self._in_force:
-                await self._lock(resource, names, limits, locked or Locked(size))
-            elif size > limits.size and locked:
-                await self._hold(resource, names, locked, size)
-            elif locked:
-                await self._unlock(resource, names, limits, locked)
-
-    def forget(self, uuid: UUID) -> None:
-        self._in_force.discard(uuid)
+            database = (await self._databases()).get(names.database)
+            if database is None:
+                return
+            if database.size <= limits.size:
+                if locked:
+                    await self._unlock(resource, names, limits, locked)
+            elif locked and await lock.in_force(self._server, names):
+                await self._hold(resource, names, limits, locked, database)
+            else:
+                await self._lock(resource, names, limits, locked or Locked(database.size))
 
     async def _lock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
         await lock.shut(self._server, names)
@@ -108,31 +115,30 @@ class Quota:
         await lock.end_sessions(self._server, names)  # any that was half-way in when the door was shut
         if not locked.closed:
             await lock.reopen(self._server, names, limits)
-        self._in_force.add(resource.uuid)
         log.info("%s is over its quota: read and delete only", resource.uuid)
 
-    async def _hold(self, resource: Resource, names: Names, locked: Locked, size: int) -> None:
-        if size > locked.size + GROWTH_ALLOWED:
+    async def _hold(self, resource: Resource, names: Names, limits: Plan, locked: Locked, found: Database) -> None:
+        if found.size > locked.size + GROWTH_ALLOWED:
             await lock.shut(self._server, names)
             if not locked.closed:
                 self._keep(resource, replace(locked, closed=True))
                 log.warning("%s grew although it was locked: closed", resource.uuid)
-        else:
-            await lock.shrink(self._server, names)
+            return
+        if not found.connections and not locked.closed:  # interrupted while it was being locked
+            await lock.reopen(self._server, names, limits)
+        await lock.shrink(self._server, names)
 
     async def _unlock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
         await lock.unlock(self._server, names, locked.armed)
         self._keep(resource, None)
-        self._in_force.discard(resource.uuid)
         await lock.end_sessions(self._server, names)  # they are readers; the next ones are writers again
         await lock.reopen(self._server, names, limits)
         log.info("%s is within its quota again", resource.uuid)
 
-    async def _sizes(self) -> dict[str, int]:
-        """The sizes of all databases. Units: bytes."""
+    async def _databases(self) -> dict[str, Database]:
         async with self._server.connection() as connection:
-            rows = await connection.fetch("SELECT datname, pg_database_size(oid) AS size FROM pg_database")
-        return {row["datname"]: row["size"] for row in rows}
+            rows = await connection.fetch("SELECT datname, pg_database_size(oid), datconnlimit FROM pg_database")
+        return {name: Database(size, connections) for name, size, connections in rows}
 
     async def _end_hoarders(self) -> None:
         """End sessions that hold so many locks that there would be none left for other tenants."""

@@ -27,7 +27,7 @@ OLDEST = 160_000
 PROVIDER_ITSELF = UUID(int=0)
 CALL_TIMEOUT_S = 20
 AT_ONCE = 5  # connections of each kind; together within what the server keeps back for superusers
-STOP_TIMEOUT_S = 5
+STOP_TIMEOUT_S = 7
 WATCH_INTERVAL_S = 0.5
 LONGEST_PAUSE_S = 30
 

@@ -84,7 +84,6 @@ class PostgresService:
         resource = self._store.get(uuid)
         with server_faults():
             await tenants.remove(self.server, self.names(resource))
-        self.quota.forget(uuid)
 
     def names(self, resource: Resource) -> Names:
         return names_of(resource.uuid, resource.generation, self._key)

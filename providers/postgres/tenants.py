@@ -28,6 +28,15 @@ LARGE_OBJECT_WRITES = (
 )
 
 
+# Where other tenants have given rights to our roles: of no use to anybody, but a role that has any cannot be dropped.
+MENTIONS = """
+SELECT DISTINCT rolname, datname FROM pg_shdepend
+JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database ON pg_database.oid = dbid
+WHERE refclassid = 'pg_authid'::regclass AND starts_with(rolname, $1)
+"""
+DROP_TIMEOUT_S = 60
+
+
 @dataclass(frozen=True)
 class Usage:
     """Units: bytes; connections open now."""
@@ -103,9 +112,10 @@ async def limit(server: Server, names: Names, plan: Plan) -> None:
         )
         await connection.execute(
             """
-            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = $1 AND backend_type = 'client backend' AND usename <> current_user
-            ORDER BY backend_start OFFSET $2
+            SELECT pg_terminate_backend(pid) FROM (
+                SELECT pid FROM pg_stat_activity
+                WHERE datname = $1 AND backend_type = 'client backend' AND usename <> current_user
+                ORDER BY backend_start OFFSET $2) AS excess
             """,
             names.database,
             plan.connections,
@@ -115,8 +125,13 @@ async def limit(server: Server, names: Names, plan: Plan) -> None:
 async def remove(server: Server, names: Names) -> None:
     """Drop the database, whoever is connected to it, and the roles of all its credentials."""
     async with server.connection() as connection:
-        await connection.execute(f"DROP DATABASE IF EXISTS {names.database} WITH (FORCE)", timeout=60)
+        await connection.execute(f"DROP DATABASE IF EXISTS {names.database} WITH (FORCE)", timeout=DROP_TIMEOUT_S)
+        mentions = await connection.fetch(MENTIONS, names.database)
         roles = await connection.fetch("SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", names.database)
+    for role, database in mentions:
+        async with server.inside(database) as inside:
+            await inside.execute(f"DROP OWNED BY {role}")
+    async with server.connection() as connection:
         for row in roles:
             await connection.execute(f"DROP ROLE {row['rolname']}")
 

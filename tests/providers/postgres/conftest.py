@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,9 @@ from providers.postgres.settings import PostgresSettings
 from tests.providers.partner import provision_body, running, write_manifest
 
 RESOURCES = "/heroku/resources"
+
+# What a client of ours may raise when its session is ended under it.
+SESSION_ENDED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 PLANS = ("mini", "basic", "standard-0", "premium-0")
 
 
@@ -28,11 +31,14 @@ class Provider:
     app: FastAPI
     client: httpx.AsyncClient
     service: PostgresService
+    tenants: list[Tenant] = field(default_factory=list)
 
     async def provision(self, plan: str = "mini", uuid: UUID | None = None) -> Tenant:
         answer = await self.client.post(RESOURCES, json=provision_body(uuid, plan))
         assert answer.status_code == 201, answer.text
-        return Tenant(self, UUID(answer.json()["id"]), answer.json()["config"]["DATABASE_URL"])
+        tenant = Tenant(self, UUID(answer.json()["id"]), answer.json()["config"]["DATABASE_URL"])
+        self.tenants.append(tenant)
+        return tenant
 
     async def change_plan(self, tenant: Tenant, plan: str) -> httpx.Response:
         return await self.client.put(f"{RESOURCES}/{tenant.uuid}", json={"plan": plan})
@@ -91,11 +97,23 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-async def provider(tmp_path_factory: pytest.TempPathFactory, manifest: Path) -> AsyncIterator[Provider]:
-    """Shared: each test provisions what it needs. The quotas are looked at only when a test asks for it."""
+async def provider(
+    tmp_path_factory: pytest.TempPathFactory, manifest: Path, postgres_url: str
+) -> AsyncIterator[Provider]:
+    """One for all, on the server of the test process. The quotas are looked at only when a test asks for it."""
     home = tmp_path_factory.mktemp("postgres-provider")
-    async with running_provider(provider_settings(home, manifest)) as started:
+    async with running_provider(provider_settings(home, manifest, admin_url=postgres_url)) as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+async def remove_tenants(provider: Provider) -> AsyncIterator[None]:
+    """Each test gives back what it provisioned; the tenants of a whole module were there before it, and stay."""
+    there = len(provider.tenants)
+    yield
+    for tenant in provider.tenants[there:]:
+        await provider.deprovision(tenant)
+    del provider.tenants[there:]
 
 
 @pytest.fixture

@@ -150,12 +150,19 @@ async def test_data_and_address_survive_a_restart_and_a_killed_engine(tmp_path: 
         assert not path.is_file() or password not in path.read_bytes(), path
 
 
-async def test_another_server_can_hold_the_databases(postgres_url: str, tmp_path: Path, manifest: Path) -> None:
-    settings = provider_settings(tmp_path / "home", manifest, admin_url=postgres_url, public_host="127.0.0.1")
+async def test_the_address_in_the_urls_can_be_set(postgres_url: str, tmp_path: Path, manifest: Path) -> None:
+    settings = provider_settings(
+        tmp_path / "home",
+        manifest,
+        admin_url=postgres_url,
+        public_host="db.example",
+        public_port=5433,
+        url_scheme="postgres",
+    )
     async with running_provider(settings) as provider:
         tenant = await provider.provision()
-        assert tenant.url.partition("@")[2].startswith("127.0.0.1:")
-        assert await tenant.run("SELECT 7") == 7
+        assert tenant.url.startswith("postgres://")
+        assert tenant.url.partition("@")[2].startswith("db.example:5433/")
         assert (await provider.deprovision(tenant)).status_code == 204
     with psycopg.connect(postgres_url) as admin:
         assert admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [tenant.database]).fetchone() is None
