@@ -53,6 +53,10 @@ class Keeper:
         """Wait until the instance serves; False when it does not in time."""
         return await self.until(lambda: self.trouble is None, timeout_s)
 
+    async def tried(self, timeout_s: float) -> bool:
+        """Wait until the first start has succeeded or failed; False when it has not in time."""
+        return await self.until(lambda: self.trouble != STARTING, timeout_s)
+
     async def until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until a state of this keeper is `reached`; False when it is not in time."""
         with contextlib.suppress(TimeoutError):

@@ -46,7 +46,7 @@ class RedisService:
         for resource in self._store.all():
             if "port" in resource.extra:
                 self._keeper(resource).begin()
-        await asyncio.gather(*(keeper.running(ALL_UP_WITHIN_S) for keeper in self._keepers.values()))
+        await asyncio.gather(*(keeper.tried(ALL_UP_WITHIN_S) for keeper in self._keepers.values()))
 
     async def stop(self) -> None:
         await asyncio.gather(*(keeper.end() for keeper in self._keepers.values()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -72,20 +71,20 @@ async def test_an_instance_whose_port_was_taken_says_so_and_starts_when_it_is_fr
     async with running(app, "redis") as broker:
         tenant = await Provider(app, broker).provision("mini")
     port = urlsplit(tenant.url).port
-    with closing(socket.create_server(("127.0.0.1", port or 0))):
+    with closing(socket.create_server(("127.0.0.1", port or 0))) as elsewhere:
         app = create_app(settings)
-        service = app.state.kit.service
-        starting = asyncio.ensure_future(service.start())
-        await asyncio.sleep(0)  # one step, in which it takes up its instances
-        keeper = service.keeper(tenant.uuid)
-        assert await keeper.until(lambda: f"Port {port} is used by another program" in (keeper.trouble or ""), 10)
-    try:
-        await starting
-        with tenant.client() as redis:
-            assert redis.ping()
-    finally:
-        await service.stop()
-        app.state.kit.store.close()
+        async with running(app, "redis") as broker:  # one instance that is down does not keep the provider from serving
+            provider = Provider(app, broker)
+            keeper = provider.keeper(tenant)
+            assert (
+                keeper.trouble == f"Port {port} is used by another program; the instance starts when it is free again."
+            )
+            assert (await broker.get("/health")).status_code == 200
+            elsewhere.close()
+            assert await keeper.running(10)
+            assert await provider.provision(uuid=tenant.uuid) == tenant
+            with tenant.client() as redis:
+                assert redis.ping()
 
 
 async def test_two_providers_never_share_a_home(make_settings: MakeSettings) -> None:
