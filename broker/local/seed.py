@@ -30,7 +30,7 @@ class DemoAccount:
 
 def demo_account(home: Home) -> DemoAccount:
     """The demo account of this home, made once; also kept in `demo.json` for its user."""
-    account = DemoAccount(DEMO_EMAIL, home.secret("demo password"), home.secret("demo token", prefix="brk_"))
+    account = DemoAccount(DEMO_EMAIL, home.secret("demo password"), home.secret("demo token", prefix="HRKU-"))
     write_private(home.path / "demo.json", json.dumps(vars(account), indent=2) + "\n")
     return account
 

@@ -14,11 +14,11 @@ from broker.local.home import Home, HomeError, default_home, opened, write_priva
 
 def test_ports_and_secrets_are_the_same_at_the_next_start(tmp_path: Path) -> None:
     first = Home(tmp_path)
-    seen = (first.port("mail"), first.port("redis"), first.secret("demo token", prefix="brk_"))
+    seen = (first.port("mail"), first.port("redis"), first.secret("demo token", prefix="HRKU-"))
     second = Home(tmp_path)
     assert (second.port("mail"), second.port("redis"), second.secret("demo token")) == seen
     assert len(set(seen)) == 3
-    assert seen[2].startswith("brk_")
+    assert seen[2].startswith("HRKU-")
 
 
 def test_everything_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
