@@ -35,14 +35,13 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     outbox = Outbox(database, now, timedelta(seconds=settings.upstream_retry_s))
     relay = Relay(outbox, upstream, settings.upstream_ca, settings.client_host, now) if upstream else None
     intake = Intake(database, now, relaying=relay is not None)
-    retention = Retention(database, now)
     server = _submission_server(settings, credentials, intake, now)
     service = MailService(
         database,
         credentials,
         archive,
         server,
-        retention,
+        Retention(database, now),
         relay,
         key,
         listen=settings.host,
@@ -73,7 +72,6 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     app.include_router(api.router)
     viewer = Viewer(service, archive, credentials, host=settings.client_host, tls_required=not settings.loopback_only)
     app.include_router(viewer.router)
-    app.state.mail_retention = retention
     return app
 
 

@@ -54,8 +54,11 @@ CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (next_at) WHERE state = 
 """
 
 
+_PAGES_AT_ONCE = 20_000
+
+
 class Database:
-    """One connection behind one lock. Its methods block: asynchronous callers go through ``asyncio.to_thread``.
+    """One connection that writes, behind a lock, and one that reads per thread. The methods block: asynchronous callers go through ``asyncio.to_thread``.
 
     Transactions: ``transaction()`` commits at its end or rolls back whole, and a commit is on disk when it returns.
     """
@@ -64,35 +67,48 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The -wal and -shm files take the mode of the main file, so it must be right before SQLite opens it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute("PRAGMA secure_delete=ON")
-        self._connection.executescript(_SCHEMA)
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._writer = self._connect()
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL"):
+            self._writer.execute(f"PRAGMA {pragma}")
+        self._writer.executescript(_SCHEMA)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
+                yield self._writer
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._writer.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+            self._writer.execute("COMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            yield self._connection
+        """A connection of this thread's own: readers wait for nobody, so a login is checked while a big mail is stored."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._connect()
+        yield self._local.connection
 
     def give_back_space(self) -> None:
-        """Return the pages that deleted messages left free to the file system."""
+        """Leave nothing of deleted messages in the files, and return some of the pages they left free."""
         with self._lock:
-            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._writer.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            for connection in self._open:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")
+        self._open.append(connection)
+        return connection

@@ -4,9 +4,9 @@ The old parser policy on purpose: the newer one raises various errors on malform
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesParser
@@ -14,6 +14,10 @@ from email.policy import compat32
 
 MAX_NESTING = 40
 INDEXED_CHARACTERS = 64 * 1024
+_LIKELY_BOUNDARIES = 5_000
+
+# What the library raises for charsets and parameters that make no sense; a fuzzer found each of them.
+_NONSENSE = (LookupError, ValueError, TypeError, AttributeError, MessageError)
 
 
 class TooDeeplyNested(ValueError):
@@ -51,13 +55,14 @@ def read(raw: bytes) -> Mail:
 
     Raises: TooDeeplyNested.
     """
+    # Building 100,000 parts takes seconds and gigabytes: such a message is shown as one piece.
+    in_one_piece = raw.count(b"\n--") > _LIKELY_BOUNDARIES
     try:
-        message = BytesParser(policy=compat32).parsebytes(raw)
-        parts = list(_leaves(message, 0))
+        message = BytesParser(policy=compat32).parsebytes(raw, headersonly=in_one_piece)
+        text, html, attachments = _sorted(list(_leaves(message, 0)))
     except RecursionError as error:
         raise TooDeeplyNested from error
     headers = tuple((name, _decoded(value)) for name, value in message.raw_items())
-    text, html, attachments = _sorted(parts)
     return Mail(headers, text, html, attachments)
 
 
@@ -78,7 +83,7 @@ def _sorted(parts: list[Message]) -> tuple[str | None, str | None, tuple[Attachm
     attachments: list[Attachment] = []
     for part in parts:
         kind = part.get_content_type()
-        is_body = part.get_content_disposition() != "attachment" and not part.get_filename()
+        is_body = _parameter(part.get_content_disposition) != "attachment" and not _parameter(part.get_filename)
         if is_body and kind == "text/plain" and text is None:
             text = _text(part)
         elif is_body and kind == "text/html" and html is None:
@@ -89,24 +94,34 @@ def _sorted(parts: list[Message]) -> tuple[str | None, str | None, tuple[Attachm
 
 
 def _attachment(part: Message, number: int) -> Attachment:
-    filename = _decoded(part.get_filename() or "").strip() or f"attachment-{number}"
+    filename = _decoded(_parameter(part.get_filename)).strip() or f"attachment-{number}"
     content_id = _decoded(str(part.get("Content-ID", ""))).strip().strip("<>")
     return Attachment(filename, part.get_content_type(), content_id, _bytes(part))
 
 
+def _parameter(getter: Callable[[], object]) -> str:
+    try:
+        return str(getter() or "")
+    except _NONSENSE:
+        return ""
+
+
 def _bytes(part: Message) -> bytes:
-    if part.is_multipart():  # an attached message
-        inner = part.get_payload(0)
-        return inner.as_bytes() if isinstance(inner, Message) else b""
-    payload = part.get_payload(decode=True)
+    try:
+        if part.is_multipart():  # an attached message
+            inner = part.get_payload(0)
+            return inner.as_bytes() if isinstance(inner, Message) else b""
+        payload = part.get_payload(decode=True)
+    except _NONSENSE:
+        return b""
     return payload if isinstance(payload, bytes) else b""
 
 
 def _text(part: Message) -> str:
     content = _bytes(part)
     try:
-        return content.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:  # a charset that does not exist
+        return content.decode(_parameter(part.get_content_charset) or "utf-8", "replace")
+    except _NONSENSE:
         return content.decode("utf-8", "replace")
 
 
@@ -116,7 +131,7 @@ def _decoded(value: str) -> str:
     value = re.sub(r"\r?\n[ \t]*", " ", value)
     try:
         value = str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, ValueError):  # the last also covers wrong bytes for the charset
+    except _NONSENSE:
         return value
     return value.encode("utf-8", "replace").decode()
 

@@ -7,6 +7,8 @@ from html import unescape
 
 import pytest
 
+from providers.mail.database import Database
+from providers.mail.retention import Retention
 from tests.providers.mail.program import Program, letter
 from tests.providers.partner import client_of
 
@@ -149,7 +151,7 @@ async def test_messages_go_when_the_plan_keeps_them_no_longer(program: Program) 
     program.clock.skew += timedelta(days=4)
     for tenant in (starter, bronze):
         await tenant.send(subject="New")
-    program.app.state.mail_retention.sweep()
+    assert Retention(Database(program.home / "mail.db"), program.clock).sweep() >= 1
     async with program.viewer(starter) as viewer:
         assert await viewer.subjects() == ["New"]
         assert await viewer.subjects(q="old") == []
@@ -183,6 +185,9 @@ async def test_the_chart_shows_the_days_and_a_used_up_quota_is_said_in_words(pro
         b"Subject: " + b"x" * 900 + b"\r\n" + b"A: b\r\n" * 2000 + b"\r\n\x00\x01",
         b"Subject: \xff\xfe raw bytes \xc3\xbc\r\n\r\n\xc3\xbc",
         b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\nSubject: inner\r\n\r\nhi",
+        b"Subject: =?rot13\xff?q?x?=\r\nContent-Type: text/plain; charset=a\x00b\r\n\r\nx",
+        b"Content-Disposition: inline; filename*0=a; filename*1*=u%00x''x; filename*x=y\r\n\r\nx",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 20_000,
         b"Content-Type: " + b"a/" * 400 + b"\r\nContent-Type: text/plain\r\n\r\nx",
     ],
 )
