@@ -101,6 +101,8 @@ class Attachment(Base):
     app_id: Mapped[UUID] = mapped_column(ForeignKey("apps.id"))
     addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"))
     name: Mapped[str]
+    wanted_name: Mapped[str | None]
+    """The confirmed name that it takes over, from whatever has it, when the add-on is provisioned."""
     namespace: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -127,6 +129,8 @@ class Operation(Base):
     next_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
     deadline_at: Mapped[datetime]
+    may_exist: Mapped[bool]
+    """Whether some earlier attempt may have left a resource at the provider; decides about the orphan ledger."""
     reason: Mapped[str | None]
     error_id: Mapped[str | None]
     plan_id: Mapped[UUID | None]

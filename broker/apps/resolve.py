@@ -56,8 +56,8 @@ def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
     )
 
 
-async def visible_app(tx: Tx, actor: Actor, key: str) -> AppView:
-    """The app of this name or id.
+async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> AppView:
+    """The app of this name or id. With `keep`, it cannot be destroyed before the transaction ends.
 
     Raises: NotFound, whether it does not exist or is somebody else's.
     """
@@ -65,7 +65,10 @@ async def visible_app(tx: Tx, actor: Actor, key: str) -> AppView:
     if app_id is None and not is_app_name(key):
         raise NotFound("app")
     wanted = App.name == key if app_id is None else App.id == app_id
-    row = (await tx.execute(visible_apps(actor).where(wanted))).one_or_none()
+    statement = visible_apps(actor).where(wanted)
+    if keep:
+        statement = statement.with_for_update(read=True, key_share=True, of=App)
+    row = (await tx.execute(statement)).one_or_none()
     if row is None:
         raise NotFound("app")
     return AppView(*row)

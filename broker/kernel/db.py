@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -22,6 +23,8 @@ from broker.kernel.errors import Overloaded
 Tx = AsyncConnection
 """An open transaction. Helpers take one and never commit it."""
 
+T = TypeVar("T")
+_DEADLOCK: Final = "40P01"
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
 
@@ -90,6 +93,17 @@ class Database:
         await self.engine.dispose()
 
 
+async def again_on_deadlock(body: Callable[[], Awaitable[T]], tries: int = 5) -> T:
+    """Run a whole transaction again when PostgreSQL ended it because two of them waited for one another."""
+    for _ in range(tries - 1):
+        try:
+            return await body()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+    return await body()
+
+
 def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:
     """An engine on asyncpg for any `postgres://` or `postgresql://` URL."""
     engine = create_async_engine(
@@ -116,9 +130,3 @@ def libpq_url(url: str) -> str:
         raise ValueError("the database URL must begin with postgresql://")
     return f"postgresql://{rest}"
 
-
-def one(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The row, which must exist because this transaction has just written or locked it."""
-    if row is None:
-        raise RuntimeError("a row that this transaction holds has disappeared")
-    return row

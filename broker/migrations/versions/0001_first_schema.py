@@ -265,6 +265,7 @@ def upgrade() -> None:
         sa.Column("app_id", sa.UUID(), nullable=False),
         sa.Column("addon_id", sa.UUID(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("wanted_name", sa.Text(), nullable=True),
         sa.Column("namespace", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -286,6 +287,7 @@ def upgrade() -> None:
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("may_exist", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("error_id", sa.Text(), nullable=True),
         sa.Column("plan_id", sa.UUID(), nullable=True),
@@ -311,4 +313,5 @@ def upgrade() -> None:
         postgresql_where=sa.text("finished_at is null"),
     )
     driver = op.get_bind().connection.dbapi_connection
+    assert driver is not None
     driver.cursor().execute(SchemaManager.get_schema())

@@ -1,0 +1,121 @@
+"""`addons:attach`: give an add-on's config vars to an app, under a name."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from broker.addons.config import give_to_app, stored_config
+from broker.addons.locks import LockedAddon, LockedAttachment
+from broker.addons.models import AddonState, Attachment
+from broker.addons.names import automatic_attachment_name, checked_attachment_name, config_var_names
+from broker.addons.queries import AttachmentView, get_attachment
+from broker.addons.resolve import AddonKey, lock_visible_addon
+from broker.addons.settle import with_locks
+from broker.addons.taken import needs_takeover, taken_in_app
+from broker.apps.resolve import AppView, visible_app
+from broker.catalog.queries import get_service
+from broker.events.emit import emit
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams
+from broker.kernel.ids import new_id
+
+_chance = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class AttachAddon:
+    """What the developer asks for; without a name, a free one is chosen."""
+
+    addon: AddonKey
+    app: str
+    name: str | None = None
+    confirm: str | None = None
+    namespace: str | None = None
+
+
+async def attach(ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:
+    """Attach, and release the app with the new config vars (once the add-on is provisioned).
+
+    Transactions: one; no provider takes part.
+    Raises: NotFound, InvalidParams, ConfirmationRequired, Conflict.
+    """
+    actor.require(Scope.WRITE_PROTECTED)
+    if request.namespace is not None:
+        raise InvalidParams(f"There is no credential {request.namespace}: attach without one.")
+    try:
+        return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request))
+    except IntegrityError:
+        raise Conflict("Another attachment took that name at the same moment; try again.") from None
+
+
+async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:
+    app = await visible_app(tx, actor, request.app)
+    addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id)
+    if addon.state not in (AddonState.PROVISIONED, AddonState.PROVISIONING):
+        raise Conflict(f"{addon.name} is {addon.state} and can't be attached.")
+    await _refuse_unsharable(tx, addon, app)
+    name, wanted = await _name(tx, addon, app, request)
+    now = ctx.clock.now()
+    attachment = await _insert(tx, addon, app, name, wanted, now)
+    if addon.state is AddonState.PROVISIONED:
+        await _give(tx, addon, attachment, actor, now)
+    await emit(
+        tx,
+        "attachment.created",
+        actor,
+        now,
+        app_id=app.id,
+        addon_id=addon.id,
+        attachment=wanted or name,
+        addon=addon.name,
+    )
+    return await get_attachment(tx, attachment.id)
+
+
+async def _refuse_unsharable(tx: Tx, addon: LockedAddon, app: AppView) -> None:
+    if app.id == addon.app_id:
+        return
+    if not (await get_service(tx, addon.service)).supports_sharing:
+        raise InvalidParams(f"{addon.service_name} can't be shared between apps.")
+
+
+async def _name(tx: Tx, addon: LockedAddon, app: AppView, request: AttachAddon) -> tuple[str, str | None]:
+    """The name it gets first, and the confirmed one that it takes over."""
+    taken = await taken_in_app(tx, app.id)
+    automatic = automatic_attachment_name(addon.prefix, addon.declared, taken.attachments, taken.vars, _chance)
+    if request.name is None:
+        return automatic, None
+    name = checked_attachment_name(request.name)
+    names = config_var_names(addon.declared, addon.prefix, name)
+    return (automatic, name) if needs_takeover(app.name, name, names, taken, request.confirm) else (name, None)
+
+
+async def _insert(
+    tx: Tx, addon: LockedAddon, app: AppView, name: str, wanted: str | None, now: datetime
+) -> LockedAttachment:
+    attachment = LockedAttachment(new_id(), app.id, name, wanted, None)
+    await tx.execute(
+        insert(Attachment).values(
+            id=attachment.id,
+            app_id=app.id,
+            addon_id=addon.id,
+            name=name,
+            wanted_name=wanted,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return attachment
+
+
+async def _give(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, actor: Actor, now: datetime) -> None:
+    if addon.app_id not in addon.apps or attachment.app_id not in addon.apps:
+        raise Conflict("The app was destroyed at the same moment.")
+    config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
+    await give_to_app(tx, addon, attachment, config, "Attach", actor, now)

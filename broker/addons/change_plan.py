@@ -1,0 +1,60 @@
+"""`addons:upgrade` and `addons:downgrade`: record the intent to move an add-on to another plan of its service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from broker.addons.intents import start_operation
+from broker.addons.models import AddonState, OperationKind
+from broker.addons.queries import AddonView, get_addon
+from broker.addons.resolve import AddonKey, lock_visible_addon
+from broker.addons.settle import with_locks
+from broker.addons.wait import NO_WAIT, raise_failure, waiting
+from broker.catalog.queries import resolve_plan
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams
+from broker.kernel.ids import new_id
+
+
+async def change_plan(ctx: Context, actor: Actor, key: AddonKey, plan: str, *, wait: timedelta = NO_WAIT) -> AddonView:
+    """Ask the provider for another plan. The same plan as now changes nothing.
+
+    Transactions: one for the intent, committed before any wait. Until the provider agrees, plan and price stay.
+    Raises: NotFound, InvalidParams, Conflict; ProviderRefused or ProviderUnavailable if that is known within `wait`.
+    """
+    actor.require(Scope.WRITE_PROTECTED)
+    operation_id = new_id()
+    async with waiting(ctx, operation_id, wait) as outcome:
+        try:
+            addon_id, started = await with_locks(ctx, lambda tx: _record(tx, ctx, actor, key, plan, operation_id))
+        except IntegrityError as error:
+            if "uq_operations_unfinished" not in str(error.orig):
+                raise
+            raise Conflict("Another change of this add-on is under way; wait for it with `addons:wait`.") from None
+        if started:
+            await outcome()
+    async with ctx.database.transaction() as tx:
+        if started:
+            await raise_failure(tx, operation_id)
+        return await get_addon(tx, addon_id)
+
+
+async def _record(
+    tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID
+) -> tuple[UUID, bool]:
+    addon = await lock_visible_addon(tx, ctx, actor, key)
+    target = await resolve_plan(tx, plan if ":" in plan else f"{addon.service}:{plan}")
+    if target.service.id != addon.service_id:
+        raise InvalidParams(f"{addon.name} is of {addon.service}: choose one of its plans, not {target.name}.")
+    if addon.state is not AddonState.PROVISIONED:
+        raise Conflict(f"{addon.name} is {addon.state}; its plan can be changed once it is provisioned.")
+    if target.id == addon.plan_id:
+        return addon.id, False
+    await start_operation(
+        tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id
+    )
+    return addon.id, True

@@ -1,0 +1,171 @@
+"""The values that a provider gives: kept per add-on, and given to every attached app as config vars.
+
+Called with locks held; never commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from broker.addons.locks import LockedAddon, LockedAttachment
+from broker.addons.models import Addon, AddonConfig, AddonState, Attachment
+from broker.addons.names import config_var_name, config_var_names
+from broker.apps.models import ConfigVar
+from broker.apps.releases import ConfigChange, cut_release
+from broker.catalog.models import AddonService, Plan
+from broker.kernel.context import Actor
+from broker.kernel.db import Tx
+from broker.kernel.secret import Secret
+from broker.kernel.vault import DataKey
+
+
+def undeclared(addon: LockedAddon, names: Iterable[str]) -> list[str]:
+    """Names that the manifest does not declare: such values are refused."""
+    return sorted(set(names) - set(addon.declared))
+
+
+async def stored_config(tx: Tx, addon_id: UUID, key: DataKey) -> dict[str, Secret]:
+    """What the provider gave so far, under the manifest's names."""
+    rows = await tx.execute(
+        select(AddonConfig.name, AddonConfig.generation, AddonConfig.value_sealed).where(
+            AddonConfig.addon_id == addon_id
+        )
+    )
+    return {
+        name: Secret(key.open(sealed, _place(addon_id, name, generation)).decode()) for name, generation, sealed in rows
+    }
+
+
+async def store_config(tx: Tx, addon: LockedAddon, values: Mapping[str, Secret | None]) -> bool:
+    """Merge `values` (None removes) into what is stored; False if that changes nothing."""
+    key = addon.apps[addon.app_id].data_key
+    before = await stored_config(tx, addon.id, key)
+    removed = [name for name, value in values.items() if value is None and name in before]
+    changed = {name: value for name, value in values.items() if value is not None and before.get(name) != value}
+    if removed:
+        await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id, AddonConfig.name.in_(removed)))
+    if changed:
+        await _put(tx, addon.id, key, changed)
+    return bool(removed or changed)
+
+
+async def _put(tx: Tx, addon_id: UUID, key: DataKey, values: Mapping[str, Secret]) -> None:
+    known = await tx.execute(select(AddonConfig.name, AddonConfig.generation).where(AddonConfig.addon_id == addon_id))
+    generations = {row.name: row.generation for row in known}
+    rows = [_row(addon_id, name, generations.get(name, 0) + 1, key, value) for name, value in values.items()]
+    statement = insert(AddonConfig).values(rows)
+    replaced = {"generation": statement.excluded.generation, "value_sealed": statement.excluded.value_sealed}
+    await tx.execute(statement.on_conflict_do_update(index_elements=["addon_id", "name"], set_=replaced))
+
+
+def _row(addon_id: UUID, name: str, generation: int, key: DataKey, value: Secret) -> dict[str, Any]:
+    sealed = key.seal(value.reveal().encode(), _place(addon_id, name, generation))
+    return {"addon_id": addon_id, "name": name, "generation": generation, "value_sealed": sealed}
+
+
+def _place(addon_id: UUID, name: str, generation: int) -> str:
+    return f"addon_config:{addon_id}:{name}:{generation}"
+
+
+def vars_for(addon: LockedAddon, attachment_name: str, config: Mapping[str, Secret]) -> dict[str, str]:
+    """The config vars that an attachment of this name gives."""
+    return {config_var_name(name, addon.prefix, attachment_name): value.reveal() for name, value in config.items()}
+
+
+async def give_to_apps(tx: Tx, addon: LockedAddon, verb: str, actor: Actor, at: datetime) -> None:
+    """Put the stored config into every attached app, one release each.
+
+    Raises: InvalidParams if an app's environment would become too large.
+    """
+    config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
+    for attachment in addon.attachments:
+        if attachment.app_id in addon.apps:
+            await give_to_app(tx, addon, attachment, config, verb, actor, at)
+
+
+async def give_to_app(
+    tx: Tx,
+    addon: LockedAddon,
+    attachment: LockedAttachment,
+    config: Mapping[str, Secret],
+    verb: str,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    """Put the values of one attachment into its app, and take away what it gave before and gives no more."""
+    attachment, changes = await _take_over(tx, attachment)
+    put = vars_for(addon, attachment.name, config)
+    gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
+    changes.append(ConfigChange(put=put, remove=gone, attachment_id=attachment.id))
+    await _release(tx, addon, attachment, changes, verb, actor, at)
+
+
+async def _take_over(tx: Tx, attachment: LockedAttachment) -> tuple[LockedAttachment, list[ConfigChange]]:
+    """Give the attachment the confirmed name that it was waiting for, from whichever attachment has it."""
+    if attachment.wanted_name is None:
+        return attachment, []
+    changes = await displace(tx, attachment.app_id, attachment.wanted_name)
+    named = update(Attachment).where(Attachment.id == attachment.id)
+    await tx.execute(named.values(name=attachment.wanted_name, wanted_name=None))
+    return replace(attachment, name=attachment.wanted_name, wanted_name=None), changes
+
+
+async def displace(tx: Tx, app_id: UUID, name: str) -> list[ConfigChange]:
+    """End the attachment that has this name in the app; the change that takes away all it gave."""
+    ended = delete(Attachment).where(Attachment.app_id == app_id, Attachment.name == name).returning(Attachment.id)
+    attachment_id = (await tx.execute(ended)).scalar()
+    if attachment_id is None:
+        return []
+    given = select(ConfigVar.name).where(ConfigVar.app_id == app_id, ConfigVar.attachment_id == attachment_id)
+    return [ConfigChange(remove=list((await tx.execute(given)).scalars()), attachment_id=attachment_id)]
+
+
+async def _release(
+    tx: Tx,
+    addon: LockedAddon,
+    attachment: LockedAttachment,
+    changes: Sequence[ConfigChange],
+    verb: str,
+    actor: Actor,
+    at: datetime,
+) -> None:
+    await cut_release(
+        tx,
+        addon.apps[attachment.app_id],
+        changes,
+        description=f"{verb} {attachment.name} ({addon.name})",
+        actor=actor,
+        at=at,
+        addon_plan_names=await _plan_names(tx, attachment.app_id),
+    )
+
+
+async def _plan_names(tx: Tx, app_id: UUID) -> list[str]:
+    name = AddonService.slug + ":" + Plan.slug
+    statement = (
+        select(name)
+        .select_from(Addon)
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .join(Plan, Plan.id == Addon.plan_id)
+        .where(Addon.app_id == app_id, Addon.state == AddonState.PROVISIONED)
+    )
+    return list((await tx.execute(statement)).scalars())
+
+
+async def take_from_apps(
+    tx: Tx, addon: LockedAddon, attachments: Collection[LockedAttachment], actor: Actor, at: datetime, *, release: bool
+) -> None:
+    """End attachments: their config vars go and each app gets a release (unless nothing was ever given)."""
+    for attachment in attachments:
+        await tx.execute(delete(Attachment).where(Attachment.id == attachment.id))
+        if attachment.app_id in addon.apps and release:
+            names = config_var_names(addon.declared, addon.prefix, attachment.name)
+            change = ConfigChange(remove=names, attachment_id=attachment.id)
+            await _release(tx, addon, attachment, [change], "Detach", actor, at)

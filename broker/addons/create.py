@@ -1,0 +1,172 @@
+"""`addons:create`: record the intent to provision. The provider is called by the worker, after this has committed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from broker.addons.intents import start_operation
+from broker.addons.models import Addon, AddonState, Attachment, OperationKind
+from broker.addons.names import (
+    automatic_addon_name,
+    automatic_attachment_name,
+    checked_addon_name,
+    checked_attachment_name,
+    config_var_names,
+)
+from broker.addons.queries import AddonView, get_addon
+from broker.addons.taken import needs_takeover, taken_in_app
+from broker.addons.wait import NO_WAIT, raise_failure, waiting
+from broker.addons.work import options_place
+from broker.apps.releases import app_key
+from broker.apps.resolve import AppView, visible_app
+from broker.catalog.queries import PlanView, resolve_plan
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams, NameTaken
+from broker.kernel.ids import new_id
+
+_NAME_TRIES: Final = 6
+_LONGEST_OPTIONS: Final = 16 * 1024
+_chance = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAddon:
+    """What the developer asks for. `plan` is `service`, `service:plan` or a plan's id."""
+
+    app: str
+    plan: str
+    name: str | None = None
+    attachment_name: str | None = None
+    confirm: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait: timedelta = NO_WAIT) -> AddonView:
+    """Write the intent, wait up to `wait` for its outcome, and answer with what is true by then.
+
+    Transactions: one for the intent, committed before any wait; a short one to read the result.
+    Raises: NotFound, InvalidParams, NameTaken, ConfirmationRequired; ProviderRefused or ProviderUnavailable if that is
+        known within `wait`.
+    """
+    actor.require(Scope.WRITE_PROTECTED)
+    operation_id, addon_id = new_id(), new_id()
+    async with waiting(ctx, operation_id, wait) as outcome:
+        await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
+        await outcome()
+    async with ctx.database.transaction() as tx:
+        await raise_failure(tx, operation_id)
+        return await get_addon(tx, addon_id)
+
+
+async def _record_with_a_free_name(
+    ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
+) -> None:
+    for attempt in range(_NAME_TRIES):
+        try:
+            async with ctx.database.transaction() as tx:
+                await _record(tx, ctx, actor, request, addon_id, operation_id)
+            return
+        except IntegrityError as error:
+            refusal = _clash(error)
+            if refusal is None:
+                raise
+            if request.name or request.attachment_name or attempt == _NAME_TRIES - 1:
+                raise refusal from None
+
+
+def _clash(error: IntegrityError) -> Exception | None:
+    text = str(error.orig)
+    if "uq_addons_name" in text:
+        return NameTaken()
+    if "uq_attachments_app_id_name" in text:
+        return Conflict("Another attachment took that name at the same moment; try again.")
+    return None
+
+
+async def _record(tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID) -> None:
+    app = await visible_app(tx, actor, request.app, keep=True)
+    plan = await resolve_plan(tx, request.plan)
+    now = ctx.clock.now()
+    await _check_installable(tx, app, plan)
+    name, wanted = await _attachment_name(tx, app, plan, request)
+    sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
+    addon_name = checked_addon_name(request.name) if request.name else automatic_addon_name(plan.service.slug, _chance)
+    await _insert_addon(tx, addon_id, addon_name, app, plan, now)
+    await tx.execute(
+        insert(Attachment).values(
+            id=new_id(),
+            app_id=app.id,
+            addon_id=addon_id,
+            name=name,
+            wanted_name=wanted,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    await start_operation(
+        tx, operation_id, addon_id, OperationKind.PROVISION, actor, now, plan_id=plan.id, options_sealed=sealed
+    )
+
+
+async def _insert_addon(tx: Tx, addon_id: UUID, name: str, app: AppView, plan: PlanView, now: datetime) -> None:
+    await tx.execute(
+        insert(Addon).values(
+            id=addon_id,
+            name=name,
+            app_id=app.id,
+            service_id=plan.service.id,
+            plan_id=plan.id,
+            price_cents=plan.price_cents,
+            currency=plan.currency,
+            state=AddonState.PROVISIONING,
+            region=app.region,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+
+
+async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:
+    if app.region not in plan.regions and "*" not in plan.regions:
+        raise InvalidParams(f"{plan.name} is not offered in region {app.region}, only in {', '.join(plan.regions)}.")
+    if plan.service.supports_multiple_installations:
+        return
+    present = select(Addon.name).where(
+        Addon.app_id == app.id, Addon.service_id == plan.service.id, Addon.state != AddonState.DEPROVISIONED
+    )
+    if name := (await tx.execute(present.limit(1))).scalar():
+        raise InvalidParams(f"{plan.service.name} can be added once per app, and {name} is there already.")
+
+
+async def _attachment_name(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> tuple[str, str | None]:
+    """The name it has from now on, and the confirmed one that it takes over once it is provisioned."""
+    service, taken = plan.service, await taken_in_app(tx, app.id)
+    automatic = automatic_attachment_name(service.prefix, service.config_vars, taken.attachments, taken.vars, _chance)
+    if request.attachment_name is None:
+        return automatic, None
+    name = checked_attachment_name(request.attachment_name)
+    names = config_var_names(service.config_vars, service.prefix, name)
+    if needs_takeover(app.name, name, names, taken, request.confirm):
+        return automatic, name
+    return name, None
+
+
+async def _sealed_options(
+    tx: Tx, ctx: Context, app: AppView, addon_id: UUID, options: Mapping[str, str]
+) -> bytes | None:
+    if not options:
+        return None
+    text = json.dumps(dict(options)).encode()
+    if len(text) > _LONGEST_OPTIONS:
+        raise InvalidParams("The options of an add-on may have 16 KiB in all.")
+    return (await app_key(tx, ctx.vault, app.id)).seal(text, options_place(addon_id))

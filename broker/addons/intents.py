@@ -1,0 +1,105 @@
+"""Rows that record an intent: operations, and what becomes of the one that stood before. Never commits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from broker.addons.models import UNFINISHED, Operation, OperationKind, OperationState
+from broker.addons.work import history_entry
+from broker.kernel.context import Actor
+from broker.kernel.db import Tx
+from broker.kernel.jobs import defer
+from broker.kernel.signals import notify
+
+ADVANCE: Final = "broker.advance"
+"""Name of the job that advances one operation."""
+
+DEADLINES: Final[dict[OperationKind, timedelta]] = {
+    OperationKind.PROVISION: timedelta(hours=1),
+    OperationKind.PLAN_CHANGE: timedelta(hours=1),
+    OperationKind.DEPROVISION: timedelta(hours=24),
+}
+"""How long an operation is tried before it fails. A provider that answers 202 gets its own deadline."""
+
+CALL_BOUND: Final = timedelta(seconds=30)
+"""After this, no call that was under way when the intent was recorded can still reach a provider."""
+
+
+async def start_operation(
+    tx: Tx,
+    operation_id: UUID,
+    addon_id: UUID,
+    kind: OperationKind,
+    actor: Actor,
+    now: datetime,
+    *,
+    at: datetime | None = None,
+    plan_id: UUID | None = None,
+    options_sealed: bytes | None = None,
+) -> None:
+    """Insert the operation and the job that will advance it, at `at` or at once."""
+    await tx.execute(
+        insert(Operation).values(
+            id=operation_id,
+            addon_id=addon_id,
+            kind=kind,
+            state=OperationState.PENDING,
+            step="call",
+            attempts=0,
+            fencing=0,
+            next_at=at or now,
+            deadline_at=now + DEADLINES[kind],
+            may_exist=False,
+            plan_id=plan_id,
+            options_sealed=options_sealed,
+            actor_id=actor.id,
+            actor_email=actor.email,
+            history=history_entry(now, "intent", "recorded"),
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=at)
+
+
+async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> bool:
+    """End the unfinished operation of an add-on as overtaken; True if a call of it may be under way."""
+    statement = (
+        select(Operation.id, Operation.state)
+        .where(Operation.addon_id == addon_id, Operation.state.in_(UNFINISHED))
+        .with_for_update()
+    )
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None:
+        return False
+    entry: list[Any] = history_entry(now, "superseded", "failed", note=reason)
+    await tx.execute(
+        update(Operation)
+        .where(Operation.id == row.id)
+        .values(
+            state=OperationState.FAILED,
+            fencing=Operation.fencing + 1,
+            reason=reason,
+            error_id="conflict",
+            next_at=None,
+            lease_until=None,
+            finished_at=now,
+            updated_at=now,
+            options_sealed=None,
+            history=Operation.history.op("||")(literal(entry, JSONB)),
+        )
+    )
+    await notify(tx, row.id)
+    return bool(row.state == OperationState.RUNNING)
+
+
+async def start_deprovision(tx: Tx, operation_id: UUID, addon_id: UUID, actor: Actor, now: datetime) -> None:
+    """Overtake whatever is under way and begin to deprovision: at once, or when no older call can arrive after it."""
+    under_way = await supersede(tx, addon_id, "The add-on was destroyed meanwhile.", now)
+    at = now + CALL_BOUND if under_way else None
+    await start_operation(tx, operation_id, addon_id, OperationKind.DEPROVISION, actor, now, at=at)

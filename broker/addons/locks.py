@@ -1,0 +1,127 @@
+"""Locking an add-on with every app that it touches, always in one order: apps by id, then the add-on, then its operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, union
+
+from broker.addons.models import Addon, AddonState, Attachment
+from broker.apps.releases import LockedApp, lock_app
+from broker.catalog.models import AddonService, Plan
+from broker.kernel.context import Context
+from broker.kernel.db import Tx
+
+
+class AttachmentsMoved(Exception):
+    """An attachment to a further app appeared while the locks were being taken: begin the transaction again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedAttachment:
+    """One attachment of a locked add-on."""
+
+    id: UUID
+    app_id: UUID
+    name: str
+    wanted_name: str | None
+    namespace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedAddon:
+    """An add-on that nobody else can change until the transaction ends. `apps` holds the live apps that it touches."""
+
+    id: UUID
+    name: str
+    state: AddonState
+    app_id: UUID
+    payer_id: UUID | None
+    service_id: UUID
+    service: str
+    service_name: str
+    prefix: str
+    declared: tuple[str, ...]
+    plan_id: UUID
+    plan: str
+    price_cents: int
+    currency: str
+    provider_id: str | None
+    apps: Mapping[UUID, LockedApp]
+    attachments: tuple[LockedAttachment, ...]
+
+    @property
+    def plan_name(self) -> str:
+        return f"{self.service}:{self.plan}"
+
+
+async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) -> LockedAddon | None:
+    """Lock it, its apps, and `further_apps`; None if there is no such add-on.
+
+    Raises: AttachmentsMoved; the caller rolls back and starts over (`with_locks` does).
+    """
+    wanted = sorted({*await _app_ids(tx, addon_id), *further_apps})
+    apps = {app_id: app for app_id in wanted if (app := await lock_app(tx, ctx.vault, app_id))}
+    row = (await tx.execute(_addon_statement(addon_id))).mappings().one_or_none()
+    if row is None:
+        return None
+    attachments = await _attachments(tx, addon_id)
+    if not {item.app_id for item in attachments} <= set(wanted):
+        raise AttachmentsMoved
+    return _locked(row, apps, attachments)
+
+
+def _locked(row: RowMapping, apps: Mapping[UUID, LockedApp], attachments: tuple[LockedAttachment, ...]) -> LockedAddon:
+    billing = apps.get(row["app_id"])
+    values = {str(key): value for key, value in row.items() if key not in ("state", "declared")}
+    return LockedAddon(
+        **values,
+        state=AddonState(row["state"]),
+        declared=tuple(row["declared"]),
+        payer_id=billing.owner_id if billing else None,
+        apps=apps,
+        attachments=attachments,
+    )
+
+
+async def _app_ids(tx: Tx, addon_id: UUID) -> set[UUID]:
+    billing = select(Addon.app_id).where(Addon.id == addon_id)
+    attached = select(Attachment.app_id).where(Attachment.addon_id == addon_id)
+    return set((await tx.execute(union(billing, attached))).scalars())
+
+
+async def _attachments(tx: Tx, addon_id: UUID) -> tuple[LockedAttachment, ...]:
+    statement = (
+        select(Attachment.id, Attachment.app_id, Attachment.name, Attachment.wanted_name, Attachment.namespace)
+        .where(Attachment.addon_id == addon_id)
+        .order_by(Attachment.created_at, Attachment.id)
+    )
+    return tuple(LockedAttachment(*row) for row in await tx.execute(statement))
+
+
+def _addon_statement(addon_id: UUID) -> Any:
+    return (
+        select(
+            Addon.id,
+            Addon.name,
+            Addon.state,
+            Addon.app_id,
+            Addon.service_id,
+            AddonService.slug.label("service"),
+            AddonService.name.label("service_name"),
+            AddonService.prefix,
+            AddonService.config_vars.label("declared"),
+            Addon.plan_id,
+            Plan.slug.label("plan"),
+            Addon.price_cents,
+            Addon.currency,
+            Addon.provider_id,
+        )
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .join(Plan, Plan.id == Addon.plan_id)
+        .where(Addon.id == addon_id)
+        .with_for_update(of=Addon)
+    )

@@ -1,0 +1,366 @@
+"""The one door through which an outcome becomes state, config vars, releases, usage periods, orphans and events.
+
+The worker's replies, the provider's later "provisioned" call and the watchdog all come through here. Order of locks: apps,
+add-on, operation; the last statement is a compare-and-set on the operation, and losing it undoes everything.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from sqlalchemy import delete, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
+from broker.addons.locks import AttachmentsMoved, LockedAddon, lock_addon
+from broker.addons.models import (
+    ADDON_TRANSITIONS,
+    Addon,
+    AddonConfig,
+    AddonState,
+    Operation,
+    OperationKind,
+    OperationState,
+    Orphan,
+)
+from broker.addons.outcomes import Conclusion, Decision, decide, told
+from broker.addons.ports import Answer, Reply
+from broker.addons.work import Work, history_entry
+from broker.billing.usage import Subject, end_period, start_period
+from broker.catalog.models import Plan
+from broker.events.emit import emit
+from broker.kernel.context import SYSTEM, Actor, Context, Scope
+from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.errors import InvalidParams
+from broker.kernel.ids import new_id
+from broker.kernel.jobs import defer
+from broker.kernel.signals import notify
+
+ACCEPTED_FOR: Final = timedelta(hours=12)
+"""How long a provider that answered 202 has to finish. Source: Add-on Partner API, asynchronous provisioning."""
+
+T = TypeVar("T")
+_chance = random.SystemRandom()
+
+
+class SettledElsewhere(Exception):
+    """The operation is no longer ours: everything done in this transaction must be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a settlement works with: the reply, what was decided, and the locked subject."""
+
+    work: Work
+    reply: Reply
+    decision: Decision
+    addon: LockedAddon
+    actor: Actor
+    at: datetime
+    target_plan_id: UUID | None
+    may_exist: bool
+
+
+async def settle(ctx: Context, work: Work, reply: Reply) -> bool:
+    """Make the reply true in the database; False if somebody else had settled the operation before.
+
+    Transactions: one, all or nothing; afterwards a second, small one if the reply came too late to decide.
+    """
+    try:
+        await with_locks(ctx, lambda tx: _settle(tx, ctx, work, reply))
+    except SettledElsewhere:
+        await with_locks(ctx, lambda tx: _note_late_reply(tx, ctx, work, reply))
+        return False
+    return True
+
+
+async def with_locks(ctx: Context, body: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run `body` in a transaction, again from the start if the attachments moved while it took its locks."""
+
+    async def once() -> T:
+        async with ctx.database.transaction() as tx:
+            return await body(tx)
+
+    while True:
+        try:
+            return await again_on_deadlock(once)
+        except AttachmentsMoved:
+            continue
+
+
+async def _settle(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
+    addon = await lock_addon(tx, ctx, work.addon_id)
+    row = (await tx.execute(_operation_statement(work))).one_or_none()
+    if addon is None or row is None:
+        raise SettledElsewhere
+    actor = Actor(row.actor_id, row.actor_email, frozenset({Scope.GLOBAL}))
+    decision = decide(work.kind, reply, attempts=work.attempts, expired=work.expired, jitter=_chance.random())
+    settlement = Settlement(work, reply, decision, addon, actor, ctx.clock.now(), row.plan_id, row.may_exist)
+    await _EFFECTS[work.kind, decision.conclusion](tx, ctx, settlement)
+
+
+def _operation_statement(work: Work) -> Any:
+    return select(
+        Operation.plan_id, Operation.actor_id, Operation.actor_email, Operation.may_exist, Operation.state
+    ).where(Operation.id == work.operation_id, Operation.fencing == work.fencing, Operation.finished_at.is_(None))
+
+
+async def _provisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
+    try:
+        async with tx.begin_nested():
+            await complete_provision(tx, s.addon, s.reply, s.actor, s.at)
+    except InvalidParams as refusal:
+        await _failed_provision(tx, ctx, s, reason=f"{s.addon.service_name}: {refusal.message}", orphan=True)
+        return
+    await _finish(tx, s, OperationState.SUCCEEDED)
+
+
+async def complete_provision(tx: Tx, addon: LockedAddon, reply: Reply, actor: Actor, at: datetime) -> None:
+    """The resource is there: config, releases, usage and event.
+
+    Raises: InvalidParams if the values do not fit into an app's environment.
+    """
+    await transition(tx, addon, AddonState.PROVISIONED, at, **_known(reply))
+    await store_config(tx, addon, _acceptable(addon, reply))
+    await give_to_apps(tx, addon, "Attach", actor, at)
+    await start_period(tx, _subject(addon), at)
+    await emit(tx, "addon.provisioned", actor, at, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
+
+
+def _acceptable(addon: LockedAddon, reply: Reply) -> dict[str, Any]:
+    refused = undeclared(addon, reply.config)
+    return {name: value for name, value in reply.config.items() if name not in refused}
+
+
+def _known(reply: Reply) -> dict[str, Any]:
+    known = {"provider_id": reply.provider_id, "provision_message": reply.message}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _subject(addon: LockedAddon) -> Subject:
+    if addon.payer_id is None:
+        raise SettledElsewhere
+    return Subject(addon.id, addon.app_id, addon.payer_id, addon.plan_id, addon.price_cents, addon.currency)
+
+
+async def transition(tx: Tx, addon: LockedAddon, to: AddonState, at: datetime, **values: Any) -> None:
+    """Move the add-on to a state, if that is legal from where it is: the only statement that changes its state.
+
+    Raises: SettledElsewhere if it is not legal.
+    """
+    if to not in ADDON_TRANSITIONS[addon.state]:
+        raise SettledElsewhere
+    if to is AddonState.DEPROVISIONED:
+        values["deprovisioned_at"] = at
+    changed = update(Addon).where(Addon.id == addon.id, Addon.state == addon.state)
+    if (await tx.execute(changed.values(state=to, updated_at=at, **values))).rowcount != 1:
+        raise SettledElsewhere
+
+
+async def _failed_provision(
+    tx: Tx, ctx: Context, s: Settlement, reason: str | None = None, orphan: bool | None = None
+) -> None:
+    said = reason or told(s.decision.row, s.addon.service_name, s.reply)
+    await transition(tx, s.addon, AddonState.DEPROVISIONED, s.at, reason=said, **_known(s.reply))
+    await take_from_apps(tx, s.addon, s.addon.attachments, s.actor, s.at, release=False)
+    await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == s.addon.id))
+    if s.decision.row.orphan or s.may_exist if orphan is None else orphan:
+        await record_orphan(tx, s.addon, s.reply.provider_id, f"provisioning failed: {s.reply.answer.value}", s.at)
+    await emit(tx, "addon.provision_failed", s.actor, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
+    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+
+
+async def _accepted(tx: Tx, ctx: Context, s: Settlement) -> None:
+    if known := _known(s.reply):
+        await tx.execute(update(Addon).where(Addon.id == s.addon.id).values(updated_at=s.at, **known))
+    values = {
+        "state": OperationState.WAITING,
+        "step": OperationState.WAITING,
+        "deadline_at": s.at + ACCEPTED_FOR,
+        "may_exist": True,
+        "lease_until": None,
+        "next_at": None,
+    }
+    await _update_operation(tx, s, values)
+
+
+async def _retry(tx: Tx, ctx: Context, s: Settlement) -> None:
+    assert s.decision.delay is not None
+    next_at = s.at + s.decision.delay
+    values = {
+        "state": OperationState.PENDING,
+        "next_at": next_at,
+        "lease_until": None,
+        "may_exist": or_(Operation.may_exist, literal(s.decision.row.orphan)),
+        "reason": told(s.decision.row, s.addon.service_name, s.reply),
+    }
+    await _update_operation(tx, s, values)
+    await defer(tx, "broker.advance", {"operation_id": str(s.work.operation_id)}, at=next_at)
+
+
+async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
+    plan = (
+        await tx.execute(select(Plan.id, Plan.slug, Plan.price_cents, Plan.currency).where(Plan.id == s.target_plan_id))
+    ).one()
+    moved = replace(s.addon, plan_id=plan.id, plan=plan.slug, price_cents=plan.price_cents, currency=plan.currency)
+    if s.addon.state is not AddonState.PROVISIONED:
+        raise SettledElsewhere
+    await tx.execute(
+        update(Addon)
+        .where(Addon.id == moved.id)
+        .values(
+            plan_id=plan.id, price_cents=plan.price_cents, currency=plan.currency, updated_at=s.at, **_known(s.reply)
+        )
+    )
+    await _new_config(tx, moved, s)
+    await end_period(tx, moved.id, s.at)
+    await start_period(tx, _subject(moved), s.at)
+    await emit(
+        tx, "addon.plan_changed", s.actor, s.at, app_id=moved.app_id, addon_id=moved.id,
+        before=s.addon.plan_name, after=moved.plan_name,
+    )  # fmt: skip
+    await _finish(tx, s, OperationState.SUCCEEDED)
+
+
+async def _new_config(tx: Tx, addon: LockedAddon, s: Settlement) -> None:
+    if await store_config(tx, addon, _acceptable(addon, s.reply)):
+        await give_to_apps(tx, addon, "Update", s.actor, s.at)
+
+
+async def _plan_change_failed(tx: Tx, ctx: Context, s: Settlement) -> None:
+    said = told(s.decision.row, s.addon.service_name, s.reply)
+    await emit(tx, "addon.plan_change_failed", s.actor, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
+    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+
+
+async def _deprovisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
+    await complete_deprovision(tx, s.addon, s.actor, s.at)
+    await _finish(tx, s, OperationState.SUCCEEDED)
+
+
+async def complete_deprovision(tx: Tx, addon: LockedAddon, actor: Actor, at: datetime) -> None:
+    """The resource is gone, or is the orphan ledger's business from now on."""
+    await transition(tx, addon, AddonState.DEPROVISIONED, at)
+    await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id))
+    await emit(tx, "addon.deprovisioned", actor, at, app_id=addon.app_id, addon_id=addon.id)
+
+
+async def _deprovision_given_up(tx: Tx, ctx: Context, s: Settlement) -> None:
+    said = told(s.decision.row, s.addon.service_name, s.reply)
+    await record_orphan(tx, s.addon, s.addon.provider_id, f"deprovisioning failed: {s.reply.answer.value}", s.at)
+    await complete_deprovision(tx, s.addon, s.actor, s.at)
+    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+
+
+async def record_orphan(tx: Tx, addon: LockedAddon, provider_id: str | None, reason: str, at: datetime) -> None:
+    """Write that a resource may be left at the provider."""
+    await tx.execute(
+        insert(Orphan)
+        .values(
+            id=new_id(),
+            addon_id=addon.id,
+            service_id=addon.service_id,
+            plan_id=addon.plan_id,
+            provider_id=provider_id or addon.provider_id,
+            price_cents=addon.price_cents,
+            reason=reason,
+            state="open",
+            attempts=0,
+            next_at=at,
+            since=at,
+            updated_at=at,
+        )
+        .on_conflict_do_nothing(index_elements=["addon_id"])
+    )
+
+
+def _error_id(reply: Reply) -> str:
+    return InvalidParams.id if reply.answer is Answer.REFUSED else "provider_unavailable"
+
+
+async def _finish(
+    tx: Tx, s: Settlement, state: OperationState, reason: str | None = None, error_id: str | None = None
+) -> None:
+    values = {
+        "state": state,
+        "step": "done",
+        "next_at": None,
+        "lease_until": None,
+        "finished_at": s.at,
+        "reason": reason,
+        "error_id": error_id,
+        "options_sealed": None,
+    }
+    await _update_operation(tx, s, values)
+
+
+async def _update_operation(tx: Tx, s: Settlement, values: Mapping[str, Any]) -> None:
+    """The compare-and-set that ends every settlement, and the notice to whoever waits."""
+    refused = ", ".join(undeclared(s.addon, s.reply.config))
+    note = f"config not declared in the manifest was refused: {refused}" if refused else s.reply.note
+    entry = history_entry(s.at, "settle", s.reply.answer.value, status=s.reply.status, note=note)
+    result = await tx.execute(
+        update(Operation)
+        .where(
+            Operation.id == s.work.operation_id,
+            Operation.fencing == s.work.fencing,
+            Operation.finished_at.is_(None),
+        )
+        .values(updated_at=s.at, history=Operation.history.op("||")(literal(entry, JSONB)), **values)
+    )
+    if result.rowcount != 1:
+        raise SettledElsewhere
+    await notify(tx, s.work.operation_id)
+
+
+async def _note_late_reply(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
+    """A provision call was answered after its operation had ended otherwise: keep what the answer taught us."""
+    if work.kind is not OperationKind.PROVISION or reply.answer not in (Answer.DONE, Answer.ACCEPTED):
+        return
+    addon = await lock_addon(tx, ctx, work.addon_id)
+    if addon is None:
+        return
+    at = ctx.clock.now()
+    known = {key: func.coalesce(getattr(Addon, key), value) for key, value in _known(reply).items()}
+    if known:
+        await tx.execute(update(Addon).where(Addon.id == addon.id).values(**known))
+    if addon.state is AddonState.PROVISIONED and await store_config(tx, addon, _acceptable(addon, reply)):
+        await give_to_apps(tx, addon, "Update", SYSTEM, at)
+    if addon.state is AddonState.DEPROVISIONING:
+        await _deprovision_now(tx, addon.id, at)
+    if addon.state is AddonState.DEPROVISIONED:
+        await record_orphan(tx, addon, reply.provider_id, "provisioned after it had been given up", at)
+
+
+async def _deprovision_now(tx: Tx, addon_id: UUID, at: datetime) -> None:
+    pulled = (
+        update(Operation)
+        .where(
+            Operation.addon_id == addon_id, Operation.finished_at.is_(None), Operation.state == OperationState.PENDING
+        )
+        .values(next_at=at)
+        .returning(Operation.id)
+    )
+    for operation_id in (await tx.execute(pulled)).scalars():
+        await defer(tx, "broker.advance", {"operation_id": str(operation_id)})
+
+
+_Effect = Callable[[Tx, Context, Settlement], Awaitable[None]]
+_EFFECTS: Final[dict[tuple[OperationKind, Conclusion], _Effect]] = {
+    (OperationKind.PROVISION, Conclusion.SUCCEED): _provisioned,
+    (OperationKind.PROVISION, Conclusion.WAIT): _accepted,
+    (OperationKind.PROVISION, Conclusion.RETRY): _retry,
+    (OperationKind.PROVISION, Conclusion.FAIL): _failed_provision,
+    (OperationKind.PLAN_CHANGE, Conclusion.SUCCEED): _plan_changed,
+    (OperationKind.PLAN_CHANGE, Conclusion.RETRY): _retry,
+    (OperationKind.PLAN_CHANGE, Conclusion.FAIL): _plan_change_failed,
+    (OperationKind.DEPROVISION, Conclusion.SUCCEED): _deprovisioned,
+    (OperationKind.DEPROVISION, Conclusion.WAIT): _accepted,
+    (OperationKind.DEPROVISION, Conclusion.RETRY): _retry,
+    (OperationKind.DEPROVISION, Conclusion.FAIL): _deprovision_given_up,
+}

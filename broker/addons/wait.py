@@ -1,0 +1,72 @@
+"""Waiting for an operation's outcome without holding a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from broker.addons.models import Operation, OperationState
+from broker.kernel.context import Context
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams, ProviderRefused, ProviderUnavailable
+
+NO_WAIT: Final = timedelta(0)
+_SETTLED: Final = (OperationState.SUCCEEDED, OperationState.FAILED, OperationState.WAITING)
+
+
+@asynccontextmanager
+async def waiting(ctx: Context, operation_id: UUID, bound: timedelta) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Subscribe before the intent is committed; the function that is given waits until the outcome or the bound."""
+    if not bound:
+        yield _at_once
+        return
+    async with ctx.signals.subscribe(operation_id) as event:
+
+        async def outcome() -> None:
+            try:
+                async with asyncio.timeout(bound.total_seconds()):
+                    await _settled(ctx, operation_id, event)
+            except TimeoutError:
+                return
+
+        yield outcome
+
+
+async def _at_once() -> None:
+    return
+
+
+async def _settled(ctx: Context, operation_id: UUID, event: asyncio.Event) -> None:
+    while True:
+        await event.wait()
+        event.clear()
+        async with ctx.database.transaction() as tx:
+            state = (await tx.execute(select(Operation.state).where(Operation.id == operation_id))).scalar()
+        if state is None or state in _SETTLED:
+            return
+
+
+async def raise_failure(tx: Tx, operation_id: UUID) -> None:
+    """Go on, unless the operation has failed.
+
+    Raises: ProviderRefused with the provider's words; ProviderUnavailable; Conflict if it was overtaken.
+    """
+    row = (
+        await tx.execute(
+            select(Operation.state, Operation.reason, Operation.error_id).where(Operation.id == operation_id)
+        )
+    ).one()
+    if row.state != OperationState.FAILED:
+        return
+    message = row.reason or "The operation failed."
+    if row.error_id == InvalidParams.id:
+        raise ProviderRefused(message)
+    if row.error_id == Conflict.id:
+        raise Conflict(message)
+    raise ProviderUnavailable(message)

@@ -1,0 +1,194 @@
+"""Claiming an operation and loading all that its call needs. No provider is called here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, RowMapping, and_, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from broker.addons.models import Addon, Operation, OperationKind, OperationState
+from broker.addons.ports import DeprovisionCall, Grant, PlanChangeCall, ProviderAccess, ProvisionCall
+from broker.apps.models import App
+from broker.catalog.models import AddonService, Plan
+from broker.catalog.queries import service_secrets
+from broker.kernel.context import Context
+from broker.kernel.db import Tx
+from broker.kernel.ids import new_id
+from broker.kernel.secret import Secret
+from broker.oauth.models import OAuthGrant
+
+LEASE: Final = timedelta(seconds=10)
+"""How long a claim lasts without a heartbeat: after it, another worker takes the operation over."""
+
+GRANT_LIFE: Final = timedelta(minutes=5)
+
+Call = ProvisionCall | PlanChangeCall | DeprovisionCall
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed operation. `call` is None when there is nothing to ask: the provider has missed its deadline."""
+
+    operation_id: UUID
+    addon_id: UUID
+    kind: OperationKind
+    fencing: int
+    attempts: int
+    expired: bool
+    call: Call | None
+
+
+def history_entry(at: datetime, step: str, outcome: str, **more: Any) -> list[dict[str, Any]]:
+    """One entry to append to an operation's history. Never a secret, never a body."""
+    entry = {"at": at.isoformat(timespec="milliseconds"), "step": step, "outcome": outcome}
+    return [entry | {key: value for key, value in more.items() if value is not None}]
+
+
+async def claim(ctx: Context, operation_id: UUID) -> Work | None:
+    """Take the operation if it is due and nobody holds it, and note that a call begins.
+
+    Transactions: one of its own, committed before the call, so that a crash leads to a repeat and never to oblivion.
+    """
+    async with ctx.database.transaction() as tx:
+        now = ctx.clock.now()
+        claimed = (await tx.execute(_claim_statement(operation_id, now))).mappings().one_or_none()
+        if claimed is None:
+            return None
+        kind = OperationKind(claimed["kind"])
+        waited = claimed["step"] == OperationState.WAITING
+        call = None if waited else await _call(tx, ctx, kind, claimed, now)
+        expired = claimed["deadline_at"] <= now
+        return Work(operation_id, claimed["addon_id"], kind, claimed["fencing"], claimed["attempts"], expired, call)
+
+
+def _claim_statement(operation_id: UUID, now: datetime) -> Any:
+    due = or_(
+        and_(Operation.state == OperationState.PENDING, Operation.next_at <= now),
+        and_(Operation.state == OperationState.RUNNING, Operation.lease_until <= now),
+        and_(Operation.state == OperationState.WAITING, Operation.deadline_at <= now),
+    )
+    entry = history_entry(now, "call", "started")
+    return (
+        update(Operation)
+        .where(Operation.id == operation_id, Operation.finished_at.is_(None), due)
+        .values(
+            may_exist=or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
+            state=OperationState.RUNNING,
+            fencing=Operation.fencing + 1,
+            attempts=Operation.attempts + 1,
+            lease_until=now + LEASE,
+            updated_at=now,
+            history=Operation.history.op("||")(literal(entry, JSONB)),
+        )
+        .returning(
+            Operation.addon_id,
+            Operation.kind,
+            Operation.step,
+            Operation.fencing,
+            Operation.attempts,
+            Operation.deadline_at,
+            Operation.plan_id,
+            Operation.options_sealed,
+        )
+    )
+
+
+async def heartbeat(ctx: Context, work: Work) -> bool:
+    """Extend the claim; False if somebody else has settled or taken the operation."""
+    async with ctx.database.transaction() as tx:
+        result = await tx.execute(
+            update(Operation)
+            .where(
+                Operation.id == work.operation_id, Operation.fencing == work.fencing, Operation.finished_at.is_(None)
+            )
+            .values(lease_until=ctx.clock.now() + LEASE)
+        )
+        return result.rowcount == 1
+
+
+async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: RowMapping, now: datetime) -> Call:
+    row = (await tx.execute(_subject_statement(claimed["addon_id"], claimed["plan_id"]))).one()
+    access = _access(ctx, row)
+    if kind is OperationKind.DEPROVISION:
+        return DeprovisionCall(access, row.id, row.provider_id)
+    if kind is OperationKind.PLAN_CHANGE:
+        return PlanChangeCall(access, row.id, row.app_id, row.provider_id, row.plan_slug)
+    grant = None if access.is_v1 else await mint_grant(tx, row.id, now)
+    options = open_options(ctx, row.app_id, row.app_data_key, claimed["options_sealed"], row.id)
+    return ProvisionCall(access, row.id, row.name, row.app_id, row.plan_slug, row.region, options, grant)
+
+
+def _subject_statement(addon_id: UUID, plan_id: UUID | None) -> Any:
+    return (
+        select(
+            Addon.id,
+            Addon.name,
+            Addon.app_id,
+            Addon.region,
+            Addon.provider_id,
+            Plan.slug.label("plan_slug"),
+            App.data_key.label("app_data_key"),
+            AddonService.id.label("service_id"),
+            AddonService.slug,
+            AddonService.api_version,
+            AddonService.base_url,
+            AddonService.url_style,
+            AddonService.data_key,
+            AddonService.password_sealed,
+            AddonService.sso_salt_sealed,
+        )
+        .join(App, App.id == Addon.app_id)
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .join(Plan, Plan.id == func.coalesce(plan_id, Addon.plan_id))
+        .where(Addon.id == addon_id)
+    )
+
+
+def _access(ctx: Context, row: Row[Any]) -> ProviderAccess:
+    password = service_secrets(
+        ctx.vault, row.service_id, row.data_key, row.password_sealed, row.sso_salt_sealed
+    ).password
+    return ProviderAccess(row.slug, row.api_version, row.base_url, row.url_style, password)
+
+
+async def mint_grant(tx: Tx, addon_id: UUID, now: datetime) -> Grant:
+    """A fresh grant for one call. Its code is nowhere in the database, only its hash.
+
+    Transactions: committed before the provider sees the code, because real providers exchange it inside the call.
+    """
+    code = Secret(str(UUID(bytes=secrets.token_bytes(16), version=4)))
+    expires_at = now + GRANT_LIFE
+    await tx.execute(
+        insert(OAuthGrant).values(
+            id=new_id(),
+            addon_id=addon_id,
+            code_hash=hashlib.sha256(code.reveal().encode()).digest(),
+            expires_at=expires_at,
+            created_at=now,
+        )
+    )
+    return Grant(code, expires_at)
+
+
+def options_place(addon_id: UUID) -> str:
+    """Where the options of a provision are sealed for."""
+    return f"operations:{addon_id}:options:1"
+
+
+def open_options(
+    ctx: Context, app_id: UUID, app_data_key: bytes | None, sealed: bytes | None, addon_id: UUID
+) -> Mapping[str, str]:
+    """The options that the user gave, which may hold secrets; none once the app and its key are gone."""
+    if sealed is None or app_data_key is None:
+        return {}
+    key = ctx.vault.unwrap(app_data_key, f"apps:{app_id}")
+    options: dict[str, str] = json.loads(key.open(sealed, options_place(addon_id)))
+    return options

@@ -1,0 +1,49 @@
+"""Usage periods: which plan an add-on was on, from when to when. Called with the open transaction; never commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, insert, update
+
+from broker.billing.models import UsagePeriod
+from broker.kernel.db import Tx
+from broker.kernel.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is used, by whom it is paid, and at which price. Units: cents per month."""
+
+    addon_id: UUID
+    app_id: UUID
+    payer_id: UUID
+    plan_id: UUID
+    price_cents: int
+    currency: str
+
+
+async def start_period(tx: Tx, subject: Subject, at: datetime) -> None:
+    """Begin a period at `at`, cut to the whole second."""
+    await tx.execute(
+        insert(UsagePeriod).values(
+            id=new_id(),
+            addon_id=subject.addon_id,
+            app_id=subject.app_id,
+            payer_id=subject.payer_id,
+            plan_id=subject.plan_id,
+            price_cents=subject.price_cents,
+            currency=subject.currency,
+            started_at=at.replace(microsecond=0),
+        )
+    )
+
+
+async def end_period(tx: Tx, addon_id: UUID, at: datetime) -> None:
+    """End the open period, if there is one, at `at`; one of no length is dropped."""
+    end = at.replace(microsecond=0)
+    open_now = (UsagePeriod.addon_id == addon_id, UsagePeriod.ended_at.is_(None))
+    await tx.execute(delete(UsagePeriod).where(*open_now, UsagePeriod.started_at >= end))
+    await tx.execute(update(UsagePeriod).where(*open_now).values(ended_at=end))

@@ -1,0 +1,219 @@
+"""The Add-on Partner API, broker to provider: v3, and v1 where the manifest asks for it.
+
+Every answer, timeout or nonsense becomes a `Reply`; nothing that a provider does raises here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, ProviderAccess, ProvisionCall, Reply
+from broker.kernel.clock import rfc3339
+from broker.kernel.ids import new_id
+from broker.kernel.secret import Secret
+from broker.outbound.http import GuardedClient, Lost, NotSent, Response, TooLarge
+
+_ACCEPT_V3: Final = "application/vnd.heroku-addons+json; version=3"
+_REGIONS: Final = {
+    "us": "us-east-1",
+    "eu": "eu-west-1",
+    "dublin": "eu-west-1",
+    "frankfurt": "eu-central-1",
+    "oregon": "us-west-2",
+    "virginia": "us-east-1",
+    "tokyo": "ap-northeast-1",
+    "sydney": "ap-southeast-2",
+    "singapore": "ap-southeast-1",
+}
+_LONGEST_VALUE: Final = 64 * 1024
+_LONGEST_MESSAGE: Final = 4000
+_BY_STATUS: Final = {
+    202: Answer.ACCEPTED,
+    401: Answer.UNAUTHORIZED,
+    403: Answer.UNAUTHORIZED,
+    404: Answer.MISSING,
+    408: Answer.TIMEOUT_STATUS,
+    410: Answer.GONE,
+    429: Answer.THROTTLED,
+}
+
+
+class PartnerApi:
+    """Calls providers of the Add-on Partner API."""
+
+    def __init__(self, client: GuardedClient, public_url: str) -> None:
+        self._client = client
+        self._public_url = public_url
+
+    async def provision(self, call: ProvisionCall) -> Reply:
+        """`POST base_url`."""
+        response = await self._send("POST", call.access, "", self._provision_body(call))
+        return response if isinstance(response, Reply) else _read(response, needs_id=True)
+
+    async def change_plan(self, call: PlanChangeCall) -> Reply:
+        """`PUT base_url/<id>`."""
+        body: dict[str, Any] = {"plan": call.plan}
+        if call.access.is_v1:
+            body |= {"heroku_id": heroku_id(call.app_id), "uuid": str(call.uuid)}
+        response = await self._send("PUT", call.access, _remote_id(call), body)
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
+    async def deprovision(self, call: DeprovisionCall) -> Reply:
+        """`DELETE base_url/<id>`."""
+        if call.access.is_v1 and call.provider_id is None:
+            return Reply(Answer.GONE, note="the provider never gave an id")
+        response = await self._send("DELETE", call.access, _remote_id(call), None)
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
+    def _provision_body(self, call: ProvisionCall) -> dict[str, Any]:
+        common = {
+            "uuid": str(call.uuid),
+            "plan": call.plan,
+            "region": region_name(call.region),
+            "options": dict(call.options),
+        }
+        if call.access.is_v1:
+            callback = f"{self._public_url}/vendor/apps/{call.uuid}"
+            return common | {"heroku_id": heroku_id(call.app_id), "callback_url": callback, "logplex_token": None}
+        grant = call.grant and {
+            "code": call.grant.code.reveal(),
+            "type": "authorization_code",
+            "expires_at": rfc3339(call.grant.expires_at),
+        }
+        callback = f"{self._public_url}/addons/{call.uuid}"
+        return common | {"name": call.name, "callback_url": callback, "oauth_grant": grant}
+
+    async def _send(
+        self, method: str, access: ProviderAccess, remote_id: str, body: Mapping[str, Any] | None
+    ) -> Response | Reply:
+        headers = {
+            "accept": "application/json" if access.is_v1 else _ACCEPT_V3,
+            "user-agent": "addon-broker",
+            "request-id": str(new_id()),
+        }
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["content-type"] = "application/json"
+        try:
+            auth = (access.service, access.password.reveal())
+            return await self._client.request(
+                method, _url(access, remote_id), headers=headers, content=content, auth=auth
+            )
+        except NotSent as failure:
+            return Reply(Answer.NOT_SENT, note=failure.note)
+        except Lost as failure:
+            return Reply(Answer.LOST, note=failure.note)
+        except TooLarge as failure:
+            return Reply(Answer.OVERSIZED, note=failure.note)
+
+
+def region_name(region: str) -> str:
+    """The long form that providers expect, such as `amazon-web-services::us-east-1`."""
+    return f"amazon-web-services::{_REGIONS.get(region, region)}"
+
+
+def heroku_id(app_id: UUID) -> str:
+    """What v1 providers know an app by."""
+    return f"app{app_id.int % 10**9}@heroku.com"
+
+
+def _url(access: ProviderAccess, remote_id: str) -> str:
+    base = access.base_url if access.url_style == "object" else access.base_url.rstrip("/") + "/heroku/resources"
+    return f"{base.rstrip('/')}/{quote(remote_id, safe='')}" if remote_id else base
+
+
+def _remote_id(call: PlanChangeCall | DeprovisionCall) -> str:
+    return str(call.provider_id or call.uuid) if call.access.is_v1 else str(call.uuid)
+
+
+def _read(response: Response, *, needs_id: bool) -> Reply:
+    data = _json(response.body)
+    message = _message(data)
+    status = response.status
+    if status in (200, 201, 204) or (200 < status < 300 and status != 202):
+        return _done(status, data, message, needs_id)
+    if status in (422, 503) and message:
+        return Reply(Answer.REFUSED, status, message)
+    answer = _BY_STATUS.get(status) or _by_class(status)
+    remote_id = _identifier(data) if answer is Answer.ACCEPTED else None
+    return Reply(answer, status, message, remote_id, retry_after_s=_retry_after(response.headers))
+
+
+def _by_class(status: int) -> Answer:
+    if 300 <= status < 400:
+        return Answer.REDIRECT
+    return Answer.CLIENT_ERROR if 400 <= status < 500 else Answer.SERVER_ERROR
+
+
+def _done(status: int, data: object, message: str | None, needs_id: bool) -> Reply:
+    remote_id, config = _identifier(data), _config(data)
+    if needs_id and remote_id is None:
+        return Reply(Answer.MALFORMED, status, note="the answer is no JSON object with an id")
+    if config is None:
+        if needs_id:
+            return Reply(Answer.MALFORMED, status, provider_id=remote_id, note="config is no map of strings")
+        return Reply(Answer.DONE, status, message, note="config is no map of strings and was ignored")
+    return Reply(Answer.DONE, status, message, remote_id if needs_id else None, config)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(data: object) -> str | None:
+    text = data.get("message") if isinstance(data, dict) else None
+    clean = "".join(c for c in text if c.isprintable() or c == "\n").strip() if isinstance(text, str) else ""
+    return clean[:_LONGEST_MESSAGE] or None
+
+
+def _identifier(data: object) -> str | None:
+    value = data.get("id") if isinstance(data, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    text = str(value)
+    return text if 0 < len(text) <= 255 and text.isprintable() else None
+
+
+def _config(data: object) -> dict[str, Secret] | None:
+    values = data.get("config") if isinstance(data, dict) else None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(_is_value(value) for value in values.values()):
+        return None
+    return {str(name): Secret(_text(value)) for name, value in values.items() if value is not None}
+
+
+def _is_value(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and _encodes(value) <= _LONGEST_VALUE
+    return value is None or isinstance(value, (int, float, bool))
+
+
+def _encodes(value: str) -> int:
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        return _LONGEST_VALUE + 1
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, as asked. A date counts from the answer's own Date, so that clocks need not agree."""
+    asked = headers.get("retry-after", "").strip()
+    if asked.isdigit():
+        return float(asked[:9])
+    try:
+        return (parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,85 @@
+"""Rotating the key-encryption key while the broker runs: every wrapped data key is re-wrapped under the primary one."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Table, select, update
+
+from broker.kernel.context import Context
+from broker.kernel.db import Tx
+from broker.kernel.vault import KEY_BYTES
+from broker.metadata import metadata
+
+_BATCH: Final = 200
+
+
+async def rewrap_all(ctx: Context) -> int:
+    """Bring every data key under the primary key-encryption key; the number that moved. Can be stopped and repeated.
+
+    Transactions: one per batch, rows locked, so that nobody sees a half-written key.
+    """
+    ctx.vault.ring.reload()
+    moved = 0
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if column.info.get("wrapped_key"):
+                moved += await _rewrap_column(ctx, table, column.name)
+    return moved
+
+
+async def _rewrap_column(ctx: Context, table: Table, column: str) -> int:
+    moved, after = 0, None
+    while True:
+        async with ctx.database.transaction() as tx:
+            rows = await _next_rows(tx, table, column, after)
+            for row_id, wrapped in rows:
+                moved += await _rewrap_row(tx, ctx, table, column, row_id, wrapped)
+        if not rows:
+            return moved
+        after = rows[-1][0]
+
+
+async def _next_rows(tx: Tx, table: Table, column: str, after: Any) -> list[tuple[Any, bytes]]:
+    statement = (
+        select(table.c.id, table.c[column]).where(table.c[column].is_not(None)).order_by(table.c.id).limit(_BATCH)
+    )
+    if after is not None:
+        statement = statement.where(table.c.id > after)
+    return [(row[0], row[1]) for row in await tx.execute(statement.with_for_update())]
+
+
+async def _rewrap_row(tx: Tx, ctx: Context, table: Table, column: str, row_id: Any, wrapped: bytes) -> int:
+    moved = ctx.vault.rewrap(wrapped, f"{table.name}:{row_id}")
+    if moved is None:
+        return 0
+    await tx.execute(update(table).where(table.c.id == row_id).values({column: moved}))
+    return 1
+
+
+def add_key(path: Path) -> None:
+    """Put a fresh key first in the key file. Running processes read it when they meet a data key under it."""
+    fresh = base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+    _write(path, [fresh, *path.read_text().split()])
+
+
+def drop_old_keys(path: Path) -> None:
+    """Keep only the first key of the key file. Only after everything is re-wrapped."""
+    _write(path, path.read_text().split()[:1])
+
+
+def _write(path: Path, keys: list[str]) -> None:
+    status = path.stat()
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")
+    with os.fdopen(handle, "w") as file:
+        file.write("\n".join(keys) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(name, status.st_uid, status.st_gid)
+    Path(name).replace(path)

@@ -1,0 +1,164 @@
+"""The server's commands: serve, work, migrate, settings, secrets:rotate. The command line calls these and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import uvicorn
+
+from broker import logs, rotation, worker
+from broker.app import create_app
+from broker.migrations.run import SchemaTooNew, upgrade
+from broker.seed import apply_seed
+from broker.settings import Settings, SettingsError, load
+from broker.wiring import Wiring, wired
+
+
+class StartRefused(Exception):
+    """The server cannot start; the message says what to do."""
+
+
+def serve(host: str, port: int, with_worker: bool) -> None:
+    """Migrate, then answer HTTP until a signal; with `with_worker`, advance operations in the same process too.
+
+    Raises: StartRefused.
+    """
+    settings = _ready()
+    asyncio.run(_serve(settings, host, port, with_worker))
+
+
+def work() -> None:
+    """Migrate, then advance operations until a signal.
+
+    Raises: StartRefused.
+    """
+    settings = _ready()
+    asyncio.run(_work(settings))
+
+
+def migrate() -> None:
+    """Bring the database to this release's schema.
+
+    Raises: StartRefused.
+    """
+    _migrate(_settings())
+
+
+def print_settings(as_json: bool) -> int:
+    """Print every setting with its description, and its value unless it is secret; 1 if this environment is at fault."""
+    fault = None
+    try:
+        values = load().model_dump(mode="json")
+    except SettingsError as error:
+        values, fault = {}, str(error)
+    rows = [_setting_row(name, values) for name in Settings.model_fields]
+    out = json.dumps({"settings": rows, "fault": fault}, indent=2) if as_json else _as_text(rows)
+    sys.stdout.write(out + "\n")
+    if fault and not as_json:
+        sys.stderr.write(fault + "\n")
+    return 1 if fault else 0
+
+
+def rotate_secrets() -> int:
+    """Make a new key-encryption key (if keys are in a file), re-wrap every data key, retire the old ones. The number moved.
+
+    Raises: StartRefused.
+    """
+    settings = _settings()
+    if settings.secret_key_file is not None:
+        rotation.add_key(settings.secret_key_file)
+    moved = asyncio.run(_with_wiring(settings, lambda wiring: rotation.rewrap_all(wiring.context)))
+    if settings.secret_key_file is not None:
+        rotation.drop_old_keys(settings.secret_key_file)
+    return moved
+
+
+def _settings() -> Settings:
+    try:
+        settings = load()
+    except SettingsError as error:
+        raise StartRefused(str(error)) from None
+    logs.configure(settings.log_level)
+    return settings
+
+
+def _ready() -> Settings:
+    settings = _settings()
+    _migrate(settings)
+    return settings
+
+
+def _migrate(settings: Settings) -> None:
+    try:
+        upgrade(settings.database_url.get_secret_value())
+    except SchemaTooNew as error:
+        raise StartRefused(str(error)) from None
+
+
+async def _with_wiring(settings: Settings, body: Callable[[Wiring], Awaitable[int]]) -> int:
+    async with wired(settings) as wiring:
+        return await body(wiring)
+
+
+async def _serve(settings: Settings, host: str, port: int, with_worker: bool) -> None:
+    async with wired(settings) as wiring:
+        await apply_seed(wiring)
+        app = create_app(wiring.context, settings)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=8,
+            timeout_keep_alive=30,
+            lifespan="off",
+        )
+        working = asyncio.create_task(worker.run(wiring), name="worker") if with_worker else None
+        serving = asyncio.create_task(uvicorn.Server(config).serve(), name="http")
+        await asyncio.wait([task for task in (serving, working) if task], return_when=asyncio.FIRST_COMPLETED)
+        await _end(working)
+        await _end(serving)
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with wired(settings) as wiring:
+        working = asyncio.create_task(worker.run(wiring), name="worker")
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await _end(working)
+        await _end(stopped)
+
+
+async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[bool] | None) -> None:
+    """Cancel what still runs; what failed raises here."""
+    if task is None:
+        return
+    if not task.done():
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _setting_row(name: str, values: dict[str, object]) -> dict[str, object]:
+    field = Settings.model_fields[name]
+    variable = "DATABASE_URL" if name == "database_url" else "BROKER_" + name.upper()
+    value = values.get(name)
+    default = None if field.is_required() else field.default
+    shown = default if default is None or isinstance(default, (int, float, str)) else str(default)
+    return {"name": variable, "value": value, "default": shown, "description": field.description}
+
+
+def _as_text(rows: list[dict[str, object]]) -> str:
+    return "\n".join(
+        f"{row['name']}\n    {row['description']}\n    now: {row['value']}   default: {row['default']}" for row in rows
+    )

@@ -1,0 +1,48 @@
+"""Builds what a process works with, from its settings. The only reader of `Settings` besides `server.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from broker.kernel.clock import SystemClock
+from broker.kernel.context import Context
+from broker.kernel.db import connect
+from broker.kernel.signals import Signals
+from broker.kernel.vault import KeyRing, Vault
+from broker.outbound.http import GuardedClient
+from broker.outbound.partner_api import PartnerApi
+from broker.outbound.registry import Registry
+from broker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts of one process."""
+
+    settings: Settings
+    context: Context
+    registry: Registry
+
+
+@asynccontextmanager
+async def wired(settings: Settings) -> AsyncIterator[Wiring]:
+    """Everything open, and closed again at the end."""
+    database_url = settings.database_url.get_secret_value()
+    database = connect(database_url, pool_size=settings.pool_size, pool_timeout_s=settings.pool_timeout_s)
+    vault = Vault(KeyRing(settings.key_encryption_keys))
+    signals = Signals(database_url)
+    client = GuardedClient(
+        settings.outbound_allow,
+        limit_bytes=settings.partner_response_limit_bytes,
+        timeout_s=settings.partner_timeout_s,
+    )
+    await signals.start()
+    try:
+        context = Context(database, SystemClock(), vault, signals)
+        yield Wiring(settings, context, Registry(PartnerApi(client, settings.public_url)))
+    finally:
+        await signals.stop()
+        await client.close()
+        await database.close()
