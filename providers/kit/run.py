@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +15,16 @@ from fastapi import FastAPI
 from providers.kit.settings import ProviderSettings
 
 REQUESTS_END_WITHIN_S = 2  # which leaves the engine most of the ten seconds that a supervisor waits
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's own would, after its orderly stop, kill itself with the signal that asked for it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def configure_logging() -> None:
@@ -34,10 +46,10 @@ def serve(app: FastAPI, settings: ProviderSettings) -> None:
         lifespan="on",
         timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
     )
-    with contextlib.closing(_listener(settings)) as listener, contextlib.suppress(KeyboardInterrupt):
+    with contextlib.closing(_listener(settings)) as listener:
         host, port = listener.getsockname()[:2]
         logging.getLogger("provider").info("listening on http://%s:%d", host, port)
-        uvicorn.Server(config).run([listener])
+        _Server(config).run([listener])
 
 
 def _listener(settings: ProviderSettings) -> socket.socket:

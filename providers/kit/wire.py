@@ -45,9 +45,10 @@ class Boundary:
             if not status:
                 await _say(noting, 503, "The service cannot answer at the moment. Please try again later.")
         finally:
-            # The path alone: a query string may carry what no log should keep.
+            # The path alone: a query string may carry what no log should keep. Supervisors ask for health all the time.
             elapsed = (time.monotonic() - started) * 1000
-            log.info("%s %s %d %.0f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed)
+            level = logging.DEBUG if scope["path"] == "/health" and status == 200 else logging.INFO
+            log.log(level, "%s %s %d %.0f ms", scope["method"], ascii(scope["path"])[1:-1], status, elapsed)
 
     def _limit(self, path: str) -> int:
         return next(limit for prefix, limit in self._limits if path.startswith(prefix))
