@@ -27,7 +27,7 @@ EVICTION_POLICIES = (
 # Everything on one's own data; nothing on the server, its files, its limits or the network. The two groups also hold
 # harmless commands that applications use every day: those come back by name.
 _TENANT_RULES = (
-    "+@all -@admin -@dangerous "
+    "+@all -@admin -@dangerous -script|debug "  # the script debugger forks: a process beyond every limit
     "+info +keys +flushdb +flushall +swapdb +sort +sort_ro +role +lastsave "
     "+client|list +slowlog|get +slowlog|len +slowlog|reset +latency|latest +latency|histogram"
 )

@@ -33,6 +33,7 @@ FORBIDDEN = [
     "PSYNC x 1",
     "REPLICAOF 127.0.0.1 6379",
     "SAVE",
+    "SCRIPT DEBUG YES",
     "SHUTDOWN NOSAVE",
     "SLAVEOF 127.0.0.1 6379",
     "SYNC",
