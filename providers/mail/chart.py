@@ -5,7 +5,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _BASE = 600, 170, 140
+_WIDTH, _BASE, _HEADROOM = 600, 140, 6
 
 
 def daily_chart(days: Sequence[tuple[date, int]], quota: int) -> Markup:
@@ -18,17 +18,16 @@ def daily_chart(days: Sequence[tuple[date, int]], quota: int) -> Markup:
     summary = f"{sum(count for _, count in days):,} in {len(days)} days; at most {highest:,} on one; {quota:,} allowed"
     return Markup(
         '<svg viewBox="0 0 {width} {height}" role="img" aria-label="Mails per day: {summary}" width="100%"'
-        ' fill="currentColor">{bars}{line}<text x="0" y="{y}" font-size="14">{first}</text>'
-        '<text x="{width}" y="{y}" font-size="14" text-anchor="end">{last} (UTC)</text></svg>'
-        '<p class="soft">{summary}.</p><details><summary>The same as a table</summary>{table}</details>'
+        ' fill="currentColor">{bars}{line}</svg><p class="soft">{first} to {last}, UTC days: {summary}{dashed}.</p>'
+        "<details><summary>The same as a table</summary>{table}</details>"
     ).format(
-        width=_WIDTH, height=_HEIGHT, y=_HEIGHT - 8, bars=bars, line=line, summary=summary,
-        first=days[0][0], last=days[-1][0], table=_table(days),
+        width=_WIDTH, height=_BASE + 2, bars=bars, line=line, summary=summary, first=days[0][0], last=days[-1][0],
+        dashed=" (the dashed line)" if line else "", table=_table(days),
     )  # fmt: skip
 
 
 def _bar(x: float, width: float, count: int, top: int, day: date) -> Markup:
-    height = min(count / top, 1) * (_BASE - 20)
+    height = min(count / top, 1) * (_BASE - _HEADROOM)
     height = max(height, 2) if count else 0.5
     return Markup('<rect x="{x}" y="{y}" width="{w}" height="{h}"><title>{day}: {count}</title></rect>').format(
         x=f"{x:.1f}", y=f"{_BASE - height:.1f}", w=f"{width:.1f}", h=f"{height:.1f}", day=day, count=count
@@ -36,11 +35,11 @@ def _bar(x: float, width: float, count: int, top: int, day: date) -> Markup:
 
 
 def _quota_line(quota: int, top: int) -> Markup:
-    y = _BASE - quota / top * (_BASE - 20)
+    y = _BASE - quota / top * (_BASE - _HEADROOM)
     return Markup(
-        '<line x1="0" x2="{width}" y1="{y}" y2="{y}" stroke="currentColor" stroke-dasharray="6 4"/>'
-        '<text x="{width}" y="{above}" font-size="14" text-anchor="end">quota {quota}</text>'
-    ).format(width=_WIDTH, y=f"{y:.1f}", above=f"{max(y - 5, 12):.1f}", quota=f"{quota:,}")
+        '<line x1="0" x2="{width}" y1="{y}" y2="{y}" stroke="currentColor" stroke-dasharray="6 4">'
+        "<title>quota {quota}</title></line>"
+    ).format(width=_WIDTH, y=f"{y:.1f}", quota=f"{quota:,}")
 
 
 def _table(days: Sequence[tuple[date, int]]) -> Markup:
