@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from embedded.processes import Account, EngineError, unprivileged
@@ -82,11 +83,12 @@ def _readable_copy(folder: Path, account: Account, cache: Path) -> Path:
     installation = folder.parent
     target = cache / f"postgresql-{_fingerprint(folder)}"
     copied = target / installation.parent.name / installation.name / "bin"
-    if not copied.is_dir():
-        _copy_whole(installation, target)
+    with suppress(OSError):  # a cache that cannot be written is told below, as what it means
+        if not copied.is_dir():
+            _copy_whole(installation, target)
     if not _runs(copied, account):
         raise EngineError(
-            f"The account for PostgreSQL (uid {account.uid}) can execute neither {folder} nor its copy "
+            f"The account for PostgreSQL (uid {account.uid}) can execute neither {folder} nor a copy "
             f"in {target}. Make one of them readable and executable for all, or set PGBIN to a PostgreSQL that is."
         )
     return copied

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -54,5 +54,6 @@ class Console:
         return f"{colour}{text}{_PLAIN}" if self._coloured else text
 
     def _write(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        with suppress(BrokenPipeError):  # nobody reads any more, as after `| head`; what runs is to run on
+            self._out.write(text)
+            self._out.flush()

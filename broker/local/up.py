@@ -136,8 +136,11 @@ class _Stack:
                 for name in programs.PROVIDERS
             },
         }
-        private_directory(path.absolute().parent)
-        write_private(path.absolute(), json.dumps(content, indent=2) + "\n")
+        try:
+            private_directory(path.absolute().parent)
+            write_private(path.absolute(), json.dumps(content, indent=2) + "\n")
+        except OSError as error:
+            raise HomeError(f"The ready file {path} cannot be written: {error.strerror}.") from None
 
 
 def _broker_port(home: Home, wanted: int | None) -> int:

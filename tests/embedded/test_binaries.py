@@ -11,6 +11,8 @@ import pytest
 from embedded.binaries import find_binaries, major_version
 from embedded.processes import EngineError, unprivileged
 
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts engines under another account")
+
 
 def test_the_programs_that_others_rely_on_are_there() -> None:
     folder = find_binaries()
@@ -35,14 +37,20 @@ def test_a_pgbin_without_postgres_is_not_silently_ignored(monkeypatch: pytest.Mo
         find_binaries()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts engines under another account")
-def test_programs_that_the_account_cannot_reach_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The wheel's programs below a directory that is closed to others, like a venv in root's home."""
     tmp_path.chmod(0o700)
     installation = find_binaries().parent
     package = installation.parent
     shutil.copytree(installation, tmp_path / package.name / installation.name, symlinks=True)
     shutil.copytree(package.with_name(package.name + ".libs"), tmp_path / (package.name + ".libs"))
     monkeypatch.setenv("PGBIN", str(tmp_path / package.name / installation.name / "bin"))
+
+
+@only_root
+@pytest.mark.usefixtures("unreachable")
+def test_programs_that_the_account_cannot_reach_are_copied() -> None:
     with tempfile.TemporaryDirectory() as cache:
         Path(cache).chmod(0o755)
         copied = find_binaries(cache=Path(cache))
@@ -50,3 +58,10 @@ def test_programs_that_the_account_cannot_reach_are_copied(monkeypatch: pytest.M
             subprocess.run([copied / name, "--version"], cwd="/", check=True, **unprivileged().popen())
         assert copied.is_relative_to(cache)
         assert find_binaries(cache=Path(cache)) == copied
+
+
+@only_root
+@pytest.mark.usefixtures("unreachable")
+def test_when_they_cannot_be_copied_either_the_way_out_is_told() -> None:
+    with pytest.raises(EngineError, match=r"can execute neither .* nor a copy in .*PGBIN"):
+        find_binaries(cache=Path("/proc/nowhere"))

@@ -58,3 +58,16 @@ def test_colour_can_be_declined(monkeypatch: pytest.MonkeyPatch) -> None:
     Console(plain).welcome("http://127.0.0.1:5000", ACCOUNT, Path("/"))
     assert "\x1b[" in coloured.getvalue()
     assert "\x1b[" not in plain.getvalue()
+
+
+class Abandoned(io.StringIO):
+    """As standard output is after `| head` has ended."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_that_has_gone_does_not_stop_the_broker() -> None:
+    out = Abandoned()
+    Console(out).say("Starting PostgreSQL")
+    assert out.getvalue() == ""
