@@ -66,7 +66,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A checked manifest. For `UrlStyle.ROOT`, `base_url` and `sso_url` are both the address of the resources."""
+    """A checked manifest. For `UrlStyle.ROOT`, `base_url` is that root and `sso_url` the address of the resources."""
 
     id: str
     name: str
@@ -210,9 +210,10 @@ def _urls(api: Node, *, insecure: bool) -> _Urls:
         api.fault(key, "is missing: add an object with base_url and sso_url.")
         return _Urls(UrlStyle.OBJECT, "", None)
     if isinstance(api.raw(key), str):
-        root = _url(api, key, insecure=insecure) or ""
-        address = root.rstrip("/") + _ROOT_PATH
-        return _Urls(UrlStyle.ROOT, address, address)
+        root = (_url(api, key, insecure=insecure) or "").rstrip("/")
+        if "?" in root:
+            api.fault(key, "must not contain a query, because a path is appended: remove the ?.")
+        return _Urls(UrlStyle.ROOT, root, root + _ROOT_PATH)
     urls = api.node(key)
     if urls is None:
         return _Urls(UrlStyle.OBJECT, "", None)

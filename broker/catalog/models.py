@@ -26,7 +26,7 @@ class AddonService(Base):
     base_url: Mapped[str]
     sso_url: Mapped[str | None]
     url_style: Mapped[str]
-    """`object`: the URLs verbatim, SSO by POST; `root`: the oldest manifest form, SSO by GET."""
+    """`object`: the URLs verbatim, SSO by POST; `root`: `base_url` is an origin without the fixed path, SSO by GET."""
     prefix: Mapped[str]
     config_vars: Mapped[list[str]] = mapped_column(ARRAY(Text))
     requires: Mapped[list[str]] = mapped_column(ARRAY(Text))

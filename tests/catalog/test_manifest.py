@@ -60,10 +60,11 @@ def test_another_version_is_refused(version: object) -> None:
     assert '"3"' in api_faults(version=version)["/api/version"]
 
 
-def test_the_oldest_form_of_the_url_gets_the_fixed_path() -> None:
+def test_the_oldest_form_of_the_url_is_a_root_with_the_fixed_path_for_sign_on() -> None:
     manifest = parsed(api=cache_api(production="https://acme.example.com/"))
     assert manifest.url_style is UrlStyle.ROOT
-    assert manifest.base_url == manifest.sso_url == "https://acme.example.com/heroku/resources"
+    assert manifest.base_url == "https://acme.example.com"
+    assert manifest.sso_url == "https://acme.example.com/heroku/resources"
 
 
 def test_the_test_urls_serve_when_there_are_no_others() -> None:
@@ -170,6 +171,10 @@ def test_a_repeated_config_var_is_refused() -> None:
 def test_a_prefix_of_its_own_replaces_the_slug() -> None:
     manifest = parsed(api=cache_api(config_vars_prefix="DATABASE", config_vars=["DATABASE_URL"]))
     assert manifest.prefix == "DATABASE"
+
+
+def test_a_root_url_takes_no_query() -> None:
+    assert "query" in api_faults(production="https://acme.example.com?x=1")["/api/production"]
 
 
 @pytest.mark.parametrize("regions", [None, [], "us", ["us", "us"], ["US"], [1]])
