@@ -38,7 +38,7 @@ async def test_what_the_provider_gives_arrives_as_config_vars_in_a_new_release(w
     }
     newest, *_ = await list_releases(world.ctx, world.user, "shop", newest_first=True, limit=5)
     assert newest.description == "Attach STORE (my-store)"
-    assert newest.addon_plan_names == ("store:free",)
+    assert newest.addon_plan_names == ["store:free"]
 
 
 async def test_the_provider_is_told_uuid_name_plan_region_options_and_a_grant(world: World) -> None:
