@@ -49,16 +49,30 @@ class Resource:
     created_at: datetime
 
 
+class StoreInUse(Exception):
+    """Another process has the store open; two on one home would take each other's engine away."""
+
+
 class ResourceStore:
-    """The resources of one provider program, which is the file's only user."""
+    """The resources of one provider program, which keeps the file to itself.
+
+    Raises: StoreInUse.
+    """
 
     def __init__(self, path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise StoreInUse(f"{path} is in use: another provider runs on this home. Stop it first.") from None
 
     def close(self) -> None:
         self._db.close()

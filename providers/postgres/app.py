@@ -16,7 +16,7 @@ from providers.postgres.settings import PostgresSettings
 def create_app(settings: PostgresSettings) -> FastAPI:
     """The application; its server starts and stops with it.
 
-    Raises: ManifestError.
+    Raises: ManifestError, StoreInUse.
     """
     manifests = load_all(settings.manifests)
     home = home_directory(settings.home)

@@ -7,6 +7,7 @@ and later restored: rights given to everybody, and functions and rules that act 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 
@@ -117,9 +118,9 @@ async def unlock(server: Server, names: Names, armed: Armed) -> None:
         await _execute_each(inside, ALTER_RULES, armed.rules, "ENABLE")
 
 
-async def shrink(server: Server, names: Names) -> None:
-    """Give the room of deleted rows back, which PostgreSQL by itself would keep for new ones."""
-    async with server.inside(names.database) as inside:
+async def shrink(server: Server, names: Names, queue: asyncio.Semaphore) -> None:
+    """Give the room of deleted rows back, which PostgreSQL by itself would keep for new ones. May take minutes."""
+    async with server.inside(names.database, queue) as inside:
         await inside.execute("SET lock_timeout = '1s'")
         for row in await inside.fetch(WITH_DEAD_ROWS, names.writers, VACUUM_SHARE):
             with contextlib.suppress(asyncpg.LockNotAvailableError):  # the table is in use; there is a next time

@@ -7,10 +7,13 @@ the backstop against whatever a tenant may think of.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -26,6 +29,7 @@ log = logging.getLogger("provider.postgres")
 
 GROWTH_ALLOWED = 8 * plans.MB  # of a locked database: catalogue entries, maps, a commit that was under way
 LOCKS_ALLOWED = 10_000  # per session, in a table of locks that all tenants share
+VACUUMS_AT_ONCE = 2
 TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -65,16 +69,30 @@ class Quota:
         self._store = store
         self._key = key
         self._interval_s = interval_s
-        self._one_at_a_time = asyncio.Lock()
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self._shrinking: dict[UUID, asyncio.Task[None]] = {}
+        self._vacuums = asyncio.Semaphore(VACUUMS_AT_ONCE)
 
     async def run(self) -> None:
-        """Look for ever. A server in trouble is logged, and looked at again next time."""
+        """Look for ever."""
         while True:
-            try:
+            with _noted("the quotas"):
                 await self.look()
-            except TROUBLE as error:
-                log.warning("quotas were not checked: %s: %s", type(error).__name__, error)
             await asyncio.sleep(self._interval_s)
+
+    async def stop(self) -> None:
+        """End what still runs in the background."""
+        for task in self._shrinking.values():
+            task.cancel()
+        await asyncio.gather(*self._shrinking.values(), return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Return when nothing runs in the background."""
+        await asyncio.gather(*self._shrinking.values())
+
+    def undisturbed(self, uuid: UUID) -> asyncio.Lock:
+        """Held while something is done to a database; two at once would be in each other's way."""
+        return self._locks.setdefault(uuid, asyncio.Lock())
 
     async def look(self) -> None:
         """One look at everything."""
@@ -83,28 +101,29 @@ class Quota:
         for resource in self._store.all(State.ACTIVE):
             database = found.get(self._names(resource).database)
             if database and ("locked" in resource.extra or database.size > plans.find(resource.plan).size):
-                try:
-                    await self.check(resource.uuid)
-                except TROUBLE as error:
-                    log.warning("quota of %s was not checked: %s: %s", resource.uuid, type(error).__name__, error)
+                async with self.undisturbed(resource.uuid):
+                    with _noted(f"the quota of {resource.uuid}"):
+                        await self.check(resource.uuid)
 
     async def check(self, uuid: UUID, plan: Plan | None = None) -> None:
-        """Lock, unlock or leave one database, by its size now and its plan, or the one it is about to get."""
-        async with self._one_at_a_time:
-            resource = self._store.find(uuid)
-            if resource is None or resource.state is not State.ACTIVE:
-                return
-            names, limits, locked = self._names(resource), plan or plans.find(resource.plan), Locked.of(resource)
-            database = (await self._databases()).get(names.database)
-            if database is None:
-                return
-            if database.size <= limits.size:
-                if locked:
-                    await self._unlock(resource, names, limits, locked)
-            elif locked and await lock.in_force(self._server, names):
-                await self._hold(resource, names, limits, locked, database)
-            else:
-                await self._lock(resource, names, limits, locked or Locked(database.size))
+        """Lock, unlock or leave one database, by its size now and its plan, or the one it is about to get.
+
+        The caller holds `undisturbed`.
+        """
+        resource = self._store.find(uuid)
+        if resource is None or resource.state is not State.ACTIVE:
+            return
+        names, limits, locked = self._names(resource), plan or plans.find(resource.plan), Locked.of(resource)
+        database = (await self._databases(names.database)).get(names.database)
+        if database is None:
+            return
+        if database.size <= limits.size:
+            if locked:
+                await self._unlock(resource, names, limits, locked)
+        elif locked and await lock.in_force(self._server, names):
+            await self._hold(resource, names, limits, locked, database)
+        else:
+            await self._lock(resource, names, limits, locked or Locked(database.size))
 
     async def _lock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
         await lock.shut(self._server, names)
@@ -126,7 +145,15 @@ class Quota:
             return
         if not found.connections and not locked.closed:  # interrupted while it was being locked
             await lock.reopen(self._server, names, limits)
-        await lock.shrink(self._server, names)
+        if resource.uuid not in self._shrinking:
+            task = asyncio.create_task(self._shrink(resource.uuid, names))
+            self._shrinking[resource.uuid] = task
+            task.add_done_callback(lambda _: self._shrinking.pop(resource.uuid))
+
+    async def _shrink(self, uuid: UUID, names: Names) -> None:
+        """In the background, for it may be long, and the other databases are to be looked at meanwhile."""
+        with _noted(f"the room in {uuid}"):
+            await lock.shrink(self._server, names, self._vacuums)
 
     async def _unlock(self, resource: Resource, names: Names, limits: Plan, locked: Locked) -> None:
         await lock.unlock(self._server, names, locked.armed)
@@ -135,10 +162,14 @@ class Quota:
         await lock.reopen(self._server, names, limits)
         log.info("%s is within its quota again", resource.uuid)
 
-    async def _databases(self) -> dict[str, Database]:
+    async def _databases(self, one: str | None = None) -> dict[str, Database]:
         async with self._server.connection() as connection:
-            rows = await connection.fetch("SELECT datname, pg_database_size(oid), datconnlimit FROM pg_database")
-        return {name: Database(size, connections) for name, size, connections in rows}
+            rows = await connection.fetch(
+                "SELECT datname, pg_database_size(oid), datconnlimit FROM pg_database"
+                " WHERE $1::name IS NULL OR datname = $1",
+                one,
+            )
+        return {name: Database(size or 0, connections) for name, size, connections in rows}
 
     async def _end_hoarders(self) -> None:
         """End sessions that hold so many locks that there would be none left for other tenants."""
@@ -162,3 +193,12 @@ class Quota:
         if locked:
             extra["locked"] = locked.as_json()
         self._store.set_extra(resource.uuid, extra)
+
+
+@contextlib.contextmanager
+def _noted(what: str) -> Iterator[None]:
+    """A server or a database in trouble is logged, and looked at again next time."""
+    try:
+        yield
+    except TROUBLE as error:
+        log.warning("%s could not be seen to: %s: %s", what, type(error).__name__, error)

@@ -98,9 +98,9 @@ class Server:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def inside(self, database: str) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as superuser to a tenant's database."""
-        async with self._inside:
+    async def inside(self, database: str, queue: asyncio.Semaphore | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """A connection as superuser to a tenant's database. Who will be long waits in a `queue` of their own."""
+        async with queue or self._inside:
             connection = await asyncpg.connect(
                 self._admin_url,
                 database=database,

@@ -21,6 +21,8 @@ from providers.postgres.settings import PostgresSettings
 
 log = logging.getLogger("provider.postgres")
 
+HEALTH_TIMEOUT_S = 3
+
 
 class PostgresService:
     """Databases on one server. `server` and `quota` are open to the dashboard."""
@@ -44,13 +46,14 @@ class PostgresService:
             self._polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._polling
+        await self.quota.stop()
         await self.server.stop()
 
     async def healthy(self) -> bool:
         try:
             with server_faults():
-                async with self.server.connection() as connection:
-                    return bool(await connection.fetchval("SELECT true", timeout=2))
+                async with asyncio.timeout(HEALTH_TIMEOUT_S), self.server.connection() as connection:
+                    return bool(await connection.fetchval("SELECT true"))
         except Refused:
             return False
 
@@ -71,11 +74,12 @@ class PostgresService:
         wanted, resource = plans.find(plan), self._store.get(uuid)
         current, names = plans.find(resource.plan), self.names(resource)
         with server_faults():
-            if wanted.size < current.size:
-                await self._must_fit(names, wanted)
-            self._reserve(uuid, wanted)
-            await tenants.limit(self.server, names, wanted)
-            await self.quota.check(uuid, wanted)
+            async with self.quota.undisturbed(uuid):
+                if wanted.size < current.size:
+                    await self._must_fit(names, wanted)
+                self._reserve(uuid, wanted)
+                await tenants.limit(self.server, names, wanted)
+                await self.quota.check(uuid, wanted)
         return Provisioned(
             str(uuid), message=f"Now up to {in_words(wanted.size)} and {wanted.connections} connections."
         )
@@ -83,7 +87,8 @@ class PostgresService:
     async def deprovision(self, uuid: UUID) -> None:
         resource = self._store.get(uuid)
         with server_faults():
-            await tenants.remove(self.server, self.names(resource))
+            async with self.quota.undisturbed(uuid):
+                await tenants.remove(self.server, self.names(resource))
 
     def names(self, resource: Resource) -> Names:
         return names_of(resource.uuid, resource.generation, self._key)

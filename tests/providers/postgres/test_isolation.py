@@ -195,6 +195,6 @@ async def test_functions_that_shadow_the_catalogue_do_not_run_as_the_provider(
            $$ BEGIN INSERT INTO public.caught VALUES (current_user); RETURN true; END $$""",
         "SELECT 1",
     )
-    await provider.service.quota.check(mallory.uuid)
+    await provider.service.quota.look()
     assert (await provider.change_plan(mallory, "basic")).status_code == 200
     assert await mallory.run("SELECT count(*) FROM caught") == 0

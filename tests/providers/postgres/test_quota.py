@@ -73,6 +73,7 @@ async def test_deleting_brings_a_database_back_to_normal(provider: Provider, ful
         await session.execute("DELETE FROM t WHERE a > 1000")
         # Statistics of a session are told when it is idle or ends.
     await provider.service.quota.look()
+    await provider.service.quota.idle()
     await provider.service.quota.look()
     assert locked(provider, full) is None
     assert await full.run("INSERT INTO t VALUES (1, 'x') RETURNING a") == 1
