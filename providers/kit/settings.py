@@ -45,5 +45,11 @@ def from_environment(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
-        faults = (f"{prefix}{fault['loc'][0]}".upper() + f": {fault['msg']}" for fault in error.errors())
+        faults = (_sentence(fault["loc"], fault["msg"], prefix) for fault in error.errors(include_input=False))
         raise SystemExit("The settings cannot be used:\n  " + "\n  ".join(faults)) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str, prefix: str) -> str:
+    """A fault of one variable begins with its name; one of several together names them itself."""
+    said = message.removeprefix("Value error, ")
+    return f"{prefix}{location[0]}".upper() + f": {said}" if location else said

@@ -70,7 +70,9 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
         body_limits={"/v1/messages": body_limit, "/v3/mail/send": body_limit},
     )
     app.include_router(api.router)
-    viewer = Viewer(service, archive, credentials, host=settings.client_host, tls_required=not settings.loopback_only)
+    viewer = Viewer(
+        service, archive, credentials, api, host=settings.client_host, tls_required=not settings.loopback_only
+    )
     app.include_router(viewer.router)
     return app
 

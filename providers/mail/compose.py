@@ -30,8 +30,12 @@ def _encodable(value: str) -> str:
     return value
 
 
+def is_address(value: str) -> bool:
+    return bool(_ADDRESS.fullmatch(value)) and ".." not in value and not value.startswith(".") and ".@" not in value
+
+
 def _address(value: str) -> str:
-    if not _ADDRESS.fullmatch(value) or ".." in value or value.startswith(".") or ".@" in value:
+    if not is_address(value):
         raise ValueError("is not an email address")
     return value
 

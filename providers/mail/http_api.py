@@ -108,7 +108,7 @@ class HttpApi:
         try:
             credential = await self._authenticate(request)
             letter = _parse(Letter, await request.body())
-            ids = await self._accept(credential, [letter])
+            ids = await self.accept(credential, [letter])
         except Problem as problem:
             return JSONResponse({"id": problem.id, "message": problem.message}, problem.status, problem.headers)
         return JSONResponse({"id": ids[0]}, 202)
@@ -118,7 +118,7 @@ class HttpApi:
         try:
             credential = await self._authenticate(request)
             letters = _letters(_parse(_SendGridMail, await request.body()))
-            ids = await self._accept(credential, letters)
+            ids = await self.accept(credential, letters)
         except Problem as problem:
             errors = [{"message": problem.message, "field": None, "help": None}]
             return JSONResponse({"errors": errors}, problem.status, problem.headers)
@@ -143,7 +143,11 @@ class HttpApi:
             raise Problem(401, "unauthorized", "The username or the password is wrong.", challenge)
         return credential
 
-    async def _accept(self, credential: Credential, letters: list[Letter]) -> list[str]:
+    async def accept(self, credential: Credential, letters: list[Letter]) -> list[str]:
+        """Take letters in, all or none, and give the ids of the messages.
+
+        Raises: Problem.
+        """
         if any(len(letter.recipients()) > self._recipients_limit for letter in letters):
             raise Problem(422, "too_many_recipients", f"A message may have {self._recipients_limit} recipients.")
         submissions = await asyncio.to_thread(self._submissions, letters)

@@ -57,6 +57,13 @@ def access_facts(host: str, port: int, username: str, tls_required: bool) -> Mar
     )
 
 
+def test_form(base: str, token: str, address: str) -> Markup:
+    return Markup(
+        '<form action="{}/test" method="post"><input type="hidden" name="form_token" value="{}">'
+        "<p><button>Send a test mail to {}</button></p></form>"
+    ).format(base, token, address)
+
+
 def _search_form(base: str, search: str) -> Markup:
     return Markup(
         '<form action="{base}" method="get" role="search"><label for="q">Search subject, people and text</label><br>'

@@ -72,8 +72,9 @@ class Relay:
                     replies = await _send(client, remaining[0])
                     await asyncio.to_thread(self._outbox.settle, remaining.pop(0), replies)
         except (aiosmtplib.SMTPException, OSError) as error:
-            reply = Reply(0, _why(error))
-            log.warning("upstream unavailable: %s", reply.text)
+            # The tenants who read the reply need not know where the upstream is; the operator does.
+            log.warning("upstream unavailable: %s", error or type(error).__name__)
+            reply = Reply(0, "The upstream could not be reached, or refused the connection.")
             for parcel in remaining:
                 await asyncio.to_thread(self._outbox.settle, parcel, dict.fromkeys(parcel.recipients, reply))
 
@@ -110,10 +111,6 @@ async def _send(client: aiosmtplib.SMTP, parcel: Parcel) -> dict[str, Reply]:
         return dict.fromkeys(parcel.recipients, Reply(550, str(error)))
     accepted = {recipient: Reply(250, said) for recipient in parcel.recipients}
     return accepted | {recipient: Reply(answer.code, answer.message) for recipient, answer in refused.items()}
-
-
-def _why(error: Exception) -> str:
-    return f"The upstream could not be reached: {error or type(error).__name__}"
 
 
 def _is_loopback(host: str) -> bool:

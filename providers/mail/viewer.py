@@ -5,15 +5,19 @@ import re
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Form, Query, Response
+from fastapi.responses import RedirectResponse
 
 from providers.kit.app import CurrentSession
 from providers.kit.dashboard import page, security_headers
-from providers.kit.service import Unknown
+from providers.kit.service import Refused, Unknown
+from providers.kit.sso import Session, check_form
 from providers.mail import mime, pages
 from providers.mail.archive import Archive, Summary
 from providers.mail.chart import daily_chart
-from providers.mail.credentials import Credentials
+from providers.mail.compose import Letter, Person, is_address
+from providers.mail.credentials import Credential, Credentials
+from providers.mail.http_api import HttpApi, Problem
 from providers.mail.mime import Mail
 from providers.mail.service import MailService
 
@@ -22,16 +26,26 @@ _MESSAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none';"
     " frame-ancestors 'self'"
 )
+_TEST_TEXT = "This is how a mail of your app looks here: with its text, its HTML, its headers and its source."
+_TEST_HTML = f'<p style="font-family: sans-serif">{_TEST_TEXT}</p>'
 _DOWNLOAD_POLICY = "default-src 'none'; sandbox"
 
 
 class Viewer:
     def __init__(
-        self, service: MailService, archive: Archive, credentials: Credentials, *, host: str, tls_required: bool
+        self,
+        service: MailService,
+        archive: Archive,
+        credentials: Credentials,
+        api: HttpApi,
+        *,
+        host: str,
+        tls_required: bool,
     ) -> None:
         self._service = service
         self._archive = archive
         self._credentials = credentials
+        self._api = api
         self._host = host
         self._tls_required = tls_required
         self.router = APIRouter(prefix="/dashboard/{uuid}")
@@ -43,6 +57,7 @@ class Viewer:
             ("/messages/{id}/attachments/{number}", self.attachment),
         ):
             self.router.add_api_route(path, route, methods=["GET"])
+        self.router.add_api_route("/test", self.send_test, methods=["POST"])
 
     async def overview(
         self,
@@ -50,12 +65,11 @@ class Viewer:
         q: Annotated[str, Query(max_length=200)] = "",
         page_number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
     ) -> Response:
-        return await asyncio.to_thread(self._overview, str(session.uuid), q, page_number)
+        return await asyncio.to_thread(self._overview, session, q, page_number)
 
-    def _overview(self, resource: str, search: str, number: int) -> Response:
-        credential = self._credentials.find(resource)
-        if credential is None:
-            raise Unknown
+    def _overview(self, session: Session, search: str, number: int) -> Response:
+        resource = str(session.uuid)
+        credential = self._credential(resource)
         limit = credential.plan.mails_per_day
         body = pages.overview(
             f"/dashboard/{resource}",
@@ -63,9 +77,28 @@ class Viewer:
             search,
             pages.quota_meter(self._archive.sent_today(resource), limit),
             daily_chart(self._archive.sent_per_day(resource), limit),
-            pages.access_facts(self._host, self._service.smtp_port, credential.username, self._tls_required),
+            pages.access_facts(self._host, self._service.smtp_port, credential.username, self._tls_required)
+            + pages.test_form(f"/dashboard/{resource}", session.form_token, _test_address(session, credential)),
         )
         return page("Mail", body, f"Plan {credential.plan.slug}: {credential.plan.summary()}")
+
+    async def send_test(self, session: CurrentSession, form_token: Annotated[str, Form()] = "") -> Response:
+        """A mail from the login to the user who is signed on, so that an empty viewer has something to show."""
+        check_form(session, form_token)
+        credential = await asyncio.to_thread(self._credential, str(session.uuid))
+        sender, reader = Person(email=credential.username), Person(email=_test_address(session, credential))
+        letter = Letter(sender=sender, to=[reader], subject="A test mail", text=_TEST_TEXT, html=_TEST_HTML)
+        try:
+            await self._api.accept(credential, [letter])
+        except Problem as problem:
+            raise Refused(problem.message, status=problem.status) from None
+        return RedirectResponse(f"/dashboard/{session.uuid}", 303, {"Cache-Control": "no-store"})
+
+    def _credential(self, resource: str) -> Credential:
+        credential = self._credentials.find(resource)
+        if credential is None:
+            raise Unknown
+        return credential
 
     async def message(self, session: CurrentSession, id: str) -> Response:
         resource = str(session.uuid)
@@ -98,6 +131,11 @@ class Viewer:
             raise Unknown("There is no such message, or it is older than the plan keeps it.")
         summary, raw = found
         return summary, await asyncio.to_thread(mime.read, raw), raw
+
+
+def _test_address(session: Session, credential: Credential) -> str:
+    """The user's own, as far as the broker vouched for one that a mail can be sent to."""
+    return session.user.email if is_address(session.user.email) else credential.username
 
 
 def _content(content: bytes, kind: str, disposition: str) -> Response:

@@ -6,11 +6,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from providers.mail import tls
 from tests.providers.mail.program import Program, Tenant, mail_program
 
 
@@ -111,6 +113,23 @@ async def test_mail_waits_for_an_upstream_that_is_not_there_also_across_a_restar
         assert "waiting for the relay" in page
     async with upstream(port=port) as (other, _), mail_program(tmp_path, **settings):
         assert b"Subject: Patience" in bytes((await other.next()).original_content or b"")
+
+
+async def test_the_relay_speaks_tls_and_checks_the_upstreams_certificate(tmp_path: Path) -> None:
+    certificate, key = tls.ensure_self_signed(tmp_path, "localhost", datetime.now(UTC))
+    context = tls.server_context(certificate, key)
+    async with upstream(tls_context=context, require_starttls=True) as (other, port):
+        url = f"smtp://localhost:{port}"
+        (tmp_path / "distrusting").mkdir()
+        async with mail_program(tmp_path / "distrusting", upstream=url) as program:
+            tenant = await program.provision()
+            await tenant.send()
+            await delivery_table(program, tenant, "The upstream could not be reached")
+        assert other.received.empty()
+        (tmp_path / "trusting").mkdir()
+        async with mail_program(tmp_path / "trusting", upstream=url, upstream_ca=certificate) as program:
+            await (await program.provision()).send()
+            assert (await other.next()).rcpt_tos == ["ada@example.com"]
 
 
 async def test_the_relay_logs_in_to_an_upstream_that_wants_it(tmp_path: Path) -> None:

@@ -144,6 +144,18 @@ async def test_without_sign_on_nothing_is_shown(program: Program) -> None:
         assert (await stranger.get(f"/dashboard/{tenant.uuid}")).status_code == 403
 
 
+async def test_the_test_button_sends_a_mail_and_only_our_own_page_can_press_it(program: Program) -> None:
+    tenant = await program.provision()
+    async with program.viewer(tenant) as viewer:
+        token = re.search(r'name="form_token" value="([^"]+)"', await viewer.overview())
+        assert token
+        forged = await viewer.browser.post(f"{viewer.home}/test", data={"form_token": "guess"})
+        pressed = await viewer.browser.post(f"{viewer.home}/test", data={"form_token": token[1]})
+        assert (forged.status_code, pressed.status_code) == (403, 303)
+        assert await viewer.subjects() == ["A test mail"]
+        assert "user@example.com" in (await viewer.open()).text
+
+
 async def test_messages_go_when_the_plan_keeps_them_no_longer(program: Program) -> None:
     starter, bronze = await program.provision("starter"), await program.provision("bronze")
     for tenant in (starter, bronze):
