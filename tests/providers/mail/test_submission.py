@@ -1,6 +1,7 @@
 """Sending over SMTP with the clients people use: smtplib, Django, swaks. Limits and refusals included."""
 
 import asyncio
+import logging
 import re
 import shutil
 import smtplib
@@ -54,6 +55,24 @@ async def test_both_login_mechanisms_work(program: Program, mechanism: str) -> N
         return client.auth(mechanism.lower() if mechanism == "PLAIN" else mechanism, method)
 
     assert (await tenant.smtp(speak, login=False))[0] == 235
+
+
+async def test_neither_passwords_nor_mail_are_logged(program: Program, caplog: pytest.LogCaptureFixture) -> None:
+    tenant = await program.provision()
+
+    def speak(client: smtplib.SMTP) -> None:
+        client.ehlo()
+        client.user, client.password = tenant.login
+        client.auth("LOGIN", client.auth_login)
+        client.send_message(letter(text="a sentence for nobody else"))
+        client.docmd("AUTH", f"PLAIN {tenant.config['PASSWORD']}")
+
+    with caplog.at_level(logging.DEBUG):
+        await tenant.smtp(speak, login=False)
+        await program.send_over_http(tenant, text="a sentence for nobody else")
+    assert "POST /v1/messages 202" in caplog.text
+    assert tenant.config["PASSWORD"] not in caplog.text
+    assert "a sentence for nobody else" not in caplog.text
 
 
 @pytest.mark.parametrize("wrong", ["password", "username", "another's password"])
