@@ -45,7 +45,7 @@ input, button, select {
   border: 1px solid var(--soft); border-radius: .4rem; max-width: 100%;
 }
 button { cursor: pointer; }
-.meter { display: block; width: 100%; height: 1rem; }
+.meter { display: block; width: 100%; height: 1rem; margin: -.5rem 0 1rem; }
 .meter .track { fill: var(--line); }
 .meter .used { fill: var(--bar); }
 .meter .used.over { fill: var(--full); }
