@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from providers.mail import tls
@@ -130,6 +131,14 @@ async def test_the_relay_speaks_tls_and_checks_the_upstreams_certificate(tmp_pat
         async with mail_program(tmp_path / "trusting", upstream=url, upstream_ca=certificate) as program:
             await (await program.provision()).send()
             assert (await other.next()).rcpt_tos == ["ada@example.com"]
+
+
+async def test_a_start_that_fails_for_a_taken_port_says_so_and_ends(tmp_path: Path) -> None:
+    async with upstream() as (_, taken):
+        settings: dict[str, Any] = {"smtp_port": taken, "upstream": f"smtp://127.0.0.1:{taken}"}
+        with pytest.raises(OSError, match="address already in use"):
+            async with mail_program(tmp_path, **settings):
+                pass
 
 
 async def test_the_relay_logs_in_to_an_upstream_that_wants_it(tmp_path: Path) -> None:
