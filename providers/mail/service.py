@@ -67,10 +67,9 @@ class MailService:
         remembered = int(self._port_file.read_text()) if not self._port and self._port_file.exists() else self._port
         self._port = await self._server.start(self._listen, remembered)
         # The port is part of what tenants were given, so a free one, once taken, is kept.
-        if self._port != remembered or not self._port_file.exists():
-            draft = self._port_file.with_suffix(".new")
-            draft.write_text(str(self._port))
-            draft.replace(self._port_file)
+        draft = self._port_file.with_suffix(".new")
+        draft.write_text(str(self._port))
+        draft.replace(self._port_file)
         log.info("SMTP listening on %s:%d", self._listen, self._port)
         self._tasks = [asyncio.create_task(_forever(self._retention.run))]
         if self._relay is not None:
