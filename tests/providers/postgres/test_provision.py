@@ -6,8 +6,9 @@ import asyncio
 import os
 import stat
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import django
@@ -51,6 +52,35 @@ async def test_a_second_provision_with_the_same_uuid_gives_the_same_database(pro
     await first.run("CREATE TABLE kept ()", "SELECT 1")
     assert (await provider.provision("mini", uuid)).url == first.url
     assert await second.run("SELECT count(*) FROM kept") == 0
+
+
+async def test_many_databases_are_provisioned_at_once(provider: Provider) -> None:
+    tenants = await asyncio.gather(*(provider.provision() for _ in range(12)))
+    assert len({tenant.url for tenant in tenants}) == 12
+    assert await asyncio.gather(*(tenant.run("SELECT 7") for tenant in tenants)) == [7] * 12
+
+
+async def half_built(provider: Provider) -> UUID:
+    """A resource as a crash in the middle of its making leaves it."""
+    uuid, kit = uuid4(), provider.app.state.kit
+    resource = kit.store.create(uuid, "postgres", "mini", "half", "", datetime.now(UTC))
+    names = provider.service.names(resource)
+    async with provider.service.server.connection() as admin:
+        await admin.execute(f"CREATE ROLE {names.writers} NOLOGIN")
+        await admin.execute(f"CREATE DATABASE {names.database} TEMPLATE template0 CONNECTION LIMIT 0")
+    return uuid
+
+
+async def test_a_provision_that_was_interrupted_is_completed_by_its_repetition(provider: Provider) -> None:
+    tenant = await provider.provision(uuid=await half_built(provider))
+    assert await tenant.run("CREATE TABLE t AS SELECT 7 AS a", "SELECT a FROM t") == 7
+    assert await tenant.run("SELECT count(*) FROM pg_roles WHERE rolname LIKE current_database() || '%'") == 3
+
+
+async def test_a_provision_that_was_interrupted_can_be_removed(provider: Provider) -> None:
+    uuid = await half_built(provider)
+    assert (await provider.client.delete(f"{RESOURCES}/{uuid}")).status_code == 204
+    assert (await provider.client.delete(f"{RESOURCES}/{uuid}")).status_code == 410
 
 
 async def test_an_unknown_plan_is_refused_with_the_names_of_the_plans(provider: Provider, tenant: Tenant) -> None:
