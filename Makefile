@@ -1,0 +1,57 @@
+# Everything one does with this repository. `make` alone lists it. Needs make, Python 3.11 or later and a package index.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+.PHONY: help setup demo up test check lint tools bench docs clean
+
+help: ## this list
+	@echo 'make <target>:'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make .venv with everything in it; again only when the dependencies change
+
+demo: setup ## start everything on this machine and run the whole story; ONCE=1 stops after it
+	@$(BIN)/python -m broker.local.demo $(if $(filter-out 0 no,$(ONCE)),--once)
+
+up: setup ## start everything on this machine, in the foreground
+	@$(BIN)/broker up
+
+test: setup tools ## run all tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test ## what CI runs: linters, types, import rules, all tests
+
+lint: setup ## ruff, mypy, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+tools:
+	@scripts/optional-tools
+
+bench: setup ## measure provisions and reads per second beside the floors of this machine
+	@$(BIN)/python -m tests.bench
+
+docs: setup ## write docs/reference anew from the code
+	@$(BIN)/python scripts/reference.py
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A .venv whose Python is gone or that was moved from elsewhere is made anew.
+$(STAMP): pyproject.toml constraints.txt
+	@set -e; \
+	if ! $(BIN)/pip --version >/dev/null 2>&1; then \
+	  python=$$(scripts/find-python); \
+	  echo "Making $(VENV) with $$python"; \
+	  rm -rf $(VENV); "$$python" -m venv $(VENV); \
+	fi; \
+	$(BIN)/pip install --disable-pip-version-check --no-input --progress-bar off -c constraints.txt -e '.[dev]'; \
+	touch $@
