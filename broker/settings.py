@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         default=1_048_576, gt=0, description="Largest answer that is read from a provider."
     )
     request_limit_bytes: int = Field(default=1_048_576, gt=0, description="Largest request body that is read.")
+    rate_limit_per_hour: int = Field(
+        default=4500, ge=0, description="Requests that one token may make in an hour, per process; 0 is without limit."
+    )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections of one process.")
     pool_timeout_s: float = Field(default=5.0, gt=0, description="Wait for a free connection before answering 503.")
     worker_concurrency: int = Field(

@@ -41,3 +41,15 @@ class Authorization(Base):
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class IdempotencyKey(Base):
+    """A request that its sender may repeat, and what it made. `subject_id` is null while it is being answered."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    subject_id: Mapped[UUID | None]
+    created_at: Mapped[datetime]

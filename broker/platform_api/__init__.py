@@ -1,0 +1,1 @@
+"""The Heroku-compatible face: a file per noun. Parses requests, calls use cases, writes shapes; decides nothing."""

@@ -1,0 +1,66 @@
+"""The HTTP application: routers, middleware, error handlers. No logic; `server.py` runs it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from sqlalchemy import text
+
+from broker.accounts.login import LoginThrottle
+from broker.kernel.context import Actor, Context
+from broker.platform_api import errors, routes
+from broker.platform_api.answers import Answer
+from broker.platform_api.deps import Face
+from broker.platform_api.edge import Edge
+from broker.platform_api.rates import RateLimits
+from broker.settings import Settings
+from broker.web import sso
+
+_SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's clients speak it."
+
+
+def create_app(ctx: Context, settings: Settings) -> FastAPI:
+    """The application on a context. It holds no state but counters; any number may run on one database."""
+    app = FastAPI(
+        title="Addon Broker",
+        version=version("addon-broker"),
+        summary=_SUMMARY,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    rates = RateLimits(settings.rate_limit_per_hour)
+    app.state.ctx = ctx
+    app.state.face = _face(ctx, settings, rates)
+    errors.install(app)
+    app.include_router(routes.router)
+    app.include_router(sso.router)
+    app.add_api_route("/health", _health, include_in_schema=False)
+    app.add_middleware(Edge, rates=rates, clock=ctx.clock)
+    return app
+
+
+def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
+    def sign_on_url(actor: Actor, addon_id: Any, app_id: Any) -> str:
+        return sso.sign_on_url(ctx, settings.public_url, actor, addon_id, app_id, settings.sso_link_ttl_s)
+
+    return Face(
+        ctx=ctx,
+        public_url=settings.public_url,
+        sign_on_url=sign_on_url,
+        operation_wait=timedelta(seconds=settings.operation_wait_s),
+        token_life=timedelta(seconds=settings.token_ttl_s),
+        request_limit_bytes=settings.request_limit_bytes,
+        rates=rates,
+        throttle=LoginThrottle(),
+    )
+
+
+async def _health(request: Request) -> Answer:
+    """Whether the process answers and reaches its database."""
+    ctx: Context = request.app.state.ctx
+    async with ctx.database.transaction() as tx:
+        await tx.execute(text("select 1"))
+    return Answer({"status": "ok"})

@@ -1,0 +1,193 @@
+"""Add-ons: create, list, info, change of plan or name, destroy, resolve, operations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from broker.addons import queries
+from broker.addons.change_plan import change_plan
+from broker.addons.create import CreateAddon, create_addon
+from broker.addons.destroy import destroy_addon
+from broker.addons.rename import rename_addon
+from broker.addons.resolve import AddonKey, read_addon, resolve_addons
+from broker.apps.queries import get_app
+from broker.kernel.errors import InvalidParams, NotFound
+from broker.platform_api import serialize, shapes
+from broker.platform_api.answers import Answer
+from broker.platform_api.bodies import Named, Text, Truth
+from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.idempotency import once
+from broker.platform_api.ranges import page
+
+router = APIRouter(tags=["add-ons"], responses=REFUSED)
+
+
+def _option(value: Any) -> Any:
+    """A flag of the command line comes as `true`, a number as a number."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if type(value) is int and abs(value) < 10**18 else value
+
+
+Option = Annotated[
+    str, BeforeValidator(_option), Field(max_length=16_384), WithJsonSchema({"type": ["string", "boolean", "integer"]})
+]
+
+
+class NewAttachment(Body):
+    """How the add-on is to be attached to its app."""
+
+    name: Text | None = None
+
+
+class CreateAddonBody(Body):
+    """An add-on to be made. A plan without `:plan` is the service's default plan."""
+
+    plan: Named
+    name: Text | None = None
+    attachment: NewAttachment | None = None
+    config: Annotated[dict[Text, Option], Field(max_length=100)] | None = None
+    confirm: Text | None = None
+
+
+class UpdateAddonBody(Body):
+    """What of an add-on can be changed."""
+
+    plan: Named | None = None
+    name: Text | None = None
+
+
+class DestroyAddonBody(Body):
+    """`force` destroys an add-on that other apps are attached to."""
+
+    force: Truth | None = None
+
+
+class ResolveAddonBody(Body):
+    """What a user typed for an add-on, and where."""
+
+    addon: Text
+    app: Named | None = None
+    addon_service: Named | None = None
+
+
+@router.post(
+    "/apps/{app}/addons",
+    status_code=201,
+    openapi_extra=takes(CreateAddonBody, required=True),
+    responses=gives(shapes.Addon, 201),
+)
+async def create(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """Create an add-on. It may still be `provisioning` when this answers. `Idempotency-Key` is understood."""
+    face, body = face_of(request), await read(request, CreateAddonBody)
+    attached_as = body.attachment.name if body.attachment else None
+    wanted = CreateAddon(app, body.plan, body.name, attached_as, body.confirm, body.config or {})
+
+    async def make() -> tuple[UUID, Answer]:
+        view = await create_addon(face.ctx, actor, wanted, wait=face.operation_wait)
+        return view.id, Answer(serialize.addon(view, serialize.seer(face, actor)), 201)
+
+    async def again(addon_id: UUID) -> Answer:
+        view = await read_addon(face.ctx, actor, AddonKey(str(addon_id)))
+        return Answer(serialize.addon(view, serialize.seer(face, actor)), 201)
+
+    return await once(request, actor, body, make, again)
+
+
+@router.get("/addons", responses=gives(shapes.Addon, many=True))
+async def list_(request: Request, actor: CurrentActor) -> Answer:
+    """Every add-on that the account may see."""
+    face = face_of(request)
+    seer = serialize.seer(face, actor)
+    return page(request, [serialize.addon(view, seer) for view in await queries.list_addons(face.ctx, actor)])
+
+
+@router.get("/users/{user}/addons", responses=gives(shapes.Addon, many=True))
+async def list_of_user(request: Request, actor: CurrentActor, user: str) -> Answer:
+    """The same, for the user `~`."""
+    if user not in ("~", str(actor.id), actor.email):
+        raise NotFound("user")
+    return await list_(request, actor)
+
+
+@router.get("/apps/{app}/addons", responses=gives(shapes.Addon, many=True))
+async def list_of_app(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """The add-ons of an app: its own, and those of other apps that are attached to it."""
+    face = face_of(request)
+    seer = serialize.seer(face, actor)
+    app_id = (await get_app(face.ctx, actor, app)).id
+    return page(request, [serialize.addon(view, seer) for view in await queries.list_addons(face.ctx, actor, app_id)])
+
+
+async def _info(request: Request, actor: CurrentActor, key: AddonKey) -> Answer:
+    face = face_of(request)
+    return Answer(serialize.addon(await read_addon(face.ctx, actor, key), serialize.seer(face, actor)))
+
+
+@router.get("/addons/{addon}", responses=gives(shapes.Addon))
+async def info(request: Request, actor: CurrentActor, addon: str) -> Answer:
+    """One add-on by name or id."""
+    return await _info(request, actor, AddonKey(addon))
+
+
+@router.get("/apps/{app}/addons/{addon}", responses=gives(shapes.Addon))
+async def info_of_app(request: Request, actor: CurrentActor, app: str, addon: str) -> Answer:
+    """One add-on of an app by name or id. One that failed or was removed lately is `deprovisioned`."""
+    return await _info(request, actor, AddonKey(addon, app))
+
+
+@router.patch("/apps/{app}/addons/{addon}", openapi_extra=takes(UpdateAddonBody), responses=gives(shapes.Addon))
+async def update(request: Request, actor: CurrentActor, app: str, addon: str) -> Answer:
+    """Change the plan, the name, or both."""
+    face, body = face_of(request), await read(request, UpdateAddonBody)
+    key, view = AddonKey(addon, app), None
+    if body.plan is None and body.name is None:
+        raise InvalidParams("plan: is required, or `name`.")
+    if body.name is not None:
+        view = await rename_addon(face.ctx, actor, key, body.name)
+        key = AddonKey(str(view.id), app)
+    if body.plan is not None:
+        view = await change_plan(face.ctx, actor, key, body.plan, wait=face.operation_wait)
+    assert view is not None
+    return Answer(serialize.addon(view, serialize.seer(face, actor)))
+
+
+@router.delete("/apps/{app}/addons/{addon}", openapi_extra=takes(DestroyAddonBody), responses=gives(shapes.Addon))
+async def destroy(request: Request, actor: CurrentActor, app: str, addon: str) -> Answer:
+    """Destroy an add-on: `deprovisioned` when the provider has confirmed, else `deprovisioning` in the background."""
+    face, body = face_of(request), await read(request, DestroyAddonBody)
+    key = AddonKey(addon, app)
+    view = await destroy_addon(face.ctx, actor, key, force=bool(body.force), wait=face.operation_wait)
+    return Answer(serialize.addon(view, serialize.seer(face, actor)))
+
+
+@router.post(
+    "/actions/addons/resolve",
+    openapi_extra=takes(ResolveAddonBody, required=True),
+    responses=gives(list[shapes.Addon]),
+)
+async def resolve(request: Request, actor: CurrentActor) -> Answer:
+    """The add-on that a user means, as a list of one."""
+    face, body = face_of(request), await read(request, ResolveAddonBody)
+    views = await resolve_addons(face.ctx, actor, body.addon, body.app, body.addon_service)
+    return Answer([serialize.addon(view, serialize.seer(face, actor)) for view in views])
+
+
+@router.get("/addons/{addon}/operations", responses=gives(list[shapes.Operation]))
+async def operations(request: Request, actor: CurrentActor, addon: str) -> Answer:
+    """What was, is or will be done for an add-on, newest first."""
+    ctx = face_of(request).ctx
+    view = await read_addon(ctx, actor, AddonKey(addon))
+    return Answer([serialize.operation(item) for item in await queries.list_operations(ctx, actor, view.id)])
+
+
+@router.get("/addons/{addon}/config/{namespace}", responses=gives(list[shapes.Ref]))
+async def config_of_namespace(request: Request, actor: CurrentActor, addon: str, namespace: str) -> Answer:
+    """The values of a named credential: add-ons have only their own."""
+    await read_addon(face_of(request).ctx, actor, AddonKey(addon))
+    return Answer([])

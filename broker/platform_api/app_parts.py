@@ -1,0 +1,69 @@
+"""What clients read of an app besides: collaborators, usage, and the parts of a platform that there are not here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from typing_extensions import TypedDict
+
+from broker.addons.queries import list_addons
+from broker.apps.queries import get_app
+from broker.kernel.errors import NotFound
+from broker.platform_api import serialize, shapes
+from broker.platform_api.answers import Answer
+from broker.platform_api.deps import CurrentActor, face_of
+from broker.platform_api.describe import REFUSED, gives
+
+router = APIRouter(tags=["apps"], responses=REFUSED)
+
+
+class AddonUsage(TypedDict):
+    """What an add-on metered in this period."""
+
+    id: str
+    meters: dict[str, dict[str, int]]
+
+
+class Usage(TypedDict):
+    """What the add-ons of an app metered."""
+
+    addons: list[AddonUsage]
+
+
+@router.get("/apps/{app}/collaborators", responses=gives(shapes.Collaborator, many=True))
+async def collaborators(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """Who works on the app: so far its owner alone."""
+    return Answer([serialize.owner_as_collaborator(await get_app(face_of(request).ctx, actor, app))])
+
+
+@router.get("/apps/{app}/usage", responses=gives(Usage))
+async def usage(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """What metered add-ons of the app used. Plans with a fixed price have no meters."""
+    ctx = face_of(request).ctx
+    view = await get_app(ctx, actor, app)
+    return Answer({"addons": [{"id": str(item.id), "meters": {}} for item in await list_addons(ctx, actor, view.id)]})
+
+
+@router.get("/apps/{app}/dynos", responses=gives(shapes.Ref, many=True))
+@router.get("/apps/{app}/formation", responses=gives(shapes.Ref, many=True))
+@router.get("/apps/{app}/features", responses=gives(shapes.Ref, many=True))
+@router.get("/apps/{app}/domains", responses=gives(shapes.Ref, many=True))
+@router.get("/apps/{app}/buildpack-installations", responses=gives(shapes.Ref, many=True))
+@router.get("/apps/{app}/log-drains", responses=gives(shapes.Ref, many=True))
+async def nothing(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """Empty: apps are known here by their configuration and are run elsewhere."""
+    await get_app(face_of(request).ctx, actor, app)
+    return Answer([])
+
+
+@router.get("/apps/{app}/pipeline-couplings", responses=gives(shapes.Ref))
+async def pipeline_coupling(request: Request, actor: CurrentActor, app: str) -> Answer:
+    """The pipeline of the app: there are no pipelines."""
+    await get_app(face_of(request).ctx, actor, app)
+    raise NotFound("pipeline_coupling")
+
+
+@router.get("/apps/{app}/features/{feature}", responses=gives(shapes.Ref))
+async def feature(request: Request, actor: CurrentActor, app: str, feature: str) -> Answer:
+    """An experimental feature of the app: there are none."""
+    await get_app(face_of(request).ctx, actor, app)
+    raise NotFound("feature")

@@ -1,0 +1,122 @@
+"""API tokens: made with e-mail address and password or with another token, listed, described, revoked, renewed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from broker.accounts import authorizations as use
+from broker.kernel.errors import NotFound
+from broker.platform_api import serialize, shapes
+from broker.platform_api.answers import Answer
+from broker.platform_api.bodies import Text
+from broker.platform_api.deps import Body, CurrentActor, SigningIn, face_of, read
+from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.ranges import page
+
+router = APIRouter(tags=["authorizations"], responses=REFUSED)
+
+
+def _seconds(value: Any) -> Any:
+    """The Heroku CLI sends the number as a string."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12 else value
+
+
+def _scopes(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class CreateAuthorizationBody(Body):
+    """A token to be made. Without `scope` it is `global`; without `expires_in` it lives as long as the broker allows."""
+
+    description: Text | None = None
+    scope: Annotated[list[Text], BeforeValidator(_scopes), Field(max_length=20)] | None = None
+    expires_in: (
+        Annotated[
+            int,
+            BeforeValidator(_seconds),
+            Field(ge=1, le=315_360_000),
+            WithJsonSchema(
+                {"type": ["integer", "string"], "pattern": "^[1-9][0-9]{0,7}$", "minimum": 1, "maximum": 315360000}
+            ),
+        ]
+        | None
+    ) = None
+
+
+class UpdateAuthorizationBody(Body):
+    """What of a token's record can be changed."""
+
+    description: Text | None = None
+
+
+def _answer(request: Request, view: use.AuthorizationView, status: int = 200) -> Answer:
+    return Answer(serialize.authorization(view, face_of(request).ctx.clock.now()), status)
+
+
+@router.post(
+    "/oauth/authorizations",
+    status_code=201,
+    openapi_extra=takes(CreateAuthorizationBody),
+    responses=gives(shapes.Authorization, 201),
+)
+async def create(request: Request, actor: SigningIn) -> Answer:
+    """Make a token. Only this answer holds it in full."""
+    face, body = face_of(request), await read(request, CreateAuthorizationBody)
+    life = None if body.expires_in is None else timedelta(seconds=body.expires_in)
+    wanted = use.CreateAuthorization(body.description or "", body.scope, life)
+    return _answer(request, await use.create_authorization(face.ctx, actor, wanted, default_life=face.token_life), 201)
+
+
+@router.get("/oauth/authorizations", responses=gives(shapes.Authorization, many=True))
+async def list_(request: Request, actor: CurrentActor) -> Answer:
+    """The valid tokens, with hints instead of the tokens themselves."""
+    ctx = face_of(request).ctx
+    now = ctx.clock.now()
+    return page(request, [serialize.authorization(view, now) for view in await use.list_authorizations(ctx, actor)])
+
+
+@router.get("/oauth/authorizations/{authorization}", responses=gives(shapes.Authorization))
+async def info(request: Request, actor: CurrentActor, authorization: str) -> Answer:
+    """One of them; `~` is the one that asks."""
+    return _answer(request, await use.get_authorization(face_of(request).ctx, actor, authorization))
+
+
+@router.patch(
+    "/oauth/authorizations/{authorization}",
+    openapi_extra=takes(UpdateAuthorizationBody),
+    responses=gives(shapes.Authorization),
+)
+async def update(request: Request, actor: CurrentActor, authorization: str) -> Answer:
+    """Change its description."""
+    ctx, body = face_of(request).ctx, await read(request, UpdateAuthorizationBody)
+    if body.description is None:
+        return await info(request, actor, authorization)
+    return _answer(request, await use.describe_authorization(ctx, actor, authorization, body.description))
+
+
+@router.delete("/oauth/authorizations/{authorization}", responses=gives(shapes.Authorization))
+async def revoke(request: Request, actor: CurrentActor, authorization: str) -> Answer:
+    """End it at once."""
+    return _answer(request, await use.revoke_authorization(face_of(request).ctx, actor, authorization))
+
+
+@router.post("/oauth/authorizations/{authorization}/actions/regenerate-tokens", responses=gives(shapes.Authorization))
+async def rotate(request: Request, actor: CurrentActor, authorization: str) -> Answer:
+    """Replace its token by a new one; the old one is void at once."""
+    return _answer(request, await use.renew_authorization(face_of(request).ctx, actor, authorization))
+
+
+@router.get("/oauth/sessions", responses=gives(shapes.Ref, many=True))
+async def sessions(_actor: CurrentActor) -> Answer:
+    """Browser sessions: this face makes none."""
+    return Answer([])
+
+
+@router.delete("/oauth/sessions/{session}", responses=gives(shapes.Ref))
+async def end_session(_actor: CurrentActor, session: str) -> Answer:
+    """End a browser session. Part of logging out, where clients expect that there is none."""
+    raise NotFound("session")

@@ -1,0 +1,119 @@
+"""The outermost layer around every request, as pure ASGI: request ids, rate limits, and the last catch of the unexpected."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from broker.accounts.tokens import token_hash
+from broker.kernel.clock import Clock
+from broker.kernel.errors import RateLimited
+from broker.platform_api.answers import Answer
+from broker.platform_api.credentials import Credentials, parse
+from broker.platform_api.errors import error_body, refusal
+from broker.platform_api.rates import RateLimits
+
+_UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json")
+_log = structlog.get_logger()
+
+
+class Edge:
+    """Gives each request an id, counts it against its token, and turns what nobody expected into a 500 without values."""
+
+    def __init__(self, app: ASGIApp, rates: RateLimits, clock: Clock) -> None:
+        self._app = app
+        self._rates = rates
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(scope, send)
+        with structlog.contextvars.bound_contextvars(request_id=passage.request_id):
+            await self._pass(passage, receive)
+
+    async def _pass(self, passage: _Passage, receive: Receive) -> None:
+        now = self._clock.now()
+        counted = not _UNCOUNTED.fullmatch(passage.scope["path"])
+        allowed = not counted or self._rates.take(passage.bucket, now)
+        passage.remaining = self._rates.remaining(passage.bucket, now)
+        passage.scope["state"]["remaining"] = passage.remaining
+        try:
+            if allowed:
+                await self._app(passage.scope, receive, passage.send)
+            else:
+                await _too_many()(passage.scope, receive, passage.send)
+        except Exception as error:  # the boundary: whatever it is, the client gets an answer
+            _log.error("request.failed", error=type(error).__name__, at=_origin(error), **passage.facts())
+            await passage.fail(receive)
+        else:
+            _log.debug("request.answered", **passage.facts())
+
+
+class _Passage:
+    """One request on its way through."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        credentials = parse(Headers(scope=scope).get("authorization"))
+        self.scope = scope
+        self.request_id = str(uuid4())
+        self.bucket = _bucket(scope, credentials)
+        self.remaining = 0
+        self._send = send
+        self._status: int | None = None
+        self._began = time.perf_counter()
+        state = scope.setdefault("state", {})
+        state.update(credentials=credentials, request_id=self.request_id)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["Request-Id"] = self.request_id
+            headers["RateLimit-Remaining"] = str(self.remaining)
+        await self._send(message)
+
+    async def fail(self, receive: Receive) -> None:
+        """Answer 500, unless an answer has begun: then the connection is all that can be broken."""
+        if self._status is not None:
+            raise ConnectionAbortedError("the answer was cut off by an error")
+        text = (
+            f"The broker failed to handle this request. Its operator finds the reason under request {self.request_id}."
+        )
+        answer = Answer(error_body("internal_error", text, request_id=self.request_id), 500)
+        await answer(self.scope, receive, self.send)
+
+    def facts(self) -> dict[str, Any]:
+        """What may be logged of a request: the route and not the path, which may hold anything."""
+        route = getattr(self.scope.get("route"), "path", None)
+        took = round((time.perf_counter() - self._began) * 1000, 1)
+        return {"method": self.scope["method"], "route": route, "status": self._status, "ms": took}
+
+
+def _bucket(scope: Scope, credentials: Credentials | None) -> bytes:
+    if credentials is not None:
+        return token_hash(credentials.secret.reveal())
+    client = scope.get("client")
+    return client[0].encode() if client else b""
+
+
+def _too_many() -> Answer:
+    return refusal(
+        RateLimited("Your account reached the API rate limit. Please wait a few minutes before making new requests.")
+    )
+
+
+def _origin(error: BaseException) -> list[str]:
+    """Where it was raised, as file and line: never the message or a variable, which may hold a secret."""
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return places[-8:]

@@ -1,0 +1,46 @@
+"""The `Idempotency-Key` header: a POST that is sent again makes nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from fastapi import Request
+
+from broker.accounts.idempotency import begin, finish
+from broker.kernel.context import Actor
+from broker.platform_api.answers import Answer
+from broker.platform_api.deps import Body, face_of
+
+
+async def once(
+    request: Request,
+    actor: Actor,
+    body: Body,
+    make: Callable[[], Awaitable[tuple[UUID, Answer]]],
+    again: Callable[[UUID], Awaitable[Answer]],
+) -> Answer:
+    """`make` at the first time, `again` with the id of what was made at a repetition. Without the header: just `make`.
+
+    Raises: InvalidParams, Conflict.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return (await make())[1]
+    ctx = face_of(request).ctx
+    made = await begin(ctx, actor, key, _digest(request, body))
+    if made is not None:
+        return await again(made)
+    try:
+        subject_id, answer = await make()
+    except BaseException:
+        await finish(ctx, actor, key, None)
+        raise
+    await finish(ctx, actor, key, subject_id)
+    return answer
+
+
+def _digest(request: Request, body: Body) -> bytes:
+    text = "\n".join((request.method, request.url.path, body.model_dump_json()))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
