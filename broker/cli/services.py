@@ -9,7 +9,7 @@ import click
 
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.errors import CliError, RefusedMissing
+from broker.cli.errors import CliError, NotFound, RefusedMissing
 from broker.cli.options import complete_service, json_option, optional_app_option
 from broker.cli.output import card, clean, heading, max_price, note, price, say, say_json, table, width
 
@@ -75,17 +75,26 @@ def _feature(value: object) -> str:
 @click.command()
 @click.argument("service", metavar="SERVICE|ADDON", shell_complete=complete_service)
 @optional_app_option
-@click.option("--show-url", is_flag=True, help="Print the address, open nothing.")
+@click.option("--show-url", is_flag=True, help="Print the address of the page alone.")
 @json_option
 def docs(service: str, app: str | None, show_url: bool, as_json: bool) -> None:
-    """Open the documentation of a service."""
+    """Show the documentation of a service.
+
+    Prints the text that the marketplace has, or else opens the page of the provider.
+    """
     with connect() as client:
         found = _service(client, service, app)
-        url = found.get("docs_url") or f"{client.url}/addons/{segment(found['name'])}"
+    name, text, url = found["name"], found.get("docs"), found.get("docs_url")
     if as_json:
-        say_json({"service": found["name"], "docs_url": url})
+        say_json({"service": name, "docs": text, "docs_url": url})
+    elif text and not show_url:
+        say(clean(text).rstrip() + (f"\n\nMore: {clean(url)}" if url else ""))
+    elif url:
+        show(url, f"the documentation of {name}", only_print=show_url)
     else:
-        show(url, f"the documentation of {found['name']}", only_print=show_url)
+        raise NotFound(
+            f"{name} has no {'page of ' if text else ''}documentation.", f"See `broker addons:plans {name}`."
+        )
 
 
 def _service(client: Client, key: str, app: str | None) -> Json:

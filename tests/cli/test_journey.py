@@ -10,13 +10,13 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from broker.cli.credentials import credentials_file
 from broker.cli.errors import Exit
 from tests.cli.conftest import Broker
+from tests.platform import Platform
 
 pytestmark = pytest.mark.journey
 
@@ -30,19 +30,10 @@ AWKWARD = {
 
 
 @pytest.fixture
-def running(request: pytest.FixtureRequest) -> Any:
-    """The running broker of the whole test run."""
-    try:
-        return request.getfixturevalue("platform")
-    except pytest.FixtureLookupError:
-        pytest.skip("no broker runs in this test run")
-
-
-@pytest.fixture
-def user(broker: Broker, running: Any, monkeypatch: pytest.MonkeyPatch) -> Broker:
+def user(broker: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Broker:
     """The command line of a user who has just logged in with e-mail and password."""
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{running.password}\n"))
-    result = broker("login", "--url", running.url, "--email", running.email)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{platform.password}\n"))
+    result = broker("login", "--url", platform.url, "--email", platform.email)
     assert result.status == 0, result.err
     monkeypatch.setattr("sys.stdin", io.StringIO())
     return broker
@@ -69,6 +60,8 @@ def test_the_story_of_a_mail_service(user: Broker, app: str) -> None:
     config = json.loads(user("config", "--app", app, "--json").out)
     assert {"SENDGRID_USERNAME", "SENDGRID_PASSWORD"} <= set(config)
     assert f"SENDGRID_USERNAME: {config['SENDGRID_USERNAME']}" in user("config", "--app", app).out
+
+    assert user("addons:docs", "sendgrid").out.strip() != ""
 
     listed = user("addons", "--app", app).out
     assert listed.startswith(f"=== {app} Configured Add-ons\n")
@@ -103,10 +96,10 @@ def test_an_add_on_is_shared_with_a_second_app(user: Broker, app: str) -> None:
 
 def test_overwriting_a_var_needs_confirmation(user: Broker, app: str) -> None:
     assert user("config:set", "SENDGRID_USERNAME=mine", "-a", app).status == 0
-    refused = user("addons:create", "sendgrid", "-a", app)
+    refused = user("addons:create", "sendgrid", "-a", app, "--as", "SENDGRID")
     assert refused.status == Exit.CONFIRM
     assert f"--confirm {app}" in refused.err
-    assert user("addons:create", "sendgrid", "-a", app, "--confirm", app).status == 0
+    assert user("addons:create", "sendgrid", "-a", app, "--as", "SENDGRID", "--confirm", app).status == 0
 
 
 def test_a_plan_is_changed_and_compared(user: Broker, app: str) -> None:
@@ -184,15 +177,15 @@ def test_a_token_for_a_program_works_until_it_is_revoked(user: Broker, monkeypat
     assert user("whoami").status == Exit.LOGIN
 
 
-def test_logout_makes_the_token_void(user: Broker, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logout_makes_the_token_void(user: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     token = user("auth:token").out.strip()
     assert user("logout").status == 0
     assert not credentials_file().exists()
-    monkeypatch.setenv("BROKER_URL", running.url)
+    monkeypatch.setenv("BROKER_URL", platform.url)
     monkeypatch.setenv("BROKER_TOKEN", token)
     assert user("whoami").status == Exit.LOGIN
 
 
-def test_a_wrong_password_is_refused(broker: Broker, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_refused(broker: Broker, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("not the password\n"))
-    assert broker("login", "--url", running.url, "--email", running.email).status == Exit.LOGIN
+    assert broker("login", "--url", platform.url, "--email", platform.email).status == Exit.LOGIN
