@@ -6,46 +6,37 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final, NoReturn
 
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
 from broker import logs, rotation, worker
 from broker.app import create_app
 from broker.migrations.run import SchemaTooNew, upgrade
 from broker.seed import apply_seed
 from broker.settings import Settings, SettingsError, load
-from broker.wiring import Wiring, wired
+from broker.wiring import wired
 
-
-class StartRefused(Exception):
-    """The server cannot start; the message says what to do."""
+_REFUSED: Final = 1
+"""Exit status when the server cannot start as it is set up."""
 
 
 def serve(host: str, port: int, with_worker: bool) -> None:
-    """Migrate, then answer HTTP until a signal; with `with_worker`, advance operations in the same process too.
-
-    Raises: StartRefused.
-    """
+    """Migrate, then answer HTTP until a signal; with `with_worker`, advance operations in the same process too."""
     settings = _ready()
     asyncio.run(_serve(settings, host, port, with_worker))
 
 
 def work() -> None:
-    """Migrate, then advance operations until a signal.
-
-    Raises: StartRefused.
-    """
+    """Migrate, then advance operations until a signal."""
     settings = _ready()
     asyncio.run(_work(settings))
 
 
 def migrate() -> None:
-    """Bring the database to this release's schema.
-
-    Raises: StartRefused.
-    """
+    """Bring the database to this release's schema."""
     _migrate(_settings())
 
 
@@ -64,27 +55,38 @@ def print_settings(as_json: bool) -> int:
     return 1 if fault else 0
 
 
-def rotate_secrets() -> int:
-    """Make a new key-encryption key (if keys are in a file), re-wrap every data key, retire the old ones. The number moved.
+def rotate_secrets(as_json: bool) -> int:
+    """Re-wrap every data key under a new key-encryption key while the broker runs, and retire the old one.
 
-    Raises: StartRefused.
+    With keys in a file, the new key is made here; with BROKER_SECRET_KEY, the first key given is the new one.
     """
     settings = _settings()
     if settings.secret_key_file is not None:
         rotation.add_key(settings.secret_key_file)
-    moved = asyncio.run(_with_wiring(settings, lambda wiring: rotation.rewrap_all(wiring.context)))
+    moved = asyncio.run(_rewrap(settings))
     if settings.secret_key_file is not None:
         rotation.drop_old_keys(settings.secret_key_file)
-    return moved
+    sys.stdout.write(json.dumps({"rewrapped": moved}) + "\n" if as_json else f"Re-wrapped {moved} data keys.\n")
+    return 0
+
+
+async def _rewrap(settings: Settings) -> int:
+    async with wired(settings) as wiring:
+        return await rotation.rewrap_all(wiring.context)
 
 
 def _settings() -> Settings:
     try:
         settings = load()
     except SettingsError as error:
-        raise StartRefused(str(error)) from None
+        _refuse(str(error))
     logs.configure(settings.log_level)
     return settings
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"Error: {message}\n")
+    raise SystemExit(_REFUSED)
 
 
 def _ready() -> Settings:
@@ -97,12 +99,9 @@ def _migrate(settings: Settings) -> None:
     try:
         upgrade(settings.database_url.get_secret_value())
     except SchemaTooNew as error:
-        raise StartRefused(str(error)) from None
-
-
-async def _with_wiring(settings: Settings, body: Callable[[Wiring], Awaitable[int]]) -> int:
-    async with wired(settings) as wiring:
-        return await body(wiring)
+        _refuse(str(error))
+    except OperationalError:
+        _refuse("the database of DATABASE_URL cannot be reached; is it running, and is the URL right?")
 
 
 async def _serve(settings: Settings, host: str, port: int, with_worker: bool) -> None:
@@ -116,7 +115,7 @@ async def _serve(settings: Settings, host: str, port: int, with_worker: bool) ->
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=8,
+            timeout_graceful_shutdown=5,
             timeout_keep_alive=30,
             lifespan="off",
         )

@@ -6,6 +6,7 @@ import pytest
 
 from tests import engines
 from tests.loopback import refuse_the_outside_world
+from tests.platform import Platform, running_platform
 
 pytest_plugins = ["tests.domain"]
 
@@ -30,3 +31,10 @@ def database_url(postgres_url: str) -> Iterator[str]:
     """An empty database of this test alone."""
     with engines.new_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """The whole marketplace, running. Its tests share it: each makes apps of its own."""
+    with running_platform() as running:
+        yield running
