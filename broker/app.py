@@ -14,6 +14,7 @@ from broker.kernel.context import Actor, Context
 from broker.platform_api import errors, routes
 from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Face
+from broker.platform_api.document import DescribedApp
 from broker.platform_api.edge import Edge
 from broker.platform_api.rates import RateLimits
 from broker.settings import Settings
@@ -24,13 +25,7 @@ _SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's client
 
 def create_app(ctx: Context, settings: Settings) -> FastAPI:
     """The application on a context. It holds no state but counters; any number may run on one database."""
-    app = FastAPI(
-        title="Addon Broker",
-        version=version("addon-broker"),
-        summary=_SUMMARY,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-    )
+    app = described()
     rates = RateLimits(settings.rate_limit_per_hour)
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
@@ -40,6 +35,11 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_middleware(Edge, rates=rates, clock=ctx.clock)
     return app
+
+
+def described() -> DescribedApp:
+    """The application without any router."""
+    return DescribedApp(title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None)
 
 
 def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:

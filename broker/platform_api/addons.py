@@ -79,7 +79,7 @@ class ResolveAddonBody(Body):
 @router.post(
     "/apps/{app}/addons",
     status_code=201,
-    openapi_extra=takes(CreateAddonBody, required=True),
+    openapi_extra=takes(CreateAddonBody, required=True, repeatable=True),
     responses=gives(shapes.Addon, 201),
 )
 async def create(request: Request, actor: CurrentActor, app: str) -> Answer:

@@ -48,7 +48,9 @@ class UpdateAppBody(Body):
     stack: Named | None = None
 
 
-@router.post("/apps", status_code=201, openapi_extra=takes(CreateAppBody), responses=gives(shapes.App, 201))
+@router.post(
+    "/apps", status_code=201, openapi_extra=takes(CreateAppBody, repeatable=True), responses=gives(shapes.App, 201)
+)
 async def create(request: Request, actor: CurrentActor) -> Answer:
     """Create an app. With an `Idempotency-Key`, a repetition gives the same app."""
     face, body = face_of(request), await read(request, CreateAppBody)

@@ -56,7 +56,7 @@ async def _read(face: Face, actor: Actor, key: str) -> AttachmentView:
 @router.post(
     "/addon-attachments",
     status_code=201,
-    openapi_extra=takes(AttachBody, required=True),
+    openapi_extra=takes(AttachBody, required=True, repeatable=True),
     responses=gives(shapes.Attachment, 201),
 )
 async def create(request: Request, actor: CurrentActor) -> Answer:

@@ -20,11 +20,21 @@ def gives(shape: Any, status: int = 200, *, many: bool = False) -> dict[int | st
     return {200: {"model": list[shape], "description": "The list."}, 206: {"model": list[shape], **part}}
 
 
-def takes(model: type[BaseModel], *, required: bool = False) -> dict[str, Any]:
-    """The body of an endpoint."""
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repetition of the request with the same key within 24 hours makes nothing anew.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+def takes(model: type[BaseModel], *, required: bool = False, repeatable: bool = False) -> dict[str, Any]:
+    """The body of an endpoint; `repeatable` ones understand `Idempotency-Key`."""
     schema = model.model_json_schema()
     content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}
-    return {"requestBody": {"required": required, "content": content}}
+    body = {"requestBody": {"required": required, "content": content}}
+    return body | ({"parameters": [_IDEMPOTENCY_KEY]} if repeatable else {})
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
