@@ -92,7 +92,7 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         "State": state_word(found["state"]),
         "Reason": why,
         "Message": found.get("provision_message") or None,
-        "Dashboard": found.get("web_url"),
+        "Dashboard": f"broker addons:open {found['name']}" if found.get("web_url") else None,
     }
     say(card(fields))
 

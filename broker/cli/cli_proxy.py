@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,10 +53,9 @@ def cli_proxy(port: int, as_json: bool) -> None:
     else:
         say(export_text(variables).rstrip("\n"))
     note(f"Forwarding {origin} to {login.url}. Stop with Ctrl-C.")
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(serve(listener, login.url))
-    except KeyboardInterrupt:
-        note("Stopped.")
+    note("Stopped.")
 
 
 def listen(port: int) -> socket.socket:

@@ -34,40 +34,40 @@ def up(home: Path | None, port: int | None, ready_file: Path | None) -> int:
 @click.option("--with-worker/--without-worker", default=False, help="Also run operations in this process.")
 def serve(host: str, port: int, with_worker: bool) -> None:
     """Serve the APIs and pages, on the database of DATABASE_URL."""
-    from broker import server
+    from broker.server import serve as run
 
-    server.serve(host, port, with_worker)
+    run(host, port, with_worker)
 
 
 @click.command()
 def worker() -> None:
     """Run operations: call providers and settle what they answer."""
-    from broker import server
+    from broker.server import work as run
 
-    server.work()
+    run()
 
 
 @click.command()
 def migrate() -> None:
     """Bring the database to the version of this program."""
-    from broker import server
+    from broker.server import migrate as run
 
-    server.migrate()
+    run()
 
 
 @click.command()
 @json_option
 def settings(as_json: bool) -> int:
     """Show every setting and its value; secrets are masked."""
-    from broker import server
+    from broker.server import print_settings as run
 
-    return server.print_settings(as_json)
+    return run(as_json)
 
 
 @click.command("secrets:rotate")
 @json_option
 def rotate(as_json: bool) -> int:
     """Wrap the data keys under a new key-encryption key, while the broker runs."""
-    from broker import server
+    from broker.server import rotate_secrets as run
 
-    return server.rotate_secrets(as_json)
+    return run(as_json)
