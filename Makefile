@@ -5,21 +5,26 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PROGRAM := $(VENV)/.program
+TOOLS := $(VENV)/.tools
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup demo up test check lint tools bench docs clean
+.PHONY: help setup program demo up test check lint tools bench docs clean
 
 help: ## this list
 	@echo 'make <target>:'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## make .venv with everything in it; again only when the dependencies change
+setup: $(TOOLS) ## make .venv with everything in it; again only when the dependencies change
+	@:
 
-demo: setup ## start everything on this machine and run the whole story; ONCE=1 stops after it
+program: $(PROGRAM)
+	@:
+
+demo: program ## start everything on this machine and run the whole story; ONCE=1 stops after it
 	@$(BIN)/python -m broker.local.demo $(if $(filter-out 0 no,$(ONCE)),--once)
 
-up: setup ## start everything on this machine, in the foreground
+up: program ## start everything on this machine, in the foreground
 	@$(BIN)/broker up
 
 test: setup tools ## run all tests
@@ -39,19 +44,17 @@ tools:
 bench: setup ## measure provisions and reads per second beside the floors of this machine
 	@$(BIN)/python -m tests.bench
 
-docs: setup ## write docs/reference anew from the code
-	@$(BIN)/python scripts/reference.py
+docs: program ## write docs/reference anew from the code
+	@$(BIN)/python -m scripts.reference
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# A .venv whose Python is gone or that was moved from elsewhere is made anew.
-$(STAMP): pyproject.toml constraints.txt
-	@set -e; \
-	if ! $(BIN)/pip --version >/dev/null 2>&1; then \
-	  python=$$(scripts/find-python); \
-	  echo "Making $(VENV) with $$python"; \
-	  rm -rf $(VENV); "$$python" -m venv $(VENV); \
-	fi; \
-	$(BIN)/pip install --disable-pip-version-check --no-input --progress-bar off -c constraints.txt -e '.[dev]'; \
-	touch $@
+# The program alone is a third of what the tests and linters need, so that `make demo` does not wait for those.
+$(PROGRAM): pyproject.toml constraints.txt
+	@scripts/install .
+	@touch $@
+
+$(TOOLS): pyproject.toml constraints.txt
+	@scripts/install '.[dev]'
+	@touch $(PROGRAM) $@
