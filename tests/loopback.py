@@ -1,6 +1,7 @@
 """The rule that a test talks to this machine only: anything else raises at once, instead of hanging or leaking."""
 
 import ipaddress
+import socket
 import sys
 from typing import Any
 
@@ -25,7 +26,8 @@ def _check(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _is_local(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
     except ValueError:
         return _is_resolvable(host)
 
@@ -35,8 +37,16 @@ def _is_resolvable(host: str | bytes | None) -> bool:
     name = host.decode() if isinstance(host, bytes) else host
     if not name or name == "localhost" or name.endswith(".localhost"):
         return True
+    return _is_number(name)
+
+
+def _is_number(name: str) -> bool:
+    """An address, in the odd spellings too that resolvers take for one, such as 2130706433."""
     try:
         ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
-        return False
+        try:
+            socket.inet_aton(name)
+        except OSError:
+            return False
     return True

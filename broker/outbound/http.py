@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from socket import SOCK_STREAM
 from typing import Any, Final
 
@@ -16,7 +18,14 @@ import httpx
 from broker.kernel.db import in_transaction
 
 Network = IPv4Network | IPv6Network
+_Address = IPv4Address | IPv6Address
 _CONNECT_S: Final = 5.0
+_KEEPALIVE_S: Final = 2.0
+"""Shorter than what servers allow (5 s is common): a connection closed under a request leaves its outcome unknown."""
+
+_NAT64: Final = ip_network("64:ff9b::/96")
+_NOT_PUBLIC: Final = "the address is not a public one"
+_NO_SUCH_HOST: Final = "the host name does not resolve"
 
 
 class CallFailed(Exception):
@@ -63,10 +72,23 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await _resolve(host, port)
-        if any(not self._may_reach(address) for address in addresses):
-            raise httpcore.ConnectError("the address is not a public one")
-        return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._connect(await _resolve(host, port), port, local_address, socket_options)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout("no connection in time") from None
+
+    async def _connect(self, addresses: Sequence[_Address], port: int, *more: Any) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address that may be reached and answers."""
+        if not 0 < port < 1 << 16:
+            raise httpcore.ConnectError("no such port")
+        failure = httpcore.ConnectError(_NOT_PUBLIC)
+        for address in filter(self._may_reach, addresses):
+            try:
+                return await self._inner.connect_tcp(str(address), port, None, *more)
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
 
     async def connect_unix_socket(
         self,
@@ -79,21 +101,26 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
 
-    def _may_reach(self, address: IPv4Address | IPv6Address) -> bool:
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        public = mapped.is_global and not mapped.is_multicast
-        return public or any(mapped in network for network in self._allowed if network.version == mapped.version)
+    def _may_reach(self, address: _Address) -> bool:
+        meant = _meant(address)
+        public = meant.is_global and not meant.is_multicast
+        return public or any(meant in network for network in self._allowed if network.version == meant.version)
 
 
-async def _resolve(host: str, port: int) -> list[IPv4Address | IPv6Address]:
+def _meant(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one stands for, if it does: a gateway would lead there."""
+    if isinstance(address, IPv4Address):
+        return address
+    translated = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    return address.ipv4_mapped or address.sixtofour or translated or address
+
+
+async def _resolve(host: str, port: int) -> list[_Address]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise httpcore.ConnectError("the host name does not resolve") from None
-    addresses = [ip_address(str(info[4][0]).split("%")[0]) for info in found]
-    if not addresses:
-        raise httpcore.ConnectError("the host name does not resolve")
-    return addresses
+        raise httpcore.ConnectError(_NO_SUCH_HOST) from None
+    return [ip_address(str(info[4][0]).split("%")[0]) for info in found]
 
 
 class GuardedClient:
@@ -105,19 +132,22 @@ class GuardedClient:
     def __init__(self, allowed: Sequence[Network], *, limit_bytes: int, timeout_s: float) -> None:
         self._limit = limit_bytes
         self._timeout = timeout_s
-        transport = httpx.AsyncHTTPTransport(retries=0)
+        trusted = ssl.create_default_context()
+        transport = httpx.AsyncHTTPTransport(verify=trusted)
         transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=trusted,
             max_connections=200,
             max_keepalive_connections=50,
-            keepalive_expiry=5,
+            keepalive_expiry=_KEEPALIVE_S,
             network_backend=_GuardedBackend(allowed),
         )
         self._client = httpx.AsyncClient(
             transport=transport,
             follow_redirects=False,
             trust_env=False,
-            timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
+            headers={"accept-encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # no provider leaves anything behind here
+            timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s / 2)),
         )
 
     async def request(
@@ -133,8 +163,6 @@ class GuardedClient:
             raise NotSent(_cause(error)) from None
         except httpx.InvalidURL:
             raise NotSent("the URL is malformed") from None
-        except httpx.DecodingError:
-            raise Lost("the answer's encoding is broken") from None
         except (httpx.TransportError, TimeoutError) as error:
             raise Lost(_cause(error)) from None
 
@@ -143,11 +171,31 @@ class GuardedClient:
     ) -> Response:
         async with self._client.stream(method, url, headers=headers, content=content, auth=auth) as response:
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > self._limit:
-                    raise TooLarge(f"more than {self._limit} bytes of answer")
-            return Response(response.status_code, response.headers, bytes(body))
+                self._check_size(body)
+            coding = response.headers.get("content-encoding", "")
+            return Response(response.status_code, response.headers, self._decoded(bytes(body), coding.strip().lower()))
+
+    def _decoded(self, body: bytes, coding: str) -> bytes:
+        """The body without a compression that nobody asked for, unpacked no further than the limit."""
+        if not body or coding in ("", "identity"):
+            return body
+        if coding not in ("gzip", "x-gzip", "deflate"):
+            raise Lost("the answer's encoding is not one that was asked for")
+        unpacking = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            whole = unpacking.decompress(body, self._limit + 1)
+        except zlib.error:
+            raise Lost("the answer's encoding is broken") from None
+        self._check_size(whole)
+        if not unpacking.eof:
+            raise Lost("the answer's encoding is broken")
+        return whole
+
+    def _check_size(self, body: bytes | bytearray) -> None:
+        if len(body) > self._limit:
+            raise TooLarge(f"more than {self._limit} bytes of answer")
 
     async def close(self) -> None:
         """Close every connection."""
@@ -155,5 +203,4 @@ class GuardedClient:
 
 
 def _cause(error: BaseException) -> str:
-    known = {"the address is not a public one", "the host name does not resolve"}
-    return str(error) if str(error) in known else type(error).__name__
+    return str(error) if str(error) in (_NOT_PUBLIC, _NO_SUCH_HOST) else type(error).__name__

@@ -211,7 +211,7 @@ def _text(value: object) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, as asked. A date counts from the answer's own Date, so that clocks need not agree."""
     asked = headers.get("retry-after", "").strip()
-    if asked.isdigit():
+    if asked.isascii() and asked.isdigit():
         return float(asked[:9])
     try:
         return (parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
