@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from typing_extensions import TypedDict
 
 from broker.addons.queries import list_addons
 from broker.apps.queries import get_app
@@ -16,26 +15,13 @@ from broker.platform_api.describe import REFUSED, gives
 router = APIRouter(tags=["apps"], responses=REFUSED)
 
 
-class AddonUsage(TypedDict):
-    """What an add-on metered in this period."""
-
-    id: str
-    meters: dict[str, dict[str, int]]
-
-
-class Usage(TypedDict):
-    """What the add-ons of an app metered."""
-
-    addons: list[AddonUsage]
-
-
 @router.get("/apps/{app}/collaborators", responses=gives(shapes.Collaborator, many=True))
 async def collaborators(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Who works on the app: so far its owner alone."""
     return Answer([serialize.owner_as_collaborator(await get_app(face_of(request).ctx, actor, app))])
 
 
-@router.get("/apps/{app}/usage", responses=gives(Usage))
+@router.get("/apps/{app}/usage", responses=gives(shapes.Usage))
 async def usage(request: Request, actor: CurrentActor, app: str) -> Answer:
     """What metered add-ons of the app used. Plans with a fixed price have no meters."""
     ctx = face_of(request).ctx

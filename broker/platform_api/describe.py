@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
 from broker.platform_api import shapes
 
-REFUSED: dict[int | str, dict[str, Any]] = {"default": {"model": shapes.Error, "description": "Refused."}}
+REFS: Final = "#/components/schemas/{model}"
+
+
+def _schema(shape: Any) -> dict[str, Any]:
+    """A reference to the shape; `document.py` puts the shapes themselves where it points."""
+    if get_origin(shape) is list:
+        return {"type": "array", "items": _schema(get_args(shape)[0])}
+    if shape is shapes.ConfigVars:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+    return {"$ref": REFS.format(model=shape.__name__)}
+
+
+def _answer(shape: Any, description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _schema(shape)}}}
+
+
+REFUSED: Final[dict[int | str, dict[str, Any]]] = {"default": _answer(shapes.Error, "Refused.")}
 """What every endpoint may answer besides."""
 
 
 def gives(shape: Any, status: int = 200, *, many: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The answer of an endpoint: one shape, or a list of them that may be a part (206)."""
+    """The answer of an endpoint: one shape, or a list of them that may be a part (206).
+
+    Given as finished JSON schema, and not as a model, so that the application need not build a validator that never runs.
+    """
     if not many:
-        return {status: {"model": shape, "description": "Done."}}
-    part = {"description": "A part of the list; `Next-Range` asks for the next."}
-    return {200: {"model": list[shape], "description": "The list."}, 206: {"model": list[shape], **part}}
+        return {status: _answer(shape, "Done.")}
+    part = "A part of the list; `Next-Range` asks for the next."
+    return {200: _answer(list[shape], "The list."), 206: _answer(list[shape], part)}
 
 
 _IDEMPOTENCY_KEY = {

@@ -320,4 +320,17 @@ class RateLimit(TypedDict):
     remaining: int
 
 
+class AddonUsage(TypedDict):
+    """What an add-on metered in this period."""
+
+    id: str
+    meters: dict[str, dict[str, int]]
+
+
+class Usage(TypedDict):
+    """What the add-ons of an app metered."""
+
+    addons: list[AddonUsage]
+
+
 ConfigVars = dict[str, str]
