@@ -1,0 +1,86 @@
+"""Driving load at servers, and what is measured meanwhile: rate, latencies, processor time of everybody involved."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.bench import cpu
+
+CLIENTS = 16
+
+
+class BenchFailed(Exception):
+    """A measurement means nothing, because requests were refused."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement. Units: `rate` per second, `cpu_us` microseconds per request by who used them, `took_ms` each."""
+
+    rate: float
+    count: int
+    cpu_us: Mapping[str, float | None]
+    took_ms: Sequence[float] = ()
+
+    def percentile(self, percent: int) -> float:
+        return statistics.quantiles(self.took_ms, n=100, method="inclusive")[percent - 1]
+
+
+def request(method: str, path: str, token: str = "", body: object = None) -> str:
+    """A request as it goes over the wire."""
+    content = "" if body is None else json.dumps(body)
+    lines = [f"{method} {path} HTTP/1.1", "host: bench", "accept: application/vnd.heroku+json; version=3"]
+    lines += [f"authorization: Bearer {token}"] if token else []
+    lines += ["content-type: application/json", f"content-length: {len(content)}"] if content else []
+    return "\r\n".join([*lines, "", content])
+
+
+def drive(
+    ports: Sequence[int],
+    requests: Sequence[str],
+    watched: Mapping[str, Sequence[int]],
+    *,
+    seconds: float,
+    clients: int = CLIENTS,
+    warm_up: int,
+    count: int | None = None,
+) -> Measured:
+    """Send the requests in turn for `seconds`, or until `count` answers, after the first `warm_up` answers.
+
+    `watched` names trees of processes by their roots.
+
+    Raises: BenchFailed when anything but success was answered.
+    """
+    job = {"ports": ports, "requests": requests, "clients": clients, "seconds": seconds, "count": count}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(job | {"warm_up": warm_up}))
+        process.stdin.close()
+        process.stdout.readline()
+        before = {name: cpu.used_s(roots) for name, roots in watched.items()}
+        last = process.stdout.readline()
+        after = {name: cpu.used_s(roots) for name, roots in watched.items()}
+    return _measured(json.loads(last), before, after)
+
+
+def _measured(told: dict, before: Mapping[str, float | None], after: Mapping[str, float | None]) -> Measured:
+    answers = {int(status): number for status, number in told["statuses"].items()}
+    number = sum(answers.values())
+    if not number or any(status >= 300 for status in answers):
+        raise BenchFailed(f"the answers were {answers}: {told['first_refusal']}")
+    used = {name: per_request_us(before[name], after[name], number) for name in before}
+    used["load"] = told["cpu_s"] / number * 1e6
+    return Measured(number / told["seconds"], number, used, [1000 * each for each in told["took"]])
+
+
+def per_request_us(before: float | None, after: float | None, count: int) -> float | None:
+    """Microseconds of processor time per request."""
+    return None if before is None or after is None else (after - before) / count * 1e6

@@ -1,0 +1,66 @@
+"""A provider that answers at once: the least program that speaks the partner's side. `GET /spent` tells its own time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import uvicorn
+
+SLUG = "bench"
+
+
+class Provider:
+    """Provisions whatever it is asked for, and adds up the seconds between request and answer."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.spent_s = 0.0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        began = time.perf_counter()
+        if scope["method"] == "GET":
+            await _answer(send, {"calls": self.calls, "spent_s": self.spent_s})
+            return
+        asked = json.loads((await receive())["body"])
+        answer = {"id": asked["uuid"], "config": {"BENCH_URL": f"bench://127.0.0.1/{asked['uuid']}"}}
+        await _answer(send, answer)
+        self.calls += 1
+        self.spent_s += time.perf_counter() - began
+
+
+async def _answer(send: Any, value: object) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
+
+
+def manifest(port: int) -> dict[str, Any]:
+    """What the provider on this port is published with."""
+    origin = f"http://127.0.0.1:{port}"
+    return {
+        "id": SLUG,
+        "name": "Bench",
+        "api": {
+            "version": "3",
+            "password": "password-of-the-bench-provider",
+            "sso_salt": "salt-of-the-bench-provider",
+            "config_vars": ["BENCH_URL"],
+            "config_vars_prefix": "BENCH",
+            "regions": ["us", "eu"],
+            "requires": ["many_per_app", "attachable"],
+            "production": {"base_url": f"{origin}/heroku/resources", "sso_url": f"{origin}/sso"},
+        },
+        "plans": [
+            {"name": "free", "human_name": "Free", "price_cents": 0, "default": True},
+            {"name": "paid", "human_name": "Paid", "price_cents": 900},
+        ],
+    }
+
+
+if __name__ == "__main__":
+    config = uvicorn.Config(Provider(), port=int(sys.argv[1]), log_level="critical", access_log=False, lifespan="off")
+    asyncio.run(uvicorn.Server(config).serve())
