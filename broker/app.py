@@ -30,7 +30,7 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
     errors.install(app)
-    app.include_router(routes.router)
+    routes.install(app)
     app.include_router(sso.router)
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_middleware(Edge, rates=rates, clock=ctx.clock)

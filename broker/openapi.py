@@ -16,7 +16,7 @@ PATH: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
 def document() -> str:
     """The document as it is committed."""
     app = described()
-    app.include_router(routes.router)
+    routes.install(app)
     return json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n"
 
 

@@ -19,13 +19,13 @@ _SCHEMES: Final[dict[str, Any]] = {
         "description": "An API token as the password of any user; to make a token also e-mail address and password.",
     },
 }
+_MODE: Final = "serialization"
 
 
 def _shapes() -> dict[str, Any]:
     """Every shape as JSON schema, by name."""
-    adapters = [
-        (name, "serialization", TypeAdapter(shape)) for name, shape in vars(shapes).items() if is_typeddict(shape)
-    ]
+    shown = [(name, shape) for name, shape in vars(shapes).items() if is_typeddict(shape)]
+    adapters = [(name, _MODE, TypeAdapter(shape)) for name, shape in shown]
     _, schema = TypeAdapter.json_schemas(adapters, ref_template=REFS)
     found: dict[str, Any] = schema["$defs"]
     return found

@@ -1,8 +1,10 @@
-"""Every endpoint of this face, in one router."""
+"""Every endpoint of this face."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Final
+
+from fastapi import FastAPI
 
 from broker.platform_api import (
     account,
@@ -17,17 +19,25 @@ from broker.platform_api import (
     releases,
 )
 
-router = APIRouter()
-for noun in (
-    account,
-    authorizations,
-    apps,
-    app_parts,
-    config_vars,
-    releases,
-    addon_services,
+NOUNS: Final = (
     addons,
     attachments,
+    apps,
+    config_vars,
+    releases,
+    app_parts,
+    account,
+    addon_services,
+    authorizations,
     inventory,
-):
-    router.include_router(noun.router)
+)
+"""In the order in which paths are tried: what is asked for most comes first."""
+
+
+def install(app: FastAPI) -> None:
+    """Give the application every endpoint as a route of its own.
+
+    Not by `include_router`, whose nested matching costs more per request than the rest of the routing.
+    """
+    for noun in NOUNS:
+        app.router.routes.extend(noun.router.routes)
