@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from broker.kernel.vault import KEY_BYTES
@@ -50,7 +51,9 @@ class Settings(BaseSettings):
     operation_wait_s: float = Field(
         default=25.0, ge=0, le=28, description="How long an answer waits for the operation that it has started."
     )
-    partner_timeout_s: float = Field(default=25.0, gt=0, le=120, description="Bound on one call to a provider.")
+    partner_timeout_s: float = Field(
+        default=25.0, gt=0, le=28, description="Bound on one call to a provider; the contract asks for 25."
+    )
     partner_response_limit_bytes: int = Field(
         default=1_048_576, gt=0, description="Largest answer that is read from a provider."
     )
@@ -61,8 +64,18 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections of one process.")
     pool_timeout_s: float = Field(default=5.0, gt=0, description="Wait for a free connection before answering 503.")
     worker_concurrency: int = Field(
-        default=20, ge=1, le=500, description="Operations that one worker advances at once."
+        default=100, ge=1, le=1000, description="Operations that one worker advances at once."
     )
+    provider_concurrency: int = Field(
+        default=10, ge=1, le=1000, description="Calls that may be under way at one service, all workers together."
+    )
+    provider_rate_per_s: float = Field(
+        default=100.0, gt=0, description="Calls per second to one service, in the long run."
+    )
+    provider_burst: int = Field(default=200, ge=1, description="Calls to one service that may start at once.")
+    circuit_faults: int = Field(default=5, ge=1, description="Faults in a row after which a service is left alone.")
+    circuit_pause_s: float = Field(default=10.0, gt=0, description="First pause of such a service; doubled each time.")
+    circuit_longest_pause_s: float = Field(default=300.0, gt=0, description="Longest such pause.")
     sso_link_ttl_s: int = Field(
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )
@@ -80,17 +93,21 @@ class Settings(BaseSettings):
     @field_validator("outbound_allow", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        if isinstance(value, str):
+        if not isinstance(value, str):
+            return value
+        try:
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-        return value
+        except ValueError:
+            raise ValueError("must be networks such as 127.0.0.0/8,::1/128, without bits beyond the mask") from None
 
     @field_validator("public_url")
     @classmethod
     def _origin(cls, value: str) -> str:
-        origin = value.rstrip("/")
-        if not origin.startswith(("http://", "https://")) or "/" in origin.split("://", 1)[1]:
+        parts = urlsplit(value.rstrip("/"))
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.geturl().isprintable()
+        if not whole or parts.path or parts.query or parts.fragment or "@" in parts.netloc or " " in value:
             raise ValueError("must be an origin such as https://broker.example.com, without a path")
-        return origin
+        return parts.geturl()
 
     @field_validator("database_url")
     @classmethod
@@ -99,29 +116,45 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://; no other database is supported")
         return value
 
-    @model_validator(mode="after")
-    def _has_key(self) -> Settings:
-        if (self.secret_key is None) == (self.secret_key_file is None):
+    @field_validator("secret_key")
+    @classmethod
+    def _good_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _decoded_all(value.get_secret_value().split(","))
+        return value
+
+    @field_validator("secret_key_file")
+    @classmethod
+    def _good_key_file(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "secret_key" in info.data and (info.data["secret_key"] is None) == (value is None):
             raise ValueError(
                 "give exactly one of BROKER_SECRET_KEY and BROKER_SECRET_KEY_FILE; make a key with"
                 ' python -c "import os,base64; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
             )
-        self.key_encryption_keys()
-        return self
+        if value is not None:
+            _keys_in(value)
+        return value
 
     def key_encryption_keys(self) -> Sequence[bytes]:
         """The key-encryption keys as given now: a file is read again at each call."""
         if self.secret_key_file is not None:
-            try:
-                texts = self.secret_key_file.read_text().split()
-            except OSError as error:
-                raise ValueError(f"BROKER_SECRET_KEY_FILE cannot be read: {error.strerror}") from None
-        else:
-            assert self.secret_key is not None
-            texts = [part.strip() for part in self.secret_key.get_secret_value().split(",") if part.strip()]
-        if not texts:
-            raise ValueError("the secret key is empty")
-        return [_decoded(text) for text in texts]
+            return _keys_in(self.secret_key_file)
+        assert self.secret_key is not None
+        return _decoded_all(self.secret_key.get_secret_value().split(","))
+
+
+def _keys_in(path: Path) -> list[bytes]:
+    try:
+        return _decoded_all(path.read_bytes().decode("ascii", "replace").split())
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def _decoded_all(texts: Sequence[str]) -> list[bytes]:
+    keys = [_decoded(text.strip()) for text in texts if text.strip()]
+    if not keys:
+        raise ValueError("there is no key in it")
+    return keys
 
 
 def _decoded(text: str) -> bytes:
@@ -136,14 +169,13 @@ def _decoded(text: str) -> bytes:
     return key
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load() -> Settings:
     """The settings of this process.
 
     Raises: SettingsError with every fault, one line each, without any value.
     """
-    names = environ if environ is not None else os.environ
     known = {"BROKER_" + name.upper() for name in Settings.model_fields}
-    unknown = sorted(n for n in names if n.startswith("BROKER_") and n not in known | _FOR_OTHERS)
+    unknown = sorted(name for name in os.environ if name.startswith("BROKER_") and name not in known | _FOR_OTHERS)
     faults = [f"{name}: there is no such setting; `broker settings` lists them" for name in unknown]
     try:
         settings = Settings()

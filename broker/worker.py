@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,11 +14,13 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
-from broker.addons.intents import ADVANCE
+from broker.addons.gate import Limits
 from broker.addons.sweep import sweep
+from broker.addons.work import ADVANCE
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
 from broker.kernel.jobs import QUEUE
+from broker.settings import Settings
 from broker.wiring import Wiring
 
 _SWEEP_EVERY_S: Final = 5.0
@@ -32,11 +35,24 @@ def queue_app(wiring: Wiring) -> procrastinate.App:
     connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4)
     app = procrastinate.App(connector=connector)
 
+    limits = _limits(wiring.settings)
+
     @app.task(name=ADVANCE)
     async def advance_operation(operation_id: str) -> None:
-        await advance(wiring.context, wiring.registry.provisioner_for, UUID(operation_id))
+        await advance(wiring.context, wiring.registry.provisioner_for, UUID(operation_id), limits)
 
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        concurrency=settings.provider_concurrency,
+        per_second=settings.provider_rate_per_s,
+        burst=settings.provider_burst,
+        faults_to_open=settings.circuit_faults,
+        first_pause=timedelta(seconds=settings.circuit_pause_s),
+        longest_pause=timedelta(seconds=settings.circuit_longest_pause_s),
+    )
 
 
 async def run(wiring: Wiring) -> None:

@@ -9,24 +9,28 @@ from uuid import UUID
 
 import structlog
 
+from broker.addons.gate import USUAL, Limits, next_in_queue, note_reply
 from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Provisioner, Reply
 from broker.addons.settle import settle
-from broker.addons.work import LEASE, Call, Work, claim, heartbeat
+from broker.addons.work import ADVANCE, LEASE, Call, Work, claim, heartbeat
 from broker.kernel.context import Context
+from broker.kernel.db import again_on_deadlock
+from broker.kernel.jobs import defer
 
 ProvisionerFor = Callable[[Call], Provisioner]
 _log = structlog.get_logger()
 
 
-async def advance(ctx: Context, provisioner_for: ProvisionerFor, operation_id: UUID) -> None:
+async def advance(ctx: Context, provisioner_for: ProvisionerFor, operation_id: UUID, limits: Limits = USUAL) -> None:
     """Bring the operation one step further, if it is due. Running it twice, or at the same time, does no harm."""
-    work = await claim(ctx, operation_id)
+    work = await again_on_deadlock(lambda: claim(ctx, operation_id, limits))
     if work is None:
         _log.debug("operation.not_due", operation=str(operation_id))
         return
     async with _held(ctx, work):
-        reply = await _ask(provisioner_for, work.call) if work.call else Reply(Answer.DEADLINE)
+        reply = work.reply or await _ask(provisioner_for, work.call)
     settled = await settle(ctx, work, reply)
+    await _make_place(ctx, work, reply, limits)
     _log.info(
         "operation.advanced",
         operation=str(operation_id),
@@ -39,7 +43,18 @@ async def advance(ctx: Context, provisioner_for: ProvisionerFor, operation_id: U
     )
 
 
-async def _ask(provisioner_for: ProvisionerFor, call: Call) -> Reply:
+async def _make_place(ctx: Context, work: Work, reply: Reply, limits: Limits) -> None:
+    """Tell the service's health what the call taught us, and let the next in its queue go on."""
+    if work.call is not None:
+        await note_reply(ctx, work.service_id, reply, limits)
+    async with ctx.database.transaction() as tx:
+        for waiting in await next_in_queue(tx, work.service_id, ctx.clock.now()):
+            await defer(tx, ADVANCE, {"operation_id": str(waiting)})
+
+
+async def _ask(provisioner_for: ProvisionerFor, call: Call | None) -> Reply:
+    if call is None:
+        return Reply(Answer.DEADLINE)
     provisioner = provisioner_for(call)
     if isinstance(call, DeprovisionCall):
         return await provisioner.deprovision(call)

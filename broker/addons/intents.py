@@ -10,14 +10,11 @@ from sqlalchemy import insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.models import UNFINISHED, Operation, OperationKind, OperationState
-from broker.addons.work import history_entry
+from broker.addons.work import ADVANCE, history_entry
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.jobs import defer
 from broker.kernel.signals import notify
-
-ADVANCE: Final = "broker.advance"
-"""Name of the job that advances one operation."""
 
 DEADLINES: Final[dict[OperationKind, timedelta]] = {
     OperationKind.PROVISION: timedelta(hours=1),

@@ -172,3 +172,19 @@ class SsoSignOn(Base):
     addon_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     last_timestamp: Mapped[int]
+
+
+class ProviderHealth(Base):
+    """How a service's provider has been answering, and what it may take: one row per service, see `gate.py`."""
+
+    __tablename__ = "provider_health"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"), primary_key=True)
+    circuit: Mapped[str]
+    faults: Mapped[int]
+    """In a row, without an answer in between."""
+    retry_at: Mapped[datetime | None]
+    next_slot: Mapped[datetime | None]
+    last_ok_at: Mapped[datetime | None]
+    last_fault_at: Mapped[datetime | None]
+    last_fault: Mapped[str | None]

@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import and_, or_, select, update
 
-from broker.addons.intents import ADVANCE
 from broker.addons.models import Operation, OperationState
+from broker.addons.work import ADVANCE
 from broker.kernel.context import Context
 from broker.kernel.jobs import defer
 

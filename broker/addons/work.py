@@ -11,22 +11,33 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, RowMapping, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
+from broker.addons.gate import QUEUED, Held, Limits, admit
 from broker.addons.models import Addon, Operation, OperationKind, OperationState
-from broker.addons.ports import DeprovisionCall, Grant, PlanChangeCall, ProviderAccess, ProvisionCall
+from broker.addons.ports import Answer, DeprovisionCall, Grant, PlanChangeCall, ProviderAccess, ProvisionCall, Reply
 from broker.apps.models import App
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.queries import service_secrets
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
+from broker.kernel.jobs import defer
 from broker.kernel.secret import Secret
 from broker.oauth.models import OAuthGrant
 
 LEASE: Final = timedelta(seconds=10)
 """How long a claim lasts without a heartbeat: after it, another worker takes the operation over."""
+
+ADVANCE: Final = "broker.advance"
+"""Name of the job that advances one operation."""
+
+PATIENCE: Final = timedelta(seconds=15)
+"""How long a user's request waits for a provider that answers nobody, before it fails with a sentence."""
+
+FORGOTTEN_AFTER: Final = timedelta(minutes=1)
+"""When a queued operation looks for a place by itself, should the end of another call have failed to wake it."""
 
 GRANT_LIFE: Final = timedelta(minutes=5)
 
@@ -35,15 +46,17 @@ Call = ProvisionCall | PlanChangeCall | DeprovisionCall
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A claimed operation. `call` is None when there is nothing to ask: the provider has missed its deadline."""
+    """A claimed operation: with the call to make, or with the reply that stands without one."""
 
     operation_id: UUID
     addon_id: UUID
+    service_id: UUID
     kind: OperationKind
     fencing: int
     attempts: int
     expired: bool
     call: Call | None
+    reply: Reply | None = None
 
 
 def history_entry(at: datetime, step: str, outcome: str, **more: Any) -> list[dict[str, Any]]:
@@ -52,33 +65,95 @@ def history_entry(at: datetime, step: str, outcome: str, **more: Any) -> list[di
     return [entry | {key: value for key, value in more.items() if value is not None}]
 
 
-async def claim(ctx: Context, operation_id: UUID) -> Work | None:
-    """Take the operation if it is due and nobody holds it, and note that a call begins.
+async def claim(ctx: Context, operation_id: UUID, limits: Limits) -> Work | None:
+    """Take the operation if it is due, nobody holds it and its service has a place, and note that a call begins.
 
     Transactions: one of its own, committed before the call, so that a crash leads to a repeat and never to oblivion.
     """
     async with ctx.database.transaction() as tx:
         now = ctx.clock.now()
-        claimed = (await tx.execute(_claim_statement(operation_id, now))).mappings().one_or_none()
-        if claimed is None:
+        row = (await tx.execute(_due_statement(operation_id, now))).one_or_none()
+        if row is None:
             return None
-        kind = OperationKind(claimed["kind"])
-        waited = claimed["step"] == OperationState.WAITING
-        call = None if waited else await _call(tx, ctx, kind, claimed, now)
-        expired = claimed["deadline_at"] <= now
-        return Work(operation_id, claimed["addon_id"], kind, claimed["fencing"], claimed["attempts"], expired, call)
+        reply = Reply(Answer.DEADLINE) if row.state == OperationState.WAITING else None
+        if reply is None and (held := await admit(tx, row.service_id, row.service_name, now, limits)):
+            reply = _given_up(row, held, now)
+            if reply is None:
+                await _hold(tx, operation_id, held, now)
+                return None
+        return await _take(tx, ctx, operation_id, row.service_id, reply, now)
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        Operation.finished_at.is_(None),
+        or_(
+            and_(Operation.state == OperationState.PENDING, Operation.next_at <= now),
+            and_(Operation.state == OperationState.RUNNING, Operation.lease_until <= now),
+            and_(Operation.state == OperationState.WAITING, Operation.deadline_at <= now),
+        ),
+    )
+
+
+def _due_statement(operation_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Operation.kind,
+            Operation.state,
+            Operation.may_exist,
+            Operation.created_at,
+            Addon.service_id,
+            AddonService.name.label("service_name"),
+        )
+        .join(Addon, Addon.id == Operation.addon_id)
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .where(Operation.id == operation_id, _due(now))
+    )
+
+
+def _given_up(row: Row[Any], held: Held, now: datetime) -> Reply | None:
+    """Somebody waits for an answer and the provider does not answer anybody: better no than later, if nothing is lost."""
+    asked_by_user = row.kind in (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+    if held.broken and asked_by_user and not row.may_exist and now - row.created_at >= PATIENCE:
+        return Reply(Answer.NOT_SENT, note="the circuit is open")
+    return None
+
+
+async def _hold(tx: Tx, operation_id: UUID, held: Held, now: datetime) -> None:
+    """Leave it pending, with the reason in words, until its time or until a call of its service ends."""
+    held_back = update(Operation).where(Operation.id == operation_id, _due(now))
+    until = held.until and min(held.until, now + PATIENCE)
+    values = {"reason": held.why, "updated_at": now, "next_at": until or now + FORGOTTEN_AFTER}
+    await tx.execute(held_back.values(state=OperationState.PENDING, step="call" if until else QUEUED, **values))
+    if until is not None:
+        await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=until)
+
+
+async def _take(
+    tx: Tx, ctx: Context, operation_id: UUID, service_id: UUID, reply: Reply | None, now: datetime
+) -> Work | None:
+    claimed = (await tx.execute(_claim_statement(operation_id, now))).mappings().one_or_none()
+    if claimed is None:
+        return None
+    kind = OperationKind(claimed["kind"])
+    return Work(
+        operation_id=operation_id,
+        addon_id=claimed["addon_id"],
+        service_id=service_id,
+        kind=kind,
+        fencing=claimed["fencing"],
+        attempts=claimed["attempts"],
+        expired=claimed["deadline_at"] <= now or reply is not None,
+        call=None if reply else await _call(tx, ctx, kind, claimed, now),
+        reply=reply,
+    )
 
 
 def _claim_statement(operation_id: UUID, now: datetime) -> Any:
-    due = or_(
-        and_(Operation.state == OperationState.PENDING, Operation.next_at <= now),
-        and_(Operation.state == OperationState.RUNNING, Operation.lease_until <= now),
-        and_(Operation.state == OperationState.WAITING, Operation.deadline_at <= now),
-    )
     entry = history_entry(now, "call", "started")
     return (
         update(Operation)
-        .where(Operation.id == operation_id, Operation.finished_at.is_(None), due)
+        .where(Operation.id == operation_id, _due(now))
         .values(
             may_exist=or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
             state=OperationState.RUNNING,
@@ -91,7 +166,6 @@ def _claim_statement(operation_id: UUID, now: datetime) -> Any:
         .returning(
             Operation.addon_id,
             Operation.kind,
-            Operation.step,
             Operation.fencing,
             Operation.attempts,
             Operation.deadline_at,

@@ -80,6 +80,7 @@ class World:
     app: str = "shop"
 
     async def create(self, plan: str = "store:free", **more: object) -> AddonView:
+        self.ctx.clock.advance(seconds=1)  # so that the order of operations is known
         return await create_addon(self.ctx, self.user, CreateAddon(app=self.app, plan=plan, **more))
 
     async def provisioned(self, plan: str = "store:free", **more: object) -> AddonView:

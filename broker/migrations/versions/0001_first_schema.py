@@ -122,6 +122,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_authorizations_user_id"), "authorizations", ["user_id"], unique=False)
     op.create_table(
+        "idempotency_keys",
+        sa.Column("user_id", sa.UUID(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("subject_id", sa.UUID(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_idempotency_keys_user_id")),
+        sa.PrimaryKeyConstraint("user_id", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_table(
         "plans",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("service_id", sa.UUID(), nullable=False),
