@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 from pydantic import TypeAdapter
@@ -19,13 +19,14 @@ _SCHEMES: Final[dict[str, Any]] = {
         "description": "An API token as the password of any user; to make a token also e-mail address and password.",
     },
 }
-_MODE: Final = "serialization"
 
 
 def _shapes() -> dict[str, Any]:
     """Every shape as JSON schema, by name."""
     shown = [(name, shape) for name, shape in vars(shapes).items() if is_typeddict(shape)]
-    adapters = [(name, _MODE, TypeAdapter(shape)) for name, shape in shown]
+    adapters: list[tuple[str, Literal["serialization"], TypeAdapter[Any]]] = [
+        (name, "serialization", TypeAdapter(shape)) for name, shape in shown
+    ]
     _, schema = TypeAdapter.json_schemas(adapters, ref_template=REFS)
     found: dict[str, Any] = schema["$defs"]
     return found
