@@ -60,19 +60,19 @@ def rotate_secrets(as_json: bool) -> int:
 
     With keys in a file, the new key is made here; with BROKER_SECRET_KEY, the first key given is the new one.
     """
-    settings = _settings()
-    if settings.secret_key_file is not None:
-        rotation.add_key(settings.secret_key_file)
-    moved = asyncio.run(_rewrap(settings))
-    if settings.secret_key_file is not None:
-        rotation.drop_old_keys(settings.secret_key_file)
+    try:
+        moved = asyncio.run(_rotate(_settings()))
+    except rotation.RotationRunning as error:
+        _refuse(str(error))
     sys.stdout.write(json.dumps({"rewrapped": moved}) + "\n" if as_json else f"Re-wrapped {moved} data keys.\n")
     return 0
 
 
-async def _rewrap(settings: Settings) -> int:
+async def _rotate(settings: Settings) -> int:
     async with wired(settings) as wiring:
-        return await rotation.rewrap_all(wiring.context)
+        if settings.secret_key_file is None:
+            return await rotation.rewrap_all(wiring.context)
+        return await rotation.rotate_file(wiring.context, settings.secret_key_file)
 
 
 def _settings() -> Settings:

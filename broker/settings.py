@@ -174,7 +174,7 @@ def load() -> Settings:
 
     Raises: SettingsError with every fault, one line each, without any value.
     """
-    known = {"BROKER_" + name.upper() for name in Settings.model_fields}
+    known = {"BROKER_" + name.upper() for name in Settings.model_fields} - {"BROKER_DATABASE_URL"}
     unknown = sorted(name for name in os.environ if name.startswith("BROKER_") and name not in known | _FOR_OTHERS)
     faults = [f"{name}: there is no such setting; `broker settings` lists them" for name in unknown]
     try:

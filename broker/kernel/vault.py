@@ -93,7 +93,11 @@ class Vault:
         self.ring = ring
 
     def new_data_key(self, owner: str) -> tuple[DataKey, WrappedKey]:
-        """A fresh data key for `owner` (`table:row id`), in the clear and wrapped."""
+        """A fresh data key for `owner` (`table:row id`), in the clear and wrapped.
+
+        Looks for a new primary first: a key wrapped under one that is being retired could never be opened again.
+        """
+        self.ring.reload()
         key = os.urandom(KEY_BYTES)
         return DataKey(key), self._wrap(key, owner)
 
@@ -115,7 +119,13 @@ class Vault:
         return _mac(self.ring.primary[1], purpose, message)
 
     def verify(self, purpose: str, message: bytes, signature: bytes) -> bool:
-        """Whether any key of the ring signed this, in constant time each."""
+        """Whether any key of the ring signed this, in constant time each; the ring is read again before saying no."""
+        if self._signed(purpose, message, signature):
+            return True
+        self.ring.reload()
+        return self._signed(purpose, message, signature)
+
+    def _signed(self, purpose: str, message: bytes, signature: bytes) -> bool:
         return any(hmac.compare_digest(_mac(key, purpose, message), signature) for key in self.ring.all())
 
     def _wrap(self, key: bytes, owner: str) -> WrappedKey:
