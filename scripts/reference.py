@@ -1,6 +1,7 @@
-"""Writes the pages of docs/reference that are made from the code: `make docs`. The texts stand in the code itself.
+"""Writes what of docs/ is made from the code: `make docs`. The texts stand in the code itself.
 
-Pages about the command line come from broker.cli.reference; the page about manifests is written by hand.
+The pages about the command line are broker.cli.reference's, the OpenAPI document is broker.openapi's. What is written by
+hand (manifest.md, the rest of docs/) is not touched.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from broker.addons.outcomes import RETRIES, TABLE
 from broker.addons.ports import Answer
 from broker.cli.reference import PAGES as CLI_PAGES
 from broker.kernel.errors import BrokerError
+from broker.openapi import PATH as OPENAPI
+from broker.openapi import document
 from broker.platform_api.errors import status_of
 from broker.settings import Settings
 
@@ -142,26 +145,46 @@ def events_page() -> str:
 
 
 def events() -> list[tuple[str, list[str], list[str]]]:
-    """Kind, names of its data, modules: found in the calls of `emit`, which take the kind as a literal text."""
+    """Kind, names of its data, modules: found in the calls of `emit`, in which the kind can be read."""
     found: dict[str, tuple[set[str], set[str]]] = {}
     for path in sorted((ROOT / "broker").rglob("*.py")):
-        for call in _emits(ast.parse(path.read_text(encoding="utf-8"))):
-            names, modules = found.setdefault(_literal(call.args[1], path), (set(), set()))
-            names |= {word.arg for word in call.keywords if word.arg} - {"app_id", "addon_id"}
-            modules.add(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
+        module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        for kind, data in _emitted(ast.parse(path.read_text(encoding="utf-8")), module):
+            names, modules = found.setdefault(kind, (set(), set()))
+            names |= data
+            modules.add(module)
     return [(kind, sorted(names), sorted(modules)) for kind, (names, modules) in sorted(found.items())]
 
 
-def _emits(tree: ast.AST) -> Iterator[ast.Call]:
+def _emitted(tree: ast.Module, module: str) -> Iterator[tuple[str, set[str]]]:
+    """Kinds and names of data of one module. A kind is a literal, or a parameter for which callers give literals."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for call in _calls(function, "emit"):
+            data = {word.arg for word in call.keywords if word.arg} - {"app_id", "addon_id"}
+            kinds = list(_literals(call.args[1], function, tree))
+            if not kinds:
+                raise ValueError(
+                    f"{module}:{call.lineno}: write the kind of the event as a literal, for the docs to list it"
+                )
+            yield from ((kind, data) for kind in kinds)
+
+
+def _literals(kind: ast.expr, function: ast.FunctionDef | ast.AsyncFunctionDef, tree: ast.Module) -> Iterator[str]:
+    names = [argument.arg for argument in function.args.args]
+    if isinstance(kind, ast.Name) and kind.id in names:
+        at = names.index(kind.id)
+        for call in _calls(tree, function.name):
+            yield from _literals(call.args[at], function, tree)
+    elif isinstance(kind, ast.Constant) and isinstance(kind.value, str):
+        yield kind.value
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "emit":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
             yield node
-
-
-def _literal(node: ast.expr, path: Path) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    raise ValueError(f"{path}:{node.lineno}: the kind of an event must be a literal, so that the docs can list it")
 
 
 def outcomes_page() -> str:
@@ -176,7 +199,7 @@ def outcomes_page() -> str:
         policy = RETRIES[kind]
         parts += [
             f"## {kind.value.replace('_', ' ').capitalize()}\n",
-            f"Repeated at most {policy.attempts} times: first after {_words(policy.first)}, then twice as late each time, up to"
+            f"Called at most {policy.attempts} times: again after {_words(policy.first)}, then after twice as long each time, up to"
             f" {_words(policy.longest)}; later if the provider's `Retry-After` says so.\n",
             table(
                 ("answer", "then", "may be left behind", "the user reads", "the operator reads"),
@@ -212,21 +235,22 @@ def _words(duration: timedelta) -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {
-    "settings.md": settings_page,
-    "errors.md": errors_page,
-    "events.md": events_page,
-    "outcomes.md": outcomes_page,
-    "cli.md": CLI_PAGES["commands"],
-    "exit-codes.md": CLI_PAGES["exit-codes"],
+PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / "settings.md": settings_page,
+    FOLDER / "errors.md": errors_page,
+    FOLDER / "events.md": events_page,
+    FOLDER / "outcomes.md": outcomes_page,
+    FOLDER / "cli.md": CLI_PAGES["commands"],
+    FOLDER / "exit-codes.md": CLI_PAGES["exit-codes"],
+    OPENAPI: document,
 }
 
 
 def main() -> None:
     """Write every page that differs, and say which."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, page in PAGES.items():
-        path, text = FOLDER / name, page()
+    for path, page in PAGES.items():
+        text = page()
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")  # noqa: T201 - a program's report

@@ -100,7 +100,7 @@ async def describe_authorization(ctx: Context, actor: Actor, key: str, descripti
 
     Raises: NotFound, InvalidParams, Forbidden.
     """
-    return await _change(ctx, actor, key, "described", {"description": checked_description(description)})
+    return await _change(ctx, actor, key, "authorization.described", {"description": checked_description(description)})
 
 
 async def revoke_authorization(ctx: Context, actor: Actor, key: str) -> AuthorizationView:
@@ -108,7 +108,7 @@ async def revoke_authorization(ctx: Context, actor: Actor, key: str) -> Authoriz
 
     Raises: NotFound, Forbidden.
     """
-    return await _change(ctx, actor, key, "revoked", {"revoked_at": ctx.clock.now()})
+    return await _change(ctx, actor, key, "authorization.revoked", {"revoked_at": ctx.clock.now()})
 
 
 async def renew_authorization(ctx: Context, actor: Actor, key: str) -> AuthorizationView:
@@ -117,16 +117,16 @@ async def renew_authorization(ctx: Context, actor: Actor, key: str) -> Authoriza
     Raises: NotFound, Forbidden.
     """
     token = new_token()
-    return replace(await _change(ctx, actor, key, "renewed", _stored(token)), token=token, hint=token_hint(token))
+    return replace(await _change(ctx, actor, key, "authorization.renewed", _stored(token)), token=token, hint=token_hint(token))
 
 
-async def _change(ctx: Context, actor: Actor, key: str, verb: str, values: dict[str, Any]) -> AuthorizationView:
+async def _change(ctx: Context, actor: Actor, key: str, kind: str, values: dict[str, Any]) -> AuthorizationView:
     _require(actor, key)
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         found = await _find(tx, actor, at, key)
         await tx.execute(update(Authorization).where(Authorization.id == found.id).values(updated_at=at, **values))
-        await emit(tx, f"authorization.{verb}", actor, at, authorization=str(found.id))
+        await emit(tx, kind, actor, at, authorization=str(found.id))
         return replace(found, updated_at=at, description=values.get("description", found.description))
 
 
