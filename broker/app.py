@@ -39,7 +39,7 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
 
 def described() -> DescribedApp:
     """The application without any router."""
-    return DescribedApp(title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None)
+    return DescribedApp(title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None, redirect_slashes=False)
 
 
 def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:

@@ -17,7 +17,7 @@ from broker.catalog.queries import resolve_plan
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams
-from broker.kernel.ids import new_id
+from broker.kernel.ids import as_uuid, new_id
 
 
 async def change_plan(ctx: Context, actor: Actor, key: AddonKey, plan: str, *, wait: timedelta = NO_WAIT) -> AddonView:
@@ -47,7 +47,7 @@ async def _record(
     tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID
 ) -> tuple[UUID, bool]:
     addon = await lock_visible_addon(tx, ctx, actor, key)
-    target = await resolve_plan(tx, plan if ":" in plan else f"{addon.service}:{plan}")
+    target = await resolve_plan(tx, plan if ":" in plan or as_uuid(plan) else f"{addon.service}:{plan}")
     if target.service.id != addon.service_id:
         raise InvalidParams(f"{addon.name} is of {addon.service}: choose one of its plans, not {target.name}.")
     if addon.state is not AddonState.PROVISIONED:

@@ -51,7 +51,7 @@ def checked_attachment_name(name: str) -> str:
     Raises: InvalidParams.
     """
     upper = name.upper().replace("-", "_")
-    if not _ATTACHMENT_NAME.fullmatch(upper):
+    if not name.isascii() or not _ATTACHMENT_NAME.fullmatch(upper):  # capitals of ß are SS
         raise InvalidParams("attachment name: must begin with a letter and have only letters, digits and underscores.")
     return upper
 

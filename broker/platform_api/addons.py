@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from broker.addons import queries
 from broker.addons.change_plan import change_plan
@@ -18,7 +18,7 @@ from broker.apps.queries import get_app
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
-from broker.platform_api.bodies import Named, Text, Truth
+from broker.platform_api.bodies import Named, Text, Truth, storable
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
@@ -35,7 +35,11 @@ def _option(value: Any) -> Any:
 
 
 Option = Annotated[
-    str, BeforeValidator(_option), Field(max_length=16_384), WithJsonSchema({"type": ["string", "boolean", "integer"]})
+    str,
+    BeforeValidator(_option),
+    AfterValidator(storable),
+    Field(max_length=16_384),
+    WithJsonSchema({"type": ["string", "boolean", "integer"]}),
 ]
 
 
@@ -143,17 +147,19 @@ async def info_of_app(request: Request, actor: CurrentActor, app: str, addon: st
 
 @router.patch("/apps/{app}/addons/{addon}", openapi_extra=takes(UpdateAddonBody), responses=gives(shapes.Addon))
 async def update(request: Request, actor: CurrentActor, app: str, addon: str) -> Answer:
-    """Change the plan, the name, or both."""
+    """Change the plan or the name. With both, one must be as it is: a request is done as a whole or not at all."""
     face, body = face_of(request), await read(request, UpdateAddonBody)
-    key, view = AddonKey(addon, app), None
     if body.plan is None and body.name is None:
         raise InvalidParams("plan: is required, or `name`.")
-    if body.name is not None:
+    view = await read_addon(face.ctx, actor, AddonKey(addon, app))
+    key, renamed = AddonKey(str(view.id), app), body.name not in (None, view.name)
+    moved = body.plan not in (None, view.plan.name, view.plan.slug, str(view.plan.id))
+    if renamed and moved:
+        raise InvalidParams("plan: can't be changed together with the name; change them in two requests.")
+    if body.name is not None and renamed:
         view = await rename_addon(face.ctx, actor, key, body.name)
-        key = AddonKey(str(view.id), app)
-    if body.plan is not None:
+    elif body.plan is not None:
         view = await change_plan(face.ctx, actor, key, body.plan, wait=face.operation_wait)
-    assert view is not None
     return Answer(serialize.addon(view, serialize.seer(face, actor)))
 
 

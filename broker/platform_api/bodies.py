@@ -7,9 +7,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 
-def _no_nul(text: str) -> str:
+def storable(text: str) -> str:
+    """The text, if a column can hold it: JSON can spell lone surrogates and NUL, PostgreSQL cannot.
+
+    Raises: ValueError.
+    """
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
     return text
 
 
@@ -37,7 +45,7 @@ _NAMED_SCHEMA = {
     ]
 }
 
-Text = Annotated[str, AfterValidator(_no_nul), Field(max_length=1000)]
+Text = Annotated[str, AfterValidator(storable), Field(max_length=1000)]
 """A short text for a column."""
 Named = Annotated[Text, BeforeValidator(_name_of), WithJsonSchema(_NAMED_SCHEMA)]
 """A reference: the name itself, or an object with `name` or `id`."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from broker.kernel import errors
 from broker.platform_api.answers import Answer
@@ -65,15 +66,26 @@ async def _refused(_request: Request, error: Exception) -> Answer:
     return refusal(error)
 
 
-async def _framework_refused(_request: Request, error: Exception) -> Answer:
+async def _framework_refused(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
+    headers = error.headers
     if error.status_code == HTTPStatus.NOT_FOUND:
         body = error_body("not_found", "The requested API endpoint was not found. Is its path right?")
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        body = error_body("method_not_allowed", "This API endpoint does not know that method.")
+        headers = {"Allow": ", ".join(_methods(request))}
+        body = error_body("method_not_allowed", f"This API endpoint knows only the methods {headers['Allow']}.")
     else:
         body = error_body("bad_request", str(error.detail))
-    return Answer(body, error.status_code, error.headers)
+    return Answer(body, error.status_code, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path can be asked with: the framework names the methods of one route only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
 
 
 async def _invalid(_request: Request, error: Exception) -> Answer:

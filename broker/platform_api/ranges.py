@@ -74,7 +74,7 @@ def page(request: Request, entries: Sequence[Any]) -> Answer:
     wanted = range_of(request)
     if wanted == ListRange() and len(entries) <= MAX:
         return Answer(list(entries))
-    key = wanted.key if wanted.key in ("id", "name") else "id"
+    key = wanted.key if wanted.key in ("id", "name") and all(wanted.key in entry for entry in entries) else "id"
     ordered = sorted(entries, key=lambda entry: str(entry[key]), reverse=wanted.descending)
     if wanted.key == key:
         ordered = [entry for entry in ordered if _within(str(entry[key]), wanted)]
