@@ -86,9 +86,14 @@ async def with_locks(ctx: Context, body: Callable[[Tx], Awaitable[T]]) -> T:
         async with ctx.database.transaction() as tx:
             return await body(tx)
 
+    return await until_locked(once)
+
+
+async def until_locked(whole: Callable[[], Awaitable[T]]) -> T:
+    """Run a whole transaction that takes an add-on's locks, again for as long as others come in between."""
     while True:
         try:
-            return await again_on_deadlock(once)
+            return await again_on_deadlock(whole)
         except AttachmentsMoved:
             continue
 
@@ -166,13 +171,18 @@ async def _failed_provision(
     tx: Tx, ctx: Context, s: Settlement, reason: str | None = None, orphan: bool | None = None
 ) -> None:
     said = reason or told(s.decision.row, s.addon.service_name, s.reply)
-    await transition(tx, s.addon, AddonState.DEPROVISIONED, s.at, reason=said, **_known(s.reply))
-    await take_from_apps(tx, s.addon, s.addon.attachments, s.actor, s.at, release=False)
-    await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == s.addon.id))
+    await fail_provision(tx, s.addon, said, s.actor, s.at, **_known(s.reply))
     if s.decision.row.orphan or s.may_exist if orphan is None else orphan:
         await record_orphan(tx, s.addon, s.reply.provider_id, f"provisioning failed: {s.reply.answer.value}", s.at)
-    await emit(tx, "addon.provision_failed", s.actor, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
     await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+
+
+async def fail_provision(tx: Tx, addon: LockedAddon, reason: str, actor: Actor, at: datetime, **known: Any) -> None:
+    """There will be no resource: nothing was given, nothing is charged, the name is free again."""
+    await transition(tx, addon, AddonState.DEPROVISIONED, at, reason=reason, **known)
+    await take_from_apps(tx, addon, addon.attachments, actor, at, release=False)
+    await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id))
+    await emit(tx, "addon.provision_failed", actor, at, app_id=addon.app_id, addon_id=addon.id, reason=reason)
 
 
 async def _accepted(tx: Tx, ctx: Context, s: Settlement) -> None:
@@ -239,6 +249,9 @@ async def _plan_change_failed(tx: Tx, ctx: Context, s: Settlement) -> None:
 
 
 async def _deprovisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
+    if s.may_exist and s.reply.status is None:
+        # Nothing was sent: a v1 provider knows a resource by an id of its own, and that never arrived.
+        await record_orphan(tx, s.addon, None, "destroyed before the provider had told its id", s.at)
     await complete_deprovision(tx, s.addon, s.actor, s.at)
     await _finish(tx, s, OperationState.SUCCEEDED)
 
@@ -319,22 +332,29 @@ async def _update_operation(tx: Tx, s: Settlement, values: Mapping[str, Any]) ->
 
 
 async def _note_late_reply(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
-    """A provision call was answered after its operation had ended otherwise: keep what the answer taught us."""
-    if work.kind is not OperationKind.PROVISION or reply.answer not in (Answer.DONE, Answer.ACCEPTED):
-        return
+    """A call was answered after its operation had ended or been taken over: keep what the answer taught us."""
     addon = await lock_addon(tx, ctx, work.addon_id)
     if addon is None:
         return
-    at = ctx.clock.now()
+    attempts = select(Operation.attempts).where(Operation.id == work.operation_id)
+    newest = (await tx.execute(attempts)).scalar() == work.attempts
+    if work.kind is OperationKind.PROVISION and reply.answer in (Answer.DONE, Answer.ACCEPTED):
+        await _note_late_resource(tx, addon, reply, ctx.clock.now(), newest)
+    answered = newest and reply.status is not None and work.kind is not OperationKind.DEPROVISION
+    if addon.state is AddonState.DEPROVISIONING and answered:
+        await _deprovision_now(tx, addon.id, ctx.clock.now())
+
+
+async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: datetime, newest: bool) -> None:
+    """The resource is there. Its config counts unless a later attempt was made: that one's answer is the fresher."""
     known = {key: func.coalesce(getattr(Addon, key), value) for key, value in _known(reply).items()}
     if known:
         await tx.execute(update(Addon).where(Addon.id == addon.id).values(**known))
-    if addon.state is AddonState.PROVISIONED and await store_config(tx, addon, _acceptable(addon, reply)):
-        await give_to_apps(tx, addon, "Update", SYSTEM, at)
-    if addon.state is AddonState.DEPROVISIONING:
-        await _deprovision_now(tx, addon.id, at)
     if addon.state is AddonState.DEPROVISIONED:
         await record_orphan(tx, addon, reply.provider_id, "provisioned after it had been given up", at)
+    current = newest and addon.state is AddonState.PROVISIONED
+    if current and await store_config(tx, addon, _acceptable(addon, reply)):
+        await give_to_apps(tx, addon, "Update", SYSTEM, at)
 
 
 async def _deprovision_now(tx: Tx, addon_id: UUID, at: datetime) -> None:

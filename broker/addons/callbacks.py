@@ -1,0 +1,143 @@
+"""What a provider tells later, by itself: "provisioned", "deprovisioned", new config. The same door as the worker's replies.
+
+Who may say so is checked by the face; here the add-on is taken as it is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import literal, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from broker.addons.config import give_to_apps, store_config, stored_config, undeclared
+from broker.addons.locks import LockedAddon, lock_addon
+from broker.addons.models import AddonState, Operation, OperationKind, OperationState
+from broker.addons.ports import Answer, Reply
+from broker.addons.queries import AddonView, get_addon
+from broker.addons.settle import complete_deprovision, complete_provision, fail_provision, with_locks
+from broker.addons.work import history_entry
+from broker.kernel.context import SYSTEM, Context
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.secret import Secret
+from broker.kernel.signals import notify
+
+
+async def report_provisioned(ctx: Context, addon_id: UUID) -> AddonView:
+    """The provider has finished an asynchronous provision; repeating it is harmless, and so is coming before the 202.
+
+    Raises: NotFound; Conflict if the add-on is being removed.
+    """
+
+    async def body(tx: Tx) -> AddonView:
+        addon = await _locked(tx, ctx, addon_id)
+        now = ctx.clock.now()
+        if addon.state is AddonState.PROVISIONING:
+            await complete_provision(tx, addon, Reply(Answer.DONE), SYSTEM, now)
+            await _end_operation(tx, addon_id, OperationKind.PROVISION, OperationState.SUCCEEDED, now)
+        elif addon.state is not AddonState.PROVISIONED:
+            raise Conflict(f"{addon.name} is {addon.state}: deprovision it.")
+        return await get_addon(tx, addon_id)
+
+    return await with_locks(ctx, body)
+
+
+async def report_deprovisioned(ctx: Context, addon_id: UUID) -> AddonView:
+    """The provider has removed the resource, or gives up a provision that it had accepted. Repeating it is harmless.
+
+    Raises: NotFound; Conflict if nobody has asked for the removal.
+    """
+
+    async def body(tx: Tx) -> AddonView:
+        addon = await _locked(tx, ctx, addon_id)
+        now = ctx.clock.now()
+        if addon.state is AddonState.PROVISIONING:
+            said = f"{addon.service_name} could not provision it. Nothing is charged."
+            await fail_provision(tx, addon, said, SYSTEM, now)
+            await _end_operation(tx, addon_id, OperationKind.PROVISION, OperationState.FAILED, now, said)
+        elif addon.state is AddonState.DEPROVISIONING:
+            await complete_deprovision(tx, addon, SYSTEM, now)
+            await _end_operation(tx, addon_id, OperationKind.DEPROVISION, OperationState.SUCCEEDED, now)
+        elif addon.state is AddonState.PROVISIONED:
+            raise Conflict(f"{addon.name} is in use: only its owner can have it removed.")
+        return await get_addon(tx, addon_id)
+
+    return await with_locks(ctx, body)
+
+
+async def read_config(ctx: Context, addon_id: UUID) -> dict[str, Secret | None]:
+    """What the provider gave, under the manifest's names; None for what is declared and not given.
+
+    Raises: NotFound.
+    """
+
+    async def body(tx: Tx) -> dict[str, Secret | None]:
+        addon = await _locked(tx, ctx, addon_id)
+        return _complete(addon, await _stored(tx, addon))
+
+    return await with_locks(ctx, body)
+
+
+async def update_config(ctx: Context, addon_id: UUID, values: Mapping[str, Secret | None]) -> dict[str, Secret | None]:
+    """Take new values from the provider: kept for later while it provisions, else given to every attached app at once.
+
+    Raises: NotFound; InvalidParams for names that the manifest does not declare, or an environment grown too large.
+    """
+
+    async def body(tx: Tx) -> dict[str, Secret | None]:
+        addon = await _locked(tx, ctx, addon_id)
+        if unknown := undeclared(addon, values):
+            raise InvalidParams(f"The manifest of {addon.service} does not declare {', '.join(unknown)}.")
+        changed = await store_config(tx, addon, values)
+        if changed and addon.state is AddonState.PROVISIONED:
+            await give_to_apps(tx, addon, "Update", SYSTEM, ctx.clock.now())
+        return _complete(addon, await _stored(tx, addon))
+
+    return await with_locks(ctx, body)
+
+
+async def _locked(tx: Tx, ctx: Context, addon_id: UUID) -> LockedAddon:
+    addon = await lock_addon(tx, ctx, addon_id)
+    if addon is None or addon.state is AddonState.DEPROVISIONED:
+        raise NotFound("add_on")
+    return addon
+
+
+async def _stored(tx: Tx, addon: LockedAddon) -> dict[str, Secret]:
+    billing = addon.apps.get(addon.app_id)
+    return await stored_config(tx, addon.id, billing.data_key) if billing else {}
+
+
+def _complete(addon: LockedAddon, stored: Mapping[str, Secret]) -> dict[str, Secret | None]:
+    return {name: stored.get(name) for name in addon.declared}
+
+
+async def _end_operation(
+    tx: Tx, addon_id: UUID, kind: OperationKind, state: OperationState, now: datetime, reason: str | None = None
+) -> None:
+    """End the unfinished operation of this kind from outside: whoever holds its fencing token has lost it."""
+    entry: list[Any] = history_entry(now, "callback", state)
+    ended = (
+        update(Operation)
+        .where(Operation.addon_id == addon_id, Operation.kind == kind, Operation.finished_at.is_(None))
+        .values(
+            state=state,
+            step="done",
+            fencing=Operation.fencing + 1,
+            reason=reason,
+            error_id="provider_unavailable" if reason else None,
+            next_at=None,
+            lease_until=None,
+            finished_at=now,
+            updated_at=now,
+            options_sealed=None,
+            history=Operation.history.op("||")(literal(entry, JSONB)),
+        )
+        .returning(Operation.id)
+    )
+    for operation_id in (await tx.execute(ended)).scalars():
+        await notify(tx, operation_id)
