@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.gate import USUAL, Limits, next_in_queue, note_reply
 from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Provisioner, Reply
@@ -15,19 +17,26 @@ from broker.addons.settle import settle
 from broker.addons.work import ADVANCE, LEASE, Call, Work, claim, heartbeat
 from broker.kernel.context import Context
 from broker.kernel.db import again_on_deadlock
+from broker.kernel.errors import BrokerError
 from broker.kernel.jobs import defer
 
 ProvisionerFor = Callable[[Call], Provisioner]
 _log = structlog.get_logger()
 
 
-async def advance(ctx: Context, provisioner_for: ProvisionerFor, operation_id: UUID, limits: Limits = USUAL) -> None:
+async def advance(
+    ctx: Context,
+    provisioner_for: ProvisionerFor,
+    operation_id: UUID,
+    limits: Limits = USUAL,
+    lease: timedelta = LEASE,
+) -> None:
     """Bring the operation one step further, if it is due. Running it twice, or at the same time, does no harm."""
-    work = await again_on_deadlock(lambda: claim(ctx, operation_id, limits))
+    work = await again_on_deadlock(lambda: claim(ctx, operation_id, limits, lease))
     if work is None:
         _log.debug("operation.not_due", operation=str(operation_id))
         return
-    async with _held(ctx, work):
+    async with _held(ctx, work, lease):
         reply = work.reply or await _ask(provisioner_for, work.call)
     settled = await settle(ctx, work, reply)
     await _make_place(ctx, work, reply, limits)
@@ -64,9 +73,9 @@ async def _ask(provisioner_for: ProvisionerFor, call: Call | None) -> Reply:
 
 
 @asynccontextmanager
-async def _held(ctx: Context, work: Work) -> AsyncIterator[None]:
+async def _held(ctx: Context, work: Work, lease: timedelta) -> AsyncIterator[None]:
     """Keep the claim alive while the call lasts."""
-    beating = asyncio.create_task(_beat(ctx, work))
+    beating = asyncio.create_task(_beat(ctx, work, lease))
     try:
         yield
     finally:
@@ -75,8 +84,12 @@ async def _held(ctx: Context, work: Work) -> AsyncIterator[None]:
             await beating
 
 
-async def _beat(ctx: Context, work: Work) -> None:
+async def _beat(ctx: Context, work: Work, lease: timedelta) -> None:
+    """A beat that does not reach the database is missed, no more: the call goes on, and its answer must not be lost."""
     while True:
-        await asyncio.sleep(LEASE.total_seconds() / 3)
-        if not await heartbeat(ctx, work):
-            return
+        await asyncio.sleep(lease.total_seconds() / 3)
+        try:
+            if not await heartbeat(ctx, work, lease):
+                return
+        except (SQLAlchemyError, OSError, BrokerError) as error:
+            _log.warning("operation.beat_missed", operation=str(work.operation_id), error=type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
@@ -25,6 +26,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams
 from broker.kernel.ids import new_id
 
+_NAME_TRIES: Final = 6
 _chance = random.SystemRandom()
 
 
@@ -48,10 +50,13 @@ async def attach(ctx: Context, actor: Actor, request: AttachAddon) -> Attachment
     actor.require(Scope.WRITE_PROTECTED)
     if request.namespace is not None:
         raise InvalidParams(f"There is no credential {request.namespace}: attach without one.")
-    try:
-        return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request))
-    except IntegrityError:
-        raise Conflict("Another attachment took that name at the same moment; try again.") from None
+    for _ in range(_NAME_TRIES if request.name is None else 1):
+        try:
+            return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request))
+        except IntegrityError as error:
+            if "uq_attachments_app_id_name" not in str(error.orig):
+                raise
+    raise Conflict("Another attachment took that name at the same moment; try again.")
 
 
 async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:

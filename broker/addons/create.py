@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from broker.addons.intents import start_operation
@@ -141,6 +141,8 @@ async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:
         raise InvalidParams(f"{plan.name} is not offered in region {app.region}, only in {', '.join(plan.regions)}.")
     if plan.service.supports_multiple_installations:
         return
+    one_at_a_time = func.pg_advisory_xact_lock(func.hashtextextended(f"{app.id}:{plan.service.id}", 0))
+    await tx.execute(select(one_at_a_time))
     present = select(Addon.name).where(
         Addon.app_id == app.id, Addon.service_id == plan.service.id, Addon.state != AddonState.DEPROVISIONED
     )

@@ -14,8 +14,11 @@ from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import Addon, AddonState, Attachment
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
-from broker.addons.settle import transition, with_locks
+from broker.addons.settle import transition, until_locked, with_locks
 from broker.addons.wait import NO_WAIT, waiting
+from broker.apps.destroy import destroy_app
+from broker.apps.releases import LockedApp
+from broker.apps.resolve import AppView
 from broker.billing.usage import end_period
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -70,6 +73,18 @@ async def begin_deprovision(tx: Tx, addon: LockedAddon, operation_id: UUID, acto
     await end_period(tx, addon.id, now)
     await start_deprovision(tx, operation_id, addon.id, actor, now)
     await emit(tx, "addon.destroy_requested", actor, now, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
+
+
+async def destroy_app_with_addons(ctx: Context, actor: Actor, key: str) -> AppView:
+    """Destroy an app, and begin to deprovision every add-on that it pays for; how the app looked before.
+
+    Raises: NotFound, Forbidden.
+    """
+
+    async def before(tx: Tx, app: LockedApp) -> None:
+        await release_app(tx, ctx, actor, app.id)
+
+    return await until_locked(lambda: destroy_app(ctx, actor, key, before))
 
 
 async def release_app(tx: Tx, ctx: Context, actor: Actor, app_id: UUID) -> None:

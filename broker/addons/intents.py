@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +28,14 @@ CALL_BOUND: Final = timedelta(seconds=30)
 """After this, no call that was under way when the intent was recorded can still reach a provider."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """The operation that stood before: whether a call of it may be under way, and whether it may have made a resource."""
+
+    under_way: bool = False
+    may_exist: bool = False
+
+
 async def start_operation(
     tx: Tx,
     operation_id: UUID,
@@ -36,6 +45,7 @@ async def start_operation(
     now: datetime,
     *,
     at: datetime | None = None,
+    may_exist: bool = False,
     plan_id: UUID | None = None,
     options_sealed: bytes | None = None,
 ) -> None:
@@ -51,7 +61,7 @@ async def start_operation(
             fencing=0,
             next_at=at or now,
             deadline_at=now + DEADLINES[kind],
-            may_exist=False,
+            may_exist=may_exist,
             plan_id=plan_id,
             options_sealed=options_sealed,
             actor_id=actor.id,
@@ -64,16 +74,16 @@ async def start_operation(
     await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=at)
 
 
-async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> bool:
-    """End the unfinished operation of an add-on as overtaken; True if a call of it may be under way."""
+async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> Overtaken:
+    """End the unfinished operation of an add-on, if there is one, as overtaken."""
     statement = (
-        select(Operation.id, Operation.state)
+        select(Operation.id, Operation.state, Operation.kind, Operation.may_exist)
         .where(Operation.addon_id == addon_id, Operation.state.in_(UNFINISHED))
         .with_for_update()
     )
     row = (await tx.execute(statement)).one_or_none()
     if row is None:
-        return False
+        return Overtaken()
     entry: list[Any] = history_entry(now, "superseded", "failed", note=reason)
     await tx.execute(
         update(Operation)
@@ -92,11 +102,15 @@ async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> bool:
         )
     )
     await notify(tx, row.id)
-    return bool(row.state == OperationState.RUNNING)
+    called = row.state in (OperationState.RUNNING, OperationState.WAITING)
+    made = row.kind == OperationKind.PROVISION and (row.may_exist or called)
+    return Overtaken(row.state == OperationState.RUNNING, made)
 
 
 async def start_deprovision(tx: Tx, operation_id: UUID, addon_id: UUID, actor: Actor, now: datetime) -> None:
     """Overtake whatever is under way and begin to deprovision: at once, or when no older call can arrive after it."""
-    under_way = await supersede(tx, addon_id, "The add-on was destroyed meanwhile.", now)
-    at = now + CALL_BOUND if under_way else None
-    await start_operation(tx, operation_id, addon_id, OperationKind.DEPROVISION, actor, now, at=at)
+    before = await supersede(tx, addon_id, "The add-on was destroyed meanwhile.", now)
+    at = now + CALL_BOUND if before.under_way else None
+    await start_operation(
+        tx, operation_id, addon_id, OperationKind.DEPROVISION, actor, now, at=at, may_exist=before.may_exist
+    )

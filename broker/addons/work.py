@@ -65,7 +65,7 @@ def history_entry(at: datetime, step: str, outcome: str, **more: Any) -> list[di
     return [entry | {key: value for key, value in more.items() if value is not None}]
 
 
-async def claim(ctx: Context, operation_id: UUID, limits: Limits) -> Work | None:
+async def claim(ctx: Context, operation_id: UUID, limits: Limits, lease: timedelta = LEASE) -> Work | None:
     """Take the operation if it is due, nobody holds it and its service has a place, and note that a call begins.
 
     Transactions: one of its own, committed before the call, so that a crash leads to a repeat and never to oblivion.
@@ -81,7 +81,7 @@ async def claim(ctx: Context, operation_id: UUID, limits: Limits) -> Work | None
             if reply is None:
                 await _hold(tx, operation_id, held, now)
                 return None
-        return await _take(tx, ctx, operation_id, row.service_id, reply, now)
+        return await _take(tx, ctx, operation_id, row.service_id, reply, now, lease)
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -123,16 +123,23 @@ async def _hold(tx: Tx, operation_id: UUID, held: Held, now: datetime) -> None:
     """Leave it pending, with the reason in words, until its time or until a call of its service ends."""
     held_back = update(Operation).where(Operation.id == operation_id, _due(now))
     until = held.until and min(held.until, now + PATIENCE)
-    values = {"reason": held.why, "updated_at": now, "next_at": until or now + FORGOTTEN_AFTER}
-    await tx.execute(held_back.values(state=OperationState.PENDING, step="call" if until else QUEUED, **values))
+    values = {
+        "state": OperationState.PENDING,
+        "step": "call" if until else QUEUED,
+        "may_exist": or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
+        "reason": held.why,
+        "updated_at": now,
+        "next_at": until or now + FORGOTTEN_AFTER,
+    }
+    await tx.execute(held_back.values(values))
     if until is not None:
         await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=until)
 
 
 async def _take(
-    tx: Tx, ctx: Context, operation_id: UUID, service_id: UUID, reply: Reply | None, now: datetime
+    tx: Tx, ctx: Context, operation_id: UUID, service_id: UUID, reply: Reply | None, now: datetime, lease: timedelta
 ) -> Work | None:
-    claimed = (await tx.execute(_claim_statement(operation_id, now))).mappings().one_or_none()
+    claimed = (await tx.execute(_claim_statement(operation_id, now, lease))).mappings().one_or_none()
     if claimed is None:
         return None
     kind = OperationKind(claimed["kind"])
@@ -149,7 +156,7 @@ async def _take(
     )
 
 
-def _claim_statement(operation_id: UUID, now: datetime) -> Any:
+def _claim_statement(operation_id: UUID, now: datetime, lease: timedelta) -> Any:
     entry = history_entry(now, "call", "started")
     return (
         update(Operation)
@@ -159,7 +166,7 @@ def _claim_statement(operation_id: UUID, now: datetime) -> Any:
             state=OperationState.RUNNING,
             fencing=Operation.fencing + 1,
             attempts=Operation.attempts + 1,
-            lease_until=now + LEASE,
+            lease_until=now + lease,
             updated_at=now,
             history=Operation.history.op("||")(literal(entry, JSONB)),
         )
@@ -175,7 +182,7 @@ def _claim_statement(operation_id: UUID, now: datetime) -> Any:
     )
 
 
-async def heartbeat(ctx: Context, work: Work) -> bool:
+async def heartbeat(ctx: Context, work: Work, lease: timedelta = LEASE) -> bool:
     """Extend the claim; False if somebody else has settled or taken the operation."""
     async with ctx.database.transaction() as tx:
         result = await tx.execute(
@@ -183,7 +190,7 @@ async def heartbeat(ctx: Context, work: Work) -> bool:
             .where(
                 Operation.id == work.operation_id, Operation.fencing == work.fencing, Operation.finished_at.is_(None)
             )
-            .values(lease_until=ctx.clock.now() + LEASE)
+            .values(lease_until=ctx.clock.now() + lease)
         )
         return result.rowcount == 1
 

@@ -40,7 +40,7 @@ async def set_config_vars(
     actor.require(Scope.WRITE_PROTECTED)
     async with ctx.database.transaction() as tx:
         visible = await visible_app(tx, actor, key)
-        app = await lock_app(tx, ctx.vault, visible.id)
+        app = await lock_app(tx, ctx.vault, visible.id, alone=True)  # what add-ons reserve must not change
         if app is None:
             raise NotFound("app")
         before = await read_environment(tx, app.id, app.data_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from broker.apps.models import App, ConfigVar
 from broker.apps.releases import LockedApp, lock_app
@@ -29,8 +29,7 @@ async def destroy_app(ctx: Context, actor: Actor, key: str, before: BeforeDestro
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         view = await visible_app(tx, actor, key)
-        await tx.execute(select(App.id).where(App.id == view.id).with_for_update())
-        app = await lock_app(tx, ctx.vault, view.id)
+        app = await lock_app(tx, ctx.vault, view.id, alone=True)
         if app is None:
             raise NotFound("app")
         await before(tx, app)

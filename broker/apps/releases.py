@@ -34,12 +34,15 @@ class LockedApp:
     data_key: DataKey
 
 
-async def lock_app(tx: Tx, vault: Vault, app_id: UUID) -> LockedApp | None:
-    """Lock a live app against other changes of its environment; None if there is no such app."""
+async def lock_app(tx: Tx, vault: Vault, app_id: UUID, *, alone: bool = False) -> LockedApp | None:
+    """Lock a live app against other changes of its environment; None if there is no such app.
+
+    With `alone`, no add-on can be added to it meanwhile either.
+    """
     statement = (
         select(App.id, App.name, App.owner_id, App.version, App.data_key)
         .where(App.id == app_id, App.destroyed_at.is_(None))
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=not alone)
     )
     row = (await tx.execute(statement)).one_or_none()
     if row is None or row.data_key is None:

@@ -23,7 +23,7 @@ async def roll_back(ctx: Context, actor: Actor, app_key: str, release_key: str, 
     actor.require(Scope.WRITE_PROTECTED)
     async with ctx.database.transaction() as tx:
         visible = await visible_app(tx, actor, app_key)
-        app = await lock_app(tx, ctx.vault, visible.id)
+        app = await lock_app(tx, ctx.vault, visible.id, alone=True)
         if app is None:
             raise NotFound("app")
         target = await find_release(tx, app.id, release_key)

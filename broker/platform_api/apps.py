@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from broker.addons.destroy import release_app
+from broker.addons.destroy import destroy_app_with_addons
 from broker.apps import queries
 from broker.apps.change import ChangeApp, change_app
 from broker.apps.create import CreateApp, create_app
-from broker.apps.destroy import destroy_app
-from broker.apps.releases import LockedApp
-from broker.kernel.context import Actor, Context
-from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
@@ -103,9 +98,4 @@ async def update(request: Request, actor: CurrentActor, app: str) -> Answer:
 async def destroy(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Destroy an app, and begin to deprovision every add-on that it pays for."""
     face = face_of(request)
-    before = partial(_release_addons, face.ctx, actor)
-    return Answer(serialize.app(await destroy_app(face.ctx, actor, app, before), face.public_url))
-
-
-async def _release_addons(ctx: Context, actor: Actor, tx: Tx, app: LockedApp) -> None:
-    await release_app(tx, ctx, actor, app.id)
+    return Answer(serialize.app(await destroy_app_with_addons(face.ctx, actor, app), face.public_url))
