@@ -5,6 +5,7 @@ Only the id of what was made is kept, never an answer: a repetition is answered 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -20,6 +21,7 @@ KEPT: Final = timedelta(hours=24)
 ABANDONED: Final = timedelta(minutes=5)
 """After this, a request without a result has died with its process, and may be tried again."""
 LONGEST_KEY: Final = 255
+_KEY: Final = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
 
 
 async def begin(ctx: Context, actor: Actor, key: str, digest: bytes) -> UUID | None:
@@ -28,8 +30,8 @@ async def begin(ctx: Context, actor: Actor, key: str, digest: bytes) -> UUID | N
     Transactions: one of its own.
     Raises: InvalidParams if the key was used for another request; Conflict while the first one is being answered.
     """
-    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
-        raise InvalidParams(f"Idempotency-Key: must have 1 to {LONGEST_KEY} printable characters.")
+    if not _KEY.fullmatch(key):
+        raise InvalidParams(f"Idempotency-Key: must have 1 to {LONGEST_KEY} visible ASCII characters, such as a UUID.")
     now = ctx.clock.now()
     mine = (IdempotencyKey.user_id == actor.id, IdempotencyKey.key == key)
     old = IdempotencyKey.created_at <= now - KEPT

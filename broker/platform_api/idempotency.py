@@ -25,8 +25,8 @@ async def once(
 
     Raises: InvalidParams, Conflict.
     """
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    key = ", ".join(request.headers.getlist("idempotency-key"))  # of several keys, none can be the one that is meant
+    if "idempotency-key" not in request.headers:
         return (await make())[1]
     ctx = face_of(request).ctx
     made = await begin(ctx, actor, key, _digest(request, body))

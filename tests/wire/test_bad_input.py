@@ -1,6 +1,5 @@
 """Bad input over HTTP: each is refused in words with the right status, nothing fails, and nothing is half done."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -8,12 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from broker.kernel.context import Actor, Context
-from broker.app import create_app
-from tests.addons.conftest import World
-from tests.domain import new_user
-from tests.platform_api.conftest import client_of, settings, token_of
-from tests.wire.conftest import JSON, Shop, refused, rows, stocked
+from tests.platform_api.conftest import client_of
+from tests.wire.conftest import JSON, Shop, refused
 
 GONE = "0190a0a0-0000-7000-8000-000000000000"
 ADDONS = "/apps/shop/addons"
@@ -114,6 +109,9 @@ REFUSED: dict[str, list[tuple[str, str, object, int, str]]] = {
         ("POST", ADDONS, {"plan": "store", "config": {f"k{n}": "x" * 9000 for n in range(3)}}, 422, "invalid_params"),
         ("POST", ADDONS, {"plan": "store", "config": {f"k{n}": "x" for n in range(101)}}, 422, "invalid_params"),
         ("POST", ADDONS, {"plan": "store", "config": {"k": {}}}, 422, "invalid_params"),
+        ("POST", ADDONS, {"plan": "store", "config": {"\ud800": "x"}}, 422, "invalid_params"),
+        ("POST", ADDONS, {"plan": "store", "config": {"k": "\ud800"}}, 422, "invalid_params"),
+        ("POST", ADDONS, {"plan": "store", "attachment": {"name": []}}, 422, "invalid_params"),
         ("POST", ADDONS, {"plan": "store", "config": {"k": 1e400}}, 400, "bad_request"),
     ],
     "tokens": [
@@ -148,6 +146,7 @@ TYPED = [
     ("POST", "/oauth/authorizations", {}, ["description", "scope", "expires_in"]),
     ("PATCH", "/oauth/authorizations/~", {}, ["description"]),
 ]  # fmt: skip
+OBJECTS = ("attachment", "config")
 WRONG: list[object] = [
     [],
     [[]],
@@ -170,7 +169,7 @@ async def test_a_wrong_type_of_any_member_is_refused_by_the_name_of_the_member(
 ) -> None:
     before = await shop.rows()
     for member in members:
-        for wrong in WRONG:
+        for wrong in [item for item in WRONG if member not in OBJECTS or not isinstance(item, dict)]:
             content = json.dumps({**good, member: wrong})
             body = refused(await shop.api.request(method, path, content=content, headers=JSON), 422, "invalid_params")
             assert body["message"].startswith(member), (content, body)
@@ -295,7 +294,9 @@ async def test_what_is_somebody_elses_answers_byte_for_byte_like_what_is_not_the
     await shop.intruder.post("/apps", json={"name": "mine"})
     before = await shop.rows()
     ids = {"user": str(shop.world.user.id)}
-    theirs = paths(ids, "shop", "my-store", shop.ids["attachment"]) + paths(ids, shop.ids["app"], shop.ids["addon"], GONE)
+    theirs = paths(ids, "shop", "my-store", shop.ids["attachment"]) + paths(
+        ids, shop.ids["app"], shop.ids["addon"], GONE
+    )
     nobodys = paths({"user": GONE}, "nosuch", "no-store", GONE) + paths({"user": GONE}, GONE, GONE, GONE)
     for (method, path, body), (_, nowhere, nothing) in zip(theirs, nobodys, strict=True):
         there = await shop.intruder.request(method, path, json=body)
@@ -330,7 +331,7 @@ async def test_rubbish_in_a_path_is_not_found_whatever_the_method(shop: Shop) ->
 
 
 async def test_a_method_that_there_is_not_is_refused(shop: Shop) -> None:
-    for method in ("PUT", "TRACE", "OPTIONS", "PROPFIND", "GETT", "get", "HEAD"):
+    for method in ("PUT", "TRACE", "OPTIONS", "PROPFIND", "GETT", "HEAD"):
         answer = await shop.api.request(method, "/apps/shop")
         assert answer.status_code == 405, method
         assert answer.headers["allow"].split(", ") == ["DELETE", "GET", "PATCH"]
