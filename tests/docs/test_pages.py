@@ -9,7 +9,7 @@ import pytest
 from broker.cli.main import ALIASES, COMMANDS, cli, load
 from tests.docs.pages import ROOT, command_lines, name, pages
 
-LINK = re.compile(r"(?<!\!)\[[^\]\n]+\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 STORIES = ["README.md", "docs/tutorial/first-addon.md", "docs/howto/heroku-cli.md"]
 
