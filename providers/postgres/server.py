@@ -113,10 +113,10 @@ class Server:
             finally:
                 await connection.close(timeout=CALL_TIMEOUT_S)
 
-    def url(self, database: str, user: str, password: str) -> str:
-        """The URL by which a tenant reaches its database."""
+    def url(self, database: str, user: str, password: str, scheme: str | None = None) -> str:
+        """The URL by which a tenant reaches its database; `scheme` instead of the one that is set for all."""
         host, port = self.address()
-        return f"{self._settings.url_scheme}://{user}:{password}@{host}:{port}/{database}"
+        return f"{scheme or self._settings.url_scheme}://{user}:{password}@{host}:{port}/{database}"
 
     def address(self) -> tuple[str, int]:
         """Host and port as the tenants know them. An IPv6 address is in brackets."""

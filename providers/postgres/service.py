@@ -22,6 +22,8 @@ from providers.postgres.settings import PostgresSettings
 log = logging.getLogger("provider.postgres")
 
 HEALTH_TIMEOUT_S = 3
+SCHEME_OPTION = "url-scheme"
+SCHEMES = ("postgresql", "postgres")
 
 
 class PostgresService:
@@ -58,7 +60,7 @@ class PostgresService:
             return False
 
     async def provision(self, request: ProvisionRequest) -> Provisioned:
-        plan = plans.find(request.plan)
+        plan, scheme = plans.find(request.plan), _scheme(request)
         resource = self._store.get(request.uuid)
         self._reserve(resource.uuid, plan)
         names = self.names(resource)
@@ -66,7 +68,7 @@ class PostgresService:
         if resource.state is State.CREATING:
             with server_faults():
                 await tenants.build(self.server, names, password, plan)
-        url = self.server.url(names.database, names.credential, password)
+        url = self.server.url(names.database, names.credential, password, scheme)
         message = f"The database is ready: up to {in_words(plan.size)} and {plan.connections} connections."
         return Provisioned(str(resource.uuid), {self._config_var(request.manifest): url}, message)
 
@@ -122,3 +124,11 @@ class PostgresService:
                 log.error("the database of %s is missing on the server", resource.uuid)
             elif found[names.database] != plan.connections and "locked" not in resource.extra:
                 await tenants.limit(self.server, names, plan)
+
+
+def _scheme(request: ProvisionRequest) -> str | None:
+    """What the user wants the URL to begin with, if they said so."""
+    scheme = request.options.get(SCHEME_OPTION)
+    if scheme not in (None, *SCHEMES):
+        raise Refused(f"The option {SCHEME_OPTION} is one of {', '.join(SCHEMES)}.")
+    return scheme

@@ -54,6 +54,20 @@ async def test_a_second_provision_with_the_same_uuid_gives_the_same_database(pro
     assert await second.run("SELECT count(*) FROM kept") == 0
 
 
+async def test_the_scheme_of_the_url_can_be_chosen(provider: Provider) -> None:
+    uuid = uuid4()
+    body = provision_body(uuid) | {"options": {"url-scheme": "postgres"}}
+    for _ in ("first", "repeated"):
+        answer = await provider.client.post(RESOURCES, json=body)
+        assert answer.json()["config"]["DATABASE_URL"].startswith("postgres://")
+    refused = await provider.client.post(RESOURCES, json=provision_body() | {"options": {"url-scheme": "mysql"}})
+    assert (refused.status_code, refused.json()) == (
+        422,
+        {"message": "The option url-scheme is one of postgresql, postgres."},
+    )
+    await provider.client.delete(f"{RESOURCES}/{uuid}")
+
+
 async def test_many_databases_are_provisioned_at_once(provider: Provider) -> None:
     tenants = await asyncio.gather(*(provider.provision() for _ in range(12)))
     assert len({tenant.url for tenant in tenants}) == 12
