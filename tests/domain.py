@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -48,6 +49,10 @@ class SavepointDatabase(Database):
     def __init__(self, connection: AsyncConnection) -> None:
         super().__init__(connection.engine)
         self._connection = connection
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        yield (await self._connection.get_raw_connection()).driver_connection
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Tx]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Final
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from broker.accounts.models import Authorization, User
 from broker.accounts.tokens import token_hash
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import Unauthorized
 from broker.kernel.secret import Secret
 
@@ -20,26 +19,20 @@ async def authenticate(ctx: Context, token: Secret) -> Actor:
 
     Raises: Unauthorized if it is unknown, revoked or expired.
     """
-    async with ctx.database.transaction() as tx:
-        return await authenticate_in(tx, token, ctx.clock.now())
-
-
-async def authenticate_in(tx: Tx, token: Secret, now: datetime) -> Actor:
-    """The same inside a transaction.
-
-    Raises: Unauthorized.
-    """
-    row = (await tx.execute(holder_of(token_hash(token.reveal()), now))).one_or_none()
-    if row is None:
+    rows = await _HOLDER.read(ctx.database, token_hash=token_hash(token.reveal()), now=ctx.clock.now())
+    if not rows:
         raise Unauthorized("Invalid credentials provided.")
-    return Actor(row.user_id, row.email, frozenset(map(Scope, row.scopes)), row.id)
+    authorization_id, user_id, scopes, email, is_operator = rows[0]
+    return Actor(user_id, email, frozenset(map(Scope, scopes)), authorization_id, is_operator)
 
 
-def holder_of(hashed: bytes, now: datetime) -> Select[*tuple[Any, ...]]:
-    """The valid authorization with this token hash, with its user."""
-    valid = or_(Authorization.expires_at.is_(None), Authorization.expires_at > now)
-    return (
-        select(Authorization.id, Authorization.user_id, Authorization.scopes, User.email)
-        .join(User, User.id == Authorization.user_id)
-        .where(Authorization.token_hash == hashed, Authorization.revoked_at.is_(None), valid)
+_HOLDER: Final = Direct(
+    select(Authorization.id, Authorization.user_id, Authorization.scopes, User.email, User.is_operator)
+    .join(User, User.id == Authorization.user_id)
+    .where(
+        Authorization.token_hash == bindparam("token_hash"),
+        Authorization.revoked_at.is_(None),
+        or_(Authorization.expires_at.is_(None), Authorization.expires_at > bindparam("now")),
     )
+)
+"""The valid authorization with this token hash, with its user."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
@@ -84,6 +85,36 @@ class Database:
             _in_transaction.reset(token)
 
     @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """The driver's own connection, for one statement that reads and needs no transaction (see `kernel/direct.py`).
+
+        Raises: Overloaded, as above.
+        """
+        if _in_transaction.get():
+            raise RuntimeError("a transaction is open already in this task: read inside it")
+        try:
+            async with self._connected() as driver:
+                yield driver
+        except PoolTimeout:
+            raise Overloaded("The broker is busy; try again in a few seconds.") from None
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        connection = await self.engine.raw_connection()
+        driver: Any = connection.driver_connection
+        usable = False
+        try:
+            yield driver
+            usable = True
+        except asyncpg.PostgresError:
+            usable = not driver.is_closed()
+            raise
+        finally:
+            if not usable:
+                connection.invalidate()
+            connection.close()
+
+    @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Tx]:
         async with self.engine.begin() as connection:
             yield connection
@@ -129,4 +160,3 @@ def libpq_url(url: str) -> str:
     if scheme.split("+")[0] not in ("postgres", "postgresql"):
         raise ValueError("the database URL must begin with postgresql://")
     return f"postgresql://{rest}"
-

@@ -1,0 +1,85 @@
+"""Statements of the hot paths: written in Core like all others, compiled once, and run by the driver itself.
+
+What this saves, and when it is worth it: docs/performance.md. Everything else goes through `Tx.execute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import JSON, ClauseElement
+from sqlalchemy.dialects.postgresql import asyncpg as driver_dialect
+
+from broker.kernel.db import Database, Tx
+
+Record = Any
+"""A row as the driver gives it: columns by name and by position."""
+
+_DIALECT: Final[Any] = driver_dialect.dialect()  # type: ignore[no-untyped-call]  # it has no annotations
+_Argument = tuple[str, Any, bool, Callable[[Any], Any] | None]
+
+
+class Direct:
+    """One statement; its parameters are its `bindparam`s. Results with JSON are refused: the driver does not decode it.
+
+    Raises (from `all`, `first` and `read`): what the driver raises, `asyncpg.PostgresError`.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+
+    @cached_property
+    def _compiled(self) -> tuple[str, tuple[_Argument, ...]]:
+        """The text, and of each argument the name, a value, whether another one must be given, and the conversion."""
+        compiled: Any = self._statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        for column in getattr(self._statement, "exported_columns", ()):
+            if isinstance(column.type, JSON):
+                raise TypeError(f"the driver does not decode {column}; leave it to `Tx.execute`")
+        names = compiled.positiontup or ()
+        return str(compiled), tuple(_argument(name, compiled.params[name], compiled.binds.get(name)) for name in names)
+
+    def call(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The text with its arguments, as the driver wants them.
+
+        Raises: KeyError for a parameter that has no value.
+        """
+        text, arguments = self._compiled
+        found = [values[name] if required else values.get(name, given) for name, given, required, _ in arguments]
+        return (
+            text,
+            *(value if convert is None or value is None else convert(value)
+              for value, (_, _, _, convert) in zip(found, arguments, strict=True)),
+        )  # fmt: skip
+
+    async def all(self, tx: Tx, **values: Any) -> list[Record]:
+        """Every row."""
+        rows: list[Record] = await (await _driver(tx)).fetch(*self.call(values))
+        return rows
+
+    async def first(self, tx: Tx, **values: Any) -> Record | None:
+        """The first row."""
+        return await (await _driver(tx)).fetchrow(*self.call(values))
+
+    async def read(self, database: Database, **values: Any) -> list[Record]:
+        """Every row, read without a transaction: two round trips and most of SQLAlchemy's work less."""
+        async with database.reading() as driver:
+            rows: list[Record] = await driver.fetch(*self.call(values))
+        return rows
+
+
+def _argument(name: str, value: Any, bind: Any) -> _Argument:
+    if bind is None:  # one of a list of constants
+        return name, value, False, None
+    return name, value, bind.required, bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+async def _driver(tx: Tx) -> Any:
+    """The driver's connection under a transaction, which the driver has begun."""
+    adapter: Any = (await tx.get_raw_connection()).dbapi_connection
+    driver = adapter.driver_connection
+    if not driver.is_in_transaction():
+        # SQLAlchemy tells the driver to begin at the first statement that it runs itself, and offers no other way.
+        await adapter._start_transaction()
+    return driver
