@@ -22,6 +22,8 @@ async def apply_seed(wiring: Wiring) -> None:
     if path is None:
         return
     seed = json.loads(await asyncio.to_thread(path.read_text))
-    await ensure_account(wiring.context, seed["email"], Secret(seed["password"]), Secret(seed["token"]))
+    password, token = Secret(seed["password"]), Secret(seed["token"])
+    operator = seed.get("operator") is True
+    await ensure_account(wiring.context, seed["email"], password, token, operator=operator)
     results = await load_files(wiring.context, [Path(item) for item in seed.get("manifests", [])])
     _log.info("seed.applied", manifests=len(results))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 
 from broker.accounts.models import User
 from broker.accounts.passwords import password_fits
@@ -57,19 +57,19 @@ async def log_in(ctx: Context, throttle: LoginThrottle, email: str, password: Se
     Raises: Unauthorized, RateLimited.
     """
     throttle.begin(email, ctx.clock.now())
-    user_id, address, hashed = await _account(ctx, email)
-    if not await password_fits(hashed, password) or user_id is None:
+    known = await _account(ctx, email)
+    if not await password_fits(known and known.password_hash, password) or known is None:
         raise Unauthorized("Invalid e-mail address or password.")
     throttle.succeeded(email)
     async with ctx.database.transaction() as tx:
-        await tx.execute(update(User).where(User.id == user_id).values(last_login=ctx.clock.now()))
-    return Actor(user_id, address, frozenset({Scope.GLOBAL}))
+        await tx.execute(update(User).where(User.id == known.id).values(last_login=ctx.clock.now()))
+    return Actor(known.id, known.email, frozenset({Scope.GLOBAL}), is_operator=known.is_operator)
 
 
-async def _account(ctx: Context, email: str) -> tuple[UUID | None, str, str | None]:
+async def _account(ctx: Context, email: str) -> Row[UUID, str, str | None, bool] | None:
     if not email.isprintable():
-        return None, email, None
-    statement = select(User.id, User.email, User.password_hash).where(func.lower(User.email) == email.lower())
+        return None
+    columns = (User.id, User.email, User.password_hash, User.is_operator)
+    statement = select(*columns).where(func.lower(User.email) == email.lower())
     async with ctx.database.transaction() as tx:
-        row = (await tx.execute(statement)).one_or_none()
-    return (None, email, None) if row is None else (row.id, row.email, row.password_hash)
+        return (await tx.execute(statement)).one_or_none()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, func
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
@@ -21,6 +21,8 @@ class User(Base):
     email: Mapped[str]
     name: Mapped[str | None]
     password_hash: Mapped[str | None]
+    is_operator: Mapped[bool] = mapped_column(server_default=false())
+    """Whether the person runs this installation, and may do what concerns everybody's add-ons."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_login: Mapped[datetime | None]

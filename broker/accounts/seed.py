@@ -19,9 +19,10 @@ from broker.kernel.secret import Secret
 _DESCRIPTION = "First token of this installation"
 
 
-async def ensure_account(ctx: Context, email: str, password: Secret, token: Secret) -> UUID:
+async def ensure_account(ctx: Context, email: str, password: Secret, token: Secret, *, operator: bool = False) -> UUID:
     """See to it that the account exists with this password and that this token is valid for it; the user's id.
 
+    With `operator` it becomes one of those who run the installation; without, what it is stays.
     Safe to call at every start and from several processes: what is right already is left alone.
     Transactions: two, with the slow hashing between them.
     """
@@ -32,6 +33,8 @@ async def ensure_account(ctx: Context, email: str, password: Secret, token: Secr
     async with ctx.database.transaction() as tx:
         user_id = await _ensure_user(ctx, tx, email, hashed)
         await _ensure_token(ctx, tx, user_id, token)
+        if operator:
+            await tx.execute(update(User).where(User.id == user_id).values(is_operator=True))
     return user_id
 
 

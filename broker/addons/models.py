@@ -49,6 +49,22 @@ class OperationState(StrEnum):
     FAILED = "failed"
 
 
+class Ownership(StrEnum):
+    """Where the resource behind an add-on comes from. Only what the broker had made is ever deleted by itself."""
+
+    CREATED = "created"
+    IMPORTED = "imported"
+
+
+class OrphanState(StrEnum):
+    """`open` until the provider says that it is gone (`deleted`), or an operator says why it is no longer ours to delete
+    (`resolved`)."""
+
+    OPEN = "open"
+    DELETED = "deleted"
+    RESOLVED = "resolved"
+
+
 UNFINISHED: Final = (OperationState.PENDING, OperationState.RUNNING, OperationState.WAITING)
 
 
@@ -73,6 +89,7 @@ class Addon(Base):
     reason: Mapped[str | None]
     """Why it is not what was asked for, in words for the user."""
     region: Mapped[str]
+    ownership: Mapped[str] = mapped_column(server_default=Ownership.CREATED)
     provider_id: Mapped[str | None]
     provision_message: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -148,6 +165,7 @@ class Orphan(Base):
     """A resource that may exist at a provider though the broker does not want it; kept until it is known to be gone."""
 
     __tablename__ = "orphans"
+    __table_args__ = (Index("ix_orphans_due", "next_at", postgresql_where=text("state = 'open'")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     addon_id: Mapped[UUID] = mapped_column(unique=True)
@@ -157,9 +175,14 @@ class Orphan(Base):
     price_cents: Mapped[int]
     reason: Mapped[str]
     state: Mapped[str]
-    """open, deleted or resolved."""
     attempts: Mapped[int]
+    """Counted up by each claim: the number of an attempt is its fencing token."""
     next_at: Mapped[datetime | None]
+    """When it is tried next; null for what is never tried, because it was not made here."""
+    lease_until: Mapped[datetime | None]
+    """While a call is under way: until when nobody else makes one."""
+    last_answer: Mapped[str | None]
+    history: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     since: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -188,3 +211,26 @@ class ProviderHealth(Base):
     last_ok_at: Mapped[datetime | None]
     last_fault_at: Mapped[datetime | None]
     last_fault: Mapped[str | None]
+
+
+class ReconcileRun(Base):
+    """One comparison of what we believe, what the providers list and what is billed; its report, once it is finished."""
+
+    __tablename__ = "reconcile_runs"
+    __table_args__ = (
+        Index("ix_reconcile_runs_created_at", "created_at"),
+        Index("ix_reconcile_runs_unfinished", "lease_until", postgresql_where=text("finished_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    service_id: Mapped[UUID | None] = mapped_column(ForeignKey("addon_services.id"))
+    """The one service that is looked at; null for all."""
+    fix: Mapped[bool]
+    actor_id: Mapped[UUID]
+    actor_email: Mapped[str]
+    fencing: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    report: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from broker.kernel.clock import Clock
 from broker.kernel.db import Database
-from broker.kernel.errors import Forbidden
+from broker.kernel.errors import Forbidden, NotFound
 from broker.kernel.signals import Signals
 from broker.kernel.vault import Vault
 
@@ -43,6 +43,8 @@ class Actor:
     email: str
     scopes: frozenset[Scope]
     authorization_id: UUID | None = None
+    is_operator: bool = False
+    """Whether it is one of those who run this installation."""
 
     def require(self, scope: Scope) -> None:
         """Go on only if the token reaches `scope`.
@@ -51,6 +53,15 @@ class Actor:
         """
         if not any(scope in _IMPLIED[held] for held in self.scopes):
             raise Forbidden(f"This token lacks the scope `{scope}`; use one that has it.")
+
+    def require_operator(self) -> None:
+        """Go on only for an operator, with a token that may do everything.
+
+        Raises: NotFound for everybody else, to whom the door itself does not exist; Forbidden, naming the scope.
+        """
+        if not self.is_operator:
+            raise NotFound("endpoint")
+        self.require(Scope.GLOBAL)
 
 
 SYSTEM: Final = Actor(UUID(int=0), "broker@localhost", frozenset({Scope.GLOBAL}))

@@ -48,7 +48,7 @@ def render_manifests(home: Home, templates: Path | None = None) -> dict[str, Pat
 def write_seed(home: Home, account: DemoAccount, manifests: dict[str, Path]) -> Path:
     """The file that `BROKER_SEED_FILE` names."""
     path = home.path / "seed.json"
-    seed = {**vars(account), "manifests": [str(manifest) for manifest in manifests.values()]}
+    seed = {**vars(account), "operator": True, "manifests": [str(manifest) for manifest in manifests.values()]}
     write_private(path, json.dumps(seed, indent=2) + "\n")
     return path
 

@@ -197,3 +197,20 @@ async def test_the_first_account_is_made_once_and_follows_its_file(ctx: Context)
     assert await ensure_account(ctx, "me@example.com", Secret("another"), TOKEN) == first
     assert (await authenticate(ctx, TOKEN)).id == first
     assert (await log_in(ctx, LoginThrottle(), "me@example.com", Secret("another"))).id == first
+
+
+async def test_an_operator_stays_one_and_only_a_whole_token_acts_as_one(ctx: Context) -> None:
+    await ensure_account(ctx, "me@example.com", PASSWORD, TOKEN, operator=True)
+    await ensure_account(ctx, "me@example.com", PASSWORD, TOKEN)
+    actor = await authenticate(ctx, TOKEN)
+    actor.require_operator()
+    (await log_in(ctx, LoginThrottle(), "me@example.com", PASSWORD)).require_operator()
+    _, narrow = await made(ctx, actor, Scope.READ)
+    with pytest.raises(Forbidden, match="global"):
+        (await authenticate(ctx, narrow)).require_operator()
+
+
+@pytest.mark.usefixtures("bob")
+async def test_to_everybody_else_what_operators_do_does_not_exist(ctx: Context) -> None:
+    with pytest.raises(NotFound):
+        (await authenticate(ctx, TOKEN)).require_operator()

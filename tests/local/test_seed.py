@@ -64,6 +64,6 @@ def test_the_demo_account_stays_and_is_written_down_privately(home: Home) -> Non
 def test_the_seed_names_the_account_and_every_manifest(home: Home, templates: Path) -> None:
     account, manifests = demo_account(home), render_manifests(home, templates)
     seed = json.loads(write_seed(home, account, manifests).read_text())
-    assert seed["email"] == "demo@broker.localhost"
+    assert (seed["email"], seed["operator"]) == ("demo@broker.localhost", True)
     assert seed["manifests"] == [str(path) for path in manifests.values()]
     assert all(Path(path).stat().st_mode & 0o777 == 0o600 for path in seed["manifests"])
