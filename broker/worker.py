@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -16,30 +17,41 @@ from sqlalchemy.exc import SQLAlchemyError
 from broker.addons.advance import advance
 from broker.addons.gate import Limits
 from broker.addons.sweep import sweep
-from broker.addons.work import ADVANCE
+from broker.addons.work import ADVANCE, LEASE
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
-from broker.kernel.jobs import QUEUE
+from broker.kernel.jobs import QUEUE, forget_abandoned
 from broker.settings import Settings
 from broker.wiring import Wiring
 
-_SWEEP_EVERY_S: Final = 5.0
-_POLL_S: Final = 1.0
-_DRAIN_S: Final = 8.0
 _log = structlog.get_logger()
 
 
-def queue_app(wiring: Wiring) -> procrastinate.App:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a worker looks and how long it waits. Units: seconds."""
+
+    sweep_s: float = 5.0
+    poll_s: float = 1.0
+    drain_s: float = 8.0
+    """For calls that are under way when it is told to stop."""
+    lease_s: float = LEASE.total_seconds()
+
+
+USUAL: Final = Pace()
+
+
+def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     """The queue with its one task, on a small pool of its own."""
     url = libpq_url(wiring.settings.database_url.get_secret_value())
-    connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4)
+    names = {"application_name": "broker-worker"}
+    connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4, kwargs=names)
     app = procrastinate.App(connector=connector)
-
-    limits = _limits(wiring.settings)
+    limits, lease = _limits(wiring.settings), timedelta(seconds=pace.lease_s)
 
     @app.task(name=ADVANCE)
     async def advance_operation(operation_id: str) -> None:
-        await advance(wiring.context, wiring.registry.provisioner_for, UUID(operation_id), limits)
+        await advance(wiring.context, wiring.registry.provisioner_for, UUID(operation_id), limits, lease)
 
     return app
 
@@ -55,23 +67,23 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def run(wiring: Wiring) -> None:
+async def run(wiring: Wiring, pace: Pace = USUAL) -> None:
     """Work until cancelled; calls that are under way get a few seconds to end."""
-    app = queue_app(wiring)
-    async with app.open_async(), _sweeping(wiring):
+    app = queue_app(wiring, pace)
+    async with app.open_async(), _sweeping(wiring, pace):
         await app.run_worker_async(
             queues=[QUEUE],
             concurrency=wiring.settings.worker_concurrency,
-            fetch_job_polling_interval=_POLL_S,
+            fetch_job_polling_interval=pace.poll_s,
             delete_jobs="always",
             install_signal_handlers=False,
-            shutdown_graceful_timeout=_DRAIN_S,
+            shutdown_graceful_timeout=pace.drain_s,
         )
 
 
 @asynccontextmanager
-async def _sweeping(wiring: Wiring) -> AsyncIterator[None]:
-    task = asyncio.create_task(_sweep_for_ever(wiring), name="sweep")
+async def _sweeping(wiring: Wiring, pace: Pace) -> AsyncIterator[None]:
+    task = asyncio.create_task(_sweep_for_ever(wiring, pace), name="sweep")
     try:
         yield
     finally:
@@ -80,12 +92,14 @@ async def _sweeping(wiring: Wiring) -> AsyncIterator[None]:
             await task
 
 
-async def _sweep_for_ever(wiring: Wiring) -> None:
+async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
     while True:
         try:
             revived = await sweep(wiring.context)
+            async with wiring.context.database.transaction() as tx:
+                await forget_abandoned(tx)
             if revived:
                 _log.warning("operations.revived", count=revived)
         except (SQLAlchemyError, OSError, BrokerError) as error:
             _log.error("operations.sweep_failed", error=type(error).__name__)
-        await asyncio.sleep(_SWEEP_EVERY_S)
+        await asyncio.sleep(pace.sweep_s)

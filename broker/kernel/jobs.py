@@ -18,6 +18,18 @@ _DEFER: Final = text(
 )
 
 
+_FORGET: Final = text(
+    "delete from procrastinate_jobs job where job.status = 'doing' and not exists ("
+    "select from procrastinate_workers worker where worker.id = job.worker_id"
+    " and worker.last_heartbeat > now() - interval '1 minute')"
+)
+
+
+async def forget_abandoned(tx: Tx) -> int:
+    """Delete the jobs that dead workers had taken; the number of them. What they were to do is revived from its own rows."""
+    return (await tx.execute(_FORGET)).rowcount
+
+
 async def defer(tx: Tx, task: str, args: dict[str, Any], at: datetime | None = None) -> None:
     """Add a job that runs once this transaction has committed, at `at` or at once.
 
