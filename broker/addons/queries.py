@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import LABEL_STYLE_NONE, ColumnElement, Row, RowMapping, Select, func, select
+from sqlalchemy import LABEL_STYLE_NONE, ColumnElement, Row, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
@@ -18,9 +18,11 @@ from broker.addons.names import config_var_names
 from broker.addons.visibility import visible_addon, visible_attachment
 from broker.apps.models import App
 from broker.catalog.models import AddonService, Plan
-from broker.catalog.views import PLAN_COLUMNS, SERVICE_COLUMNS, PlanView, ServiceView, plan_view, service_view
+from broker.catalog.offers import VERSION_COLUMNS, Offer, Version, kept, look_up
+from broker.catalog.views import PlanView, ServiceRef, ServiceView
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.db import Tx
+from broker.kernel.db import Database, Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import NotFound
 
 KEPT_VISIBLE: Final = timedelta(hours=24)
@@ -111,13 +113,13 @@ _ATTACHMENT_NAMES: Final = (
     .correlate(Addon)
     .scalar_subquery()
 )
-_PLAN_FROM: Final = len(_OWN) + 1
-_SERVICE_FROM: Final = _PLAN_FROM + len(PLAN_COLUMNS)
+_VERSION_FROM: Final = len(_OWN) + 1
 
 
-def _addons() -> Select[*tuple[Any, ...]]:
+def addons() -> Select[*tuple[Any, ...]]:
+    """What `addon_views` reads, of every add-on."""
     return (
-        select(*_OWN, _ATTACHMENT_NAMES, *PLAN_COLUMNS, *SERVICE_COLUMNS)
+        select(*_OWN, _ATTACHMENT_NAMES, *VERSION_COLUMNS)
         .select_from(Addon)
         .join(App, App.id == Addon.app_id)
         .join(User, User.id == App.owner_id)
@@ -127,19 +129,14 @@ def _addons() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _part(row: Row[Any], start: int, columns: Sequence[Any]) -> RowMapping:
-    """The columns of one view out of a wide row, by name."""
-    names = (column.name for column in columns)
-    return cast(RowMapping, dict(zip(names, row[start : start + len(columns)], strict=True)))
+def _versions(rows: Sequence[Any], start: int) -> list[Version]:
+    return [tuple(row[start : start + len(VERSION_COLUMNS)]) for row in rows]
 
 
-def _addon_view(row: Row[Any]) -> AddonView:
+def _addon_view(row: Sequence[Any], offer: Offer) -> AddonView:
     addon_id, name, state, reason, app_id, app_name, owner, price, currency, *rest = row[: len(_OWN)]
     provider_id, message, region, created_at, updated_at = rest
-    service = service_view(_part(row, _SERVICE_FROM, SERVICE_COLUMNS))
-    given = [
-        var for given in row[len(_OWN)] or () for var in config_var_names(service.config_vars, service.prefix, given)
-    ]
+    given = row[len(_OWN)] or ()
     return AddonView(
         id=addon_id,
         name=name,
@@ -148,11 +145,11 @@ def _addon_view(row: Row[Any]) -> AddonView:
         app_id=app_id,
         app_name=app_name,
         owner_email=owner,
-        service=service,
-        plan=plan_view(_part(row, _PLAN_FROM, PLAN_COLUMNS)),
+        service=offer.service,
+        plan=offer.plan,
         price_cents=price,
         currency=currency,
-        config_vars=tuple(given),
+        config_vars=tuple(var for name in given for var in given_vars(offer.service, name)),
         provider_id=provider_id,
         provision_message=message,
         region=region,
@@ -161,15 +158,40 @@ def _addon_view(row: Row[Any]) -> AddonView:
     )
 
 
+def given_vars(service: ServiceRef, attachment: str) -> list[str]:
+    """The config vars that an attachment of this name gives."""
+    return config_var_names(service.config_vars, service.prefix, attachment)
+
+
+async def _addon_views(tx: Tx, rows: Sequence[Any]) -> list[AddonView]:
+    versions = _versions(rows, _VERSION_FROM)
+    offers = await look_up(tx, versions)
+    return [_addon_view(row, offers[version]) for row, version in zip(rows, versions, strict=True)]
+
+
+_GET: Final = Direct(addons().where(Addon.id == bindparam("addon_id")))
+
+
 async def get_addon(tx: Tx, addon_id: UUID) -> AddonView:
     """The add-on with this id, for a use case that has checked who asks."""
-    return _addon_view((await tx.execute(_addons().where(Addon.id == addon_id))).one())
+    return (await _addon_views(tx, await _GET.all(tx, addon_id=addon_id)))[0]
 
 
 async def find_addons(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AddonView]:
     """The visible add-ons that fit, oldest first."""
-    statement = _addons().where(visible_addon(actor), condition).order_by(Addon.created_at, Addon.id)
-    return [_addon_view(row) for row in await tx.execute(statement)]
+    statement = addons().where(visible_addon(actor), condition).order_by(Addon.created_at, Addon.id)
+    return await _addon_views(tx, (await tx.execute(statement)).all())
+
+
+async def read_addons(database: Database, statement: Direct, **values: Any) -> list[AddonView]:
+    """What a statement that began with `addons()` gives, in one round trip as a rule."""
+    rows = await statement.read(database, **values)
+    versions = _versions(rows, _VERSION_FROM)
+    offers = kept(versions)
+    if offers is None:
+        async with database.transaction() as tx:
+            offers = await look_up(tx, versions)
+    return [_addon_view(row, offers[version]) for row, version in zip(rows, versions, strict=True)]
 
 
 async def list_addons(ctx: Context, actor: Actor, app_id: UUID | None = None) -> list[AddonView]:
@@ -202,7 +224,7 @@ _ATTACHMENT: Final = (
 
 def _attachments() -> Select[*tuple[Any, ...]]:
     return (
-        select(*_ATTACHMENT, *PLAN_COLUMNS)
+        select(*_ATTACHMENT, *VERSION_COLUMNS)
         .select_from(Attachment)
         .join(Addon, Addon.id == Attachment.addon_id)
         .join(App, App.id == Attachment.app_id)
@@ -213,10 +235,9 @@ def _attachments() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _attachment_view(row: Row[Any]) -> AttachmentView:
+def _attachment_view(row: Sequence[Any], plan: PlanView) -> AttachmentView:
     *head, created_at, updated_at = row[: len(_ATTACHMENT)]
     attachment_id, name, namespace, app_id, app_name, addon_id, addon_name, state, owner_id, owner_name = head
-    plan = plan_view(_part(row, len(_ATTACHMENT), PLAN_COLUMNS))
     return AttachmentView(
         id=attachment_id,
         name=name,
@@ -229,7 +250,7 @@ def _attachment_view(row: Row[Any]) -> AttachmentView:
         owner_app_id=owner_id,
         owner_app_name=owner_name,
         plan=plan,
-        config_vars=tuple(config_var_names(plan.service.config_vars, plan.service.prefix, name)),
+        config_vars=tuple(given_vars(plan.service, name)),
         created_at=created_at,
         updated_at=updated_at,
     )
@@ -237,13 +258,21 @@ def _attachment_view(row: Row[Any]) -> AttachmentView:
 
 async def get_attachment(tx: Tx, attachment_id: UUID) -> AttachmentView:
     """The attachment with this id, for a use case that has checked who asks."""
-    return _attachment_view((await tx.execute(_attachments().where(Attachment.id == attachment_id))).one())
+    rows = (await tx.execute(_attachments().where(Attachment.id == attachment_id))).all()
+    return (await _attachment_views(tx, rows))[0]
 
 
 async def find_attachments(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AttachmentView]:
     """The visible attachments that fit, oldest first."""
     statement = _attachments().where(visible_attachment(actor), condition)
-    return [_attachment_view(row) for row in await tx.execute(statement.order_by(Attachment.created_at, Attachment.id))]
+    rows = (await tx.execute(statement.order_by(Attachment.created_at, Attachment.id))).all()
+    return await _attachment_views(tx, rows)
+
+
+async def _attachment_views(tx: Tx, rows: Sequence[Any]) -> list[AttachmentView]:
+    versions = _versions(rows, len(_ATTACHMENT))
+    offers = await look_up(tx, versions)
+    return [_attachment_view(row, offers[version].plan) for row, version in zip(rows, versions, strict=True)]
 
 
 async def list_attachments(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, select
 
 from broker.addons import visibility
 from broker.addons.locks import LockedAddon, lock_addon
@@ -16,13 +16,18 @@ from broker.addons.queries import (
     KEPT_VISIBLE,
     AddonView,
     AttachmentView,
+    addons,
     find_addons,
     find_attachments,
+    read_addons,
 )
+from broker.addons.visibility import openable_by
+from broker.apps.models import App
 from broker.apps.resolve import visible_app
 from broker.catalog.models import AddonService
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import MultipleMatches, NotFound
 from broker.kernel.ids import as_uuid
 
@@ -62,9 +67,20 @@ def _named(key: str) -> ColumnElement[bool]:
     return Addon.id == addon_id if addon_id else Addon.name == key
 
 
-def _findable(now: datetime) -> ColumnElement[bool]:
+def _findable(since: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """What is there, and what was until recently: clients poll a failed or removed add-on by id and name."""
-    return or_(Addon.state != AddonState.DEPROVISIONED, Addon.updated_at > now - KEPT_VISIBLE)
+    return or_(Addon.state != AddonState.DEPROVISIONED, Addon.updated_at > since)
+
+
+def _readable(named: ColumnElement[bool]) -> Direct:
+    """The add-ons of that name to show to a user, oldest first."""
+    seen = openable_by(bindparam("user_id", type_=App.id.type))
+    shown = addons().where(named, seen, _findable(bindparam("since", type_=Addon.updated_at.type)))
+    return Direct(shown.order_by(Addon.created_at, Addon.id))
+
+
+_BY_ID: Final = _readable(Addon.id == bindparam("key"))
+_BY_NAME: Final = _readable(Addon.name == bindparam("key"))
 
 
 async def visible_addon(tx: Tx, actor: Actor, key: AddonKey) -> FoundAddon:
@@ -120,16 +136,24 @@ async def read_addon(ctx: Context, actor: Actor, key: AddonKey) -> AddonView:
     Raises: NotFound, Forbidden.
     """
     actor.require(Scope.READ)
-    async with ctx.database.transaction() as tx:
-        condition = _named(_checked(key.key)) & _findable(ctx.clock.now())
-        if key.app is not None:
-            app = await visible_app(tx, actor, key.app)
-            attached = select(Attachment.addon_id).where(Attachment.app_id == app.id)
-            condition = condition & or_(Addon.app_id == app.id, Addon.id.in_(attached))
-        found = await find_addons(tx, actor, condition)
+    now, addon_id = ctx.clock.now(), as_uuid(_checked(key.key))
+    if key.app is not None:
+        found = await _find_on_app(ctx, actor, key.key, key.app, now)
+    elif addon_id is not None:
+        found = await read_addons(ctx.database, _BY_ID, user_id=actor.id, key=addon_id, since=now - KEPT_VISIBLE)
+    else:
+        found = await read_addons(ctx.database, _BY_NAME, user_id=actor.id, key=key.key, since=now - KEPT_VISIBLE)
     if not found:
         raise NotFound("add_on")
     return next((view for view in found if view.state is not AddonState.DEPROVISIONED), found[-1])
+
+
+async def _find_on_app(ctx: Context, actor: Actor, key: str, app_key: str, now: datetime) -> list[AddonView]:
+    async with ctx.database.transaction() as tx:
+        app = await visible_app(tx, actor, app_key)
+        attached = select(Attachment.addon_id).where(Attachment.app_id == app.id)
+        on_app = or_(Addon.app_id == app.id, Addon.id.in_(attached))
+        return await find_addons(tx, actor, _named(key) & _findable(now - KEPT_VISIBLE) & on_app)
 
 
 async def resolve_addons(
