@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -71,13 +71,13 @@ async def sign_on(ctx: Context, user_id: UUID, addon_id: UUID, context_app_id: U
     """
     async with ctx.database.transaction() as tx:
         row = await _subject(tx, user_id, addon_id, context_app_id)
+        secrets = service_secrets(ctx.vault, row.service_id, row.data_key, row.password_sealed, row.sso_salt_sealed)
+        if secrets.sso_salt is None or row.sso_url is None:
+            raise InvalidParams(f"{row.service_name} has no dashboard to open.")
         now = ctx.clock.now()
         timestamp = await _free_second(tx, addon_id, user_id, int(now.timestamp()))
         actor = Actor(user_id, row.email, frozenset({Scope.GLOBAL}))
         await emit(tx, "addon.opened", actor, now, app_id=row.app_id, addon_id=addon_id)
-    secrets = service_secrets(ctx.vault, row.service_id, row.data_key, row.password_sealed, row.sso_salt_sealed)
-    if secrets.sso_salt is None or row.sso_url is None:
-        raise InvalidParams(f"{row.service_name} has no dashboard to open.")
     tokens = sign_on_tokens(
         secrets.sso_salt.reveal(), str(row.provider_id or addon_id), addon_id, timestamp, user_id, row.email
     )
@@ -112,7 +112,7 @@ def _form(url_style: str, sso_url: str, params: Mapping[str, str], addon: str, s
     if url_style == "object":
         return SignOn("post", sso_url, params, addon, service)
     kept = {key: params[key] for key in ("token", "timestamp", "nav-data", "email", "app")}
-    return SignOn("get", f"{sso_url.rstrip('/')}/{params['id']}?{urlencode(kept)}", {}, addon, service)
+    return SignOn("get", f"{sso_url.rstrip('/')}/{quote(params['id'], safe='')}?{urlencode(kept)}", {}, addon, service)
 
 
 def _nav_data(addon: str, app: str, slug: str, name: str) -> str:

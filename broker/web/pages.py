@@ -24,7 +24,7 @@ _HEADERS: Final = {
 def page(
     template: str, status: int = 200, *, form_action: str = "'none'", script: str = "'none'", **values: Any
 ) -> Response:
-    """A page. `form_action` names the only origin that its form may be sent to, `script` the only script it may run."""
+    """A page. `form_action` says where its form may be sent to, `script` the only script it may run."""
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src {script}; form-action {form_action};"
         " base-uri 'none'; frame-ancestors 'none'"

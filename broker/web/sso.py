@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Annotated
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from broker.addons.sso import SignOn, mint_ticket, read_ticket, sign_on
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import BrokerError, Conflict, Forbidden, NotFound
+from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, NotFound, Overloaded
+from broker.kernel.ids import as_uuid
 from broker.web.pages import page
 
 router = APIRouter(include_in_schema=False)
+
+_FRESH_LINK: Final = "broker addons:open NAME"
+_REFUSALS: Final[dict[type[BrokerError], tuple[int, str, str | None]]] = {
+    Forbidden: (403, "This link can't be used", _FRESH_LINK),
+    NotFound: (404, "There is no such add-on", "broker addons --all"),
+    Conflict: (409, "Not ready to be opened", None),
+    InvalidParams: (422, "There is nothing to open", None),
+    Overloaded: (503, "Please try again", _FRESH_LINK),
+}
+"""Status, heading, and the command that helps."""
 
 
 def sign_on_url(ctx: Context, public_url: str, actor: Actor, addon_id: UUID, app_id: UUID, ttl_s: int) -> str:
@@ -26,15 +37,15 @@ def sign_on_url(ctx: Context, public_url: str, actor: Actor, addon_id: UUID, app
 
 
 @router.get("/sso/addons/{addon_id}")
-async def open_addon(request: Request, addon_id: str, ticket: Annotated[str, Query(max_length=400)] = "") -> Response:
+async def open_addon(request: Request, addon_id: str, ticket: str = "") -> Response:
     """Sign on. Without JavaScript there is a button to press."""
     ctx: Context = request.app.state.ctx
     try:
-        wanted = UUID(addon_id)
+        wanted = as_uuid(addon_id)
+        if wanted is None:
+            raise NotFound("add_on")
         user_id, app_id = read_ticket(ctx.vault, ticket, wanted, ctx.clock.now())
         return _hand_over(await sign_on(ctx, user_id, wanted, app_id))
-    except ValueError:
-        return _refused(NotFound("add_on"))
     except BrokerError as error:
         return _refused(error)
 
@@ -43,15 +54,13 @@ def _hand_over(signed: SignOn) -> Response:
     if signed.method == "get":
         return RedirectResponse(signed.action, 303, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
     nonce, parts = secrets.token_urlsafe(16), urlsplit(signed.action)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    # The provider redirects after the post, and browsers hold that to form-action as well: its own origin suffices.
+    # Dashboards redirect after the post, often to another host, and browsers hold that to form-action as well.
+    allowed = "https:" if parts.scheme == "https" else "http: https:"
     return page(
-        "sign_on.html", form_action=origin, script=f"'nonce-{nonce}'", sign_on=signed, origin=parts.netloc, nonce=nonce
+        "sign_on.html", form_action=allowed, script=f"'nonce-{nonce}'", sign_on=signed, origin=parts.netloc, nonce=nonce
     )
 
 
 def _refused(error: BrokerError) -> Response:
-    status = 403 if isinstance(error, Forbidden) else 404 if isinstance(error, NotFound) else 409
-    headings = {403: "This link can't be used", 404: "There is no such add-on", 409: "Not ready to be opened"}
-    command = None if isinstance(error, Conflict) else "broker addons:open NAME"
-    return page("refused.html", status, heading=headings[status], message=error.message, command=command)
+    status, heading, command = _REFUSALS.get(type(error), (500, "Something went wrong", None))
+    return page("refused.html", status, heading=heading, message=error.message, command=command)
