@@ -1,6 +1,6 @@
 """schemathesis over the whole OpenAPI document: no 500, no undocumented status, no body that is not as described.
 
-Bounded: a few examples per endpoint and kind, the same ones at each run. `BROKER_FUZZ_EXAMPLES` widens it.
+Bounded: a few examples per endpoint and kind, the same ones at each run. `FUZZ_EXAMPLES` widens it.
 """
 
 import json
@@ -16,7 +16,7 @@ from schemathesis.specs.openapi import checks
 from broker.openapi import document
 from tests.wire.fuzz.conftest import Address
 
-EXAMPLES = int(os.environ.get("BROKER_FUZZ_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 KNOWN = {"app": "shop", "addon": "my-store", "service": "store", "release": "1", "user": "~"}
 """What some examples put into the path, so that they reach further than a 404."""
 CHECKS = [
