@@ -9,7 +9,10 @@ from typing import Final
 
 from broker.kernel.errors import InvalidParams
 
-_ADDON_NAME: Final = re.compile(r"[a-zA-Z][A-Za-z0-9_-]{0,254}[A-Za-z0-9_]")
+ADDON_PATTERN: Final = "[a-zA-Z][A-Za-z0-9_-]{0,254}[A-Za-z0-9_]"
+ATTACHMENT_PATTERN: Final = "[A-Za-z][A-Za-z0-9_-]{0,127}"
+"""As users may write it; it is stored in capitals."""
+_ADDON_NAME: Final = re.compile(ADDON_PATTERN)
 _ATTACHMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _SHAPES: Final = (
     "angular arched bright broad calm clear compact curly curved deep early even fluffy gentle golden grand hollow keen"

@@ -8,7 +8,8 @@ from typing import Final
 
 from broker.kernel.errors import InvalidParams
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
+PATTERN: Final = "[a-z][a-z0-9-]{1,28}[a-z0-9]"
+_NAME: Final = re.compile(PATTERN)
 _ADJECTIVES: Final = (
     "able airy alert apt balmy blithe bonny breezy bubbly candid chatty cheery civil comfy cosy crisp curious dapper deft"
     " eager earnest fair fond frank fresh frugal glad hardy hearty honest humble jolly jovial kind limber loyal merry"

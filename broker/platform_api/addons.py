@@ -18,7 +18,7 @@ from broker.apps.queries import get_app
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
-from broker.platform_api.bodies import Named, Text, Truth, storable
+from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, Truth, storable
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
@@ -46,14 +46,14 @@ Option = Annotated[
 class NewAttachment(Body):
     """How the add-on is to be attached to its app."""
 
-    name: Text | None = None
+    name: AttachmentName | None = None
 
 
 class CreateAddonBody(Body):
     """An add-on to be made. A plan without `:plan` is the service's default plan."""
 
     plan: Named
-    name: Text | None = None
+    name: AddonName | None = None
     attachment: NewAttachment | None = None
     config: Annotated[dict[Text, Option], Field(max_length=100)] | None = None
     confirm: Text | None = None
@@ -63,7 +63,7 @@ class UpdateAddonBody(Body):
     """What of an add-on can be changed."""
 
     plan: Named | None = None
-    name: Text | None = None
+    name: AddonName | None = None
 
 
 class DestroyAddonBody(Body):

@@ -13,7 +13,7 @@ from broker.apps.create import CreateApp, create_app
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
-from broker.platform_api.bodies import Named, Text, Truth
+from broker.platform_api.bodies import AppName, Named, Truth
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
@@ -26,7 +26,7 @@ router = APIRouter(tags=["apps"], responses=REFUSED)
 class CreateAppBody(Body):
     """An app to be made. Without a name it gets one."""
 
-    name: Text | None = None
+    name: AppName | None = None
     region: Named | None = None
     stack: Named | None = None
     team: Named | None = None
@@ -37,7 +37,7 @@ class CreateAppBody(Body):
 class UpdateAppBody(Body):
     """What of an app can be changed."""
 
-    name: Text | None = None
+    name: AppName | None = None
     maintenance: Truth | None = None
     build_stack: Named | None = None
     stack: Named | None = None

@@ -15,7 +15,7 @@ from broker.apps.queries import get_app
 from broker.kernel.context import Actor, Scope
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
-from broker.platform_api.bodies import Named, Text
+from broker.platform_api.bodies import AttachmentName, Named, Text
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
@@ -29,7 +29,7 @@ class AttachBody(Body):
 
     addon: Named
     app: Named
-    name: Text | None = None
+    name: AttachmentName | None = None
     confirm: Text | None = None
     namespace: Text | None = None
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from broker.accounts import authorizations as use
+from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
 from broker.platform_api.answers import Answer
@@ -29,11 +30,18 @@ def _scopes(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+Description = Annotated[Text, Field(json_schema_extra={"maxLength": use.LONGEST_DESCRIPTION})]
+ScopeName = Annotated[Text, Field(json_schema_extra={"enum": [scope.value for scope in Scope]})]
+
+
 class CreateAuthorizationBody(Body):
     """A token to be made. Without `scope` it is `global`; without `expires_in` it lives as long as the broker allows."""
 
-    description: Text | None = None
-    scope: Annotated[list[Text], BeforeValidator(_scopes), Field(max_length=20)] | None = None
+    description: Description | None = None
+    scope: (
+        Annotated[list[ScopeName], BeforeValidator(_scopes), Field(max_length=20, json_schema_extra={"minItems": 1})]
+        | None
+    ) = None
     expires_in: (
         Annotated[
             int,
@@ -50,7 +58,7 @@ class CreateAuthorizationBody(Body):
 class UpdateAuthorizationBody(Body):
     """What of a token's record can be changed."""
 
-    description: Text | None = None
+    description: Description | None = None
 
 
 def _answer(request: Request, view: use.AuthorizationView, status: int = 200) -> Answer:

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from broker.addons.names import ADDON_PATTERN, ATTACHMENT_PATTERN
+from broker.apps.names import PATTERN
+
 
 def storable(text: str) -> str:
     """The text, if a column can hold it: JSON can spell lone surrogates and NUL, PostgreSQL cannot.
@@ -49,6 +52,10 @@ Text = Annotated[str, AfterValidator(storable), Field(max_length=1000)]
 """A short text for a column."""
 Named = Annotated[Text, BeforeValidator(_name_of), WithJsonSchema(_NAMED_SCHEMA)]
 """A reference: the name itself, or an object with `name` or `id`."""
+AppName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{PATTERN}$"})]
+AddonName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{ADDON_PATTERN}$"})]
+AttachmentName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{ATTACHMENT_PATTERN}$"})]
+"""Names to be given: what does not match is refused by the domain, in its own words."""
 Truth = Annotated[bool, BeforeValidator(_truth)]
 NumberText = Annotated[Text, BeforeValidator(_text), WithJsonSchema({"type": ["string", "integer"]})]
 """A number or a text that names something."""
