@@ -1,4 +1,4 @@
-"""Every setting of the broker, read once from the environment. Only `wiring.py` and `server.py` look at it."""
+"""Every setting of the broker, read once from the environment. Only `wiring.py`, `server.py` and `backup/command.py` look."""
 
 from __future__ import annotations
 

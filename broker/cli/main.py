@@ -74,6 +74,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "migrate": "server:migrate",
         "settings": "server:settings",
         "secrets:rotate": "server:rotate",
+        "backup": "backup:backup",
+        "restore": "backup:restore",
     },
 }
 """Topic → command → `module:function` below broker.cli."""

@@ -28,6 +28,10 @@ class HomeError(Exception):
     """The home directory cannot be used; the message says what to do about it."""
 
 
+class HomeInUse(HomeError):
+    """Another process holds the home."""
+
+
 class Home:
     """An opened home. Ports and secrets are made when first asked for, and are the same ever after."""
 
@@ -104,7 +108,7 @@ def default_home() -> Path:
 def opened(path: Path) -> Iterator[Home]:
     """Hold the home alone: a second opener is refused until the first has ended, however it ended.
 
-    Raises: HomeError when it is in use, or cannot be written.
+    Raises: HomeInUse, or HomeError when it cannot be written.
     """
     path = path.expanduser().absolute()
     try:
@@ -117,7 +121,7 @@ def opened(path: Path) -> Iterator[Home]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = lock.read().strip() or "unknown"
-            raise HomeError(
+            raise HomeInUse(
                 f"A broker (process {holder}) is already running on {path}. "
                 "Stop it first, or choose another home with --home."
             ) from None
