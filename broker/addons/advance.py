@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from broker.addons.gate import USUAL, Limits, next_in_queue, note_reply
 from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Provisioner, Reply
@@ -17,10 +18,11 @@ from broker.addons.settle import settle
 from broker.addons.work import ADVANCE, LEASE, Call, Work, claim, heartbeat
 from broker.kernel.context import Context
 from broker.kernel.db import again_on_deadlock
-from broker.kernel.errors import BrokerError
+from broker.kernel.errors import BrokerError, Overloaded
 from broker.kernel.jobs import defer
 
 ProvisionerFor = Callable[[Call], Provisioner]
+_SETTLE_AGAIN_AFTER_S: Final = (0.5, 2.0, 6.0)
 _log = structlog.get_logger()
 
 
@@ -38,8 +40,8 @@ async def advance(
         return
     async with _held(ctx, work, lease):
         reply = work.reply or await _ask(provisioner_for, work.call)
-    settled = await settle(ctx, work, reply)
-    await _make_place(ctx, work, reply, limits)
+        settled = await _settle(ctx, work, reply)
+    await make_place(ctx, work.service_id, reply if work.call is not None else None, limits)
     _log.info(
         "operation.advanced",
         operation=str(operation_id),
@@ -52,12 +54,12 @@ async def advance(
     )
 
 
-async def _make_place(ctx: Context, work: Work, reply: Reply, limits: Limits) -> None:
-    """Tell the service's health what the call taught us, and let the next in its queue go on."""
-    if work.call is not None:
-        await note_reply(ctx, work.service_id, reply, limits)
+async def make_place(ctx: Context, service_id: UUID, reply: Reply | None, limits: Limits) -> None:
+    """Tell the service's health what a call taught us, if there was one, and let the next in its queue go on."""
+    if reply is not None:
+        await note_reply(ctx, service_id, reply, limits)
     async with ctx.database.transaction() as tx:
-        for waiting in await next_in_queue(tx, work.service_id, ctx.clock.now()):
+        for waiting in await next_in_queue(tx, service_id, ctx.clock.now()):
             await defer(tx, ADVANCE, {"operation_id": str(waiting)})
 
 
@@ -70,6 +72,19 @@ async def _ask(provisioner_for: ProvisionerFor, call: Call | None) -> Reply:
     if isinstance(call, PlanChangeCall):
         return await provisioner.change_plan(call)
     return await provisioner.provision(call)
+
+
+async def _settle(ctx: Context, work: Work, reply: Reply) -> bool:
+    """Settle, again while the database can't be reached: a provider that is not idempotent must not be asked again."""
+    for pause in _SETTLE_AGAIN_AFTER_S:
+        try:
+            return await settle(ctx, work, reply)
+        except (Overloaded, OSError, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                raise
+            _log.warning("operation.settle_again", operation=str(work.operation_id), error=type(error).__name__)
+            await asyncio.sleep(pause)
+    return await settle(ctx, work, reply)
 
 
 @asynccontextmanager

@@ -45,10 +45,11 @@ from tests.waiting import until
 KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
 BRISK = worker.Pace(sweep_s=0.2, poll_s=0.2, drain_s=0.2, lease_s=1.0)
 SOON = timedelta(seconds=10)
-END_WORKERS = (
-    "select pg_terminate_backend(pid) from pg_stat_activity"
-    " where datname = current_database() and application_name = 'broker-worker'"
+END = (
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = "
 )
+END_WORKERS = END + "'broker-worker'"
+END_POOL = END + "'broker'"
 
 
 class Scripted(Registry):
@@ -235,6 +236,26 @@ async def test_an_answer_is_not_lost_because_the_database_was_busy_during_the_ca
     await calling
     assert await live.one(select(Operation.state)) == OperationState.SUCCEEDED
     await narrow.close()
+
+
+async def test_an_answer_is_not_lost_because_connections_were_lost_during_the_call(
+    live: Live, live_database: str
+) -> None:
+    own = connect(live_database, pool_size=2, pool_timeout_s=1)
+    ctx = replace(live.world.ctx, database=own)
+    live.provider.during = asyncio.Event()
+    await live.add(NO_WAIT)
+    (operation_id,) = await live.world.unfinished()
+    calling = asyncio.create_task(advance(ctx, lambda _: live.provider, operation_id))
+    await live.provider.entered.wait()
+    async with live.world.ctx.database.transaction() as tx:
+        assert (await tx.execute(text(END_POOL))).all()
+    live.provider.will(done())
+    live.provider.during.set()
+    await calling
+    assert await live.one(select(Operation.state)) == OperationState.SUCCEEDED
+    assert len(live.provider.calls) == 1
+    await own.close()
 
 
 async def test_a_worker_killed_in_the_middle_of_a_call_loses_and_doubles_nothing(
