@@ -1,4 +1,4 @@
-"""The worker: runs "advance operation X" jobs from the queue, and looks for operations that nobody drives any more."""
+"""The worker: runs jobs such as "advance operation X" from the queue, and looks for what is due and nobody drives."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
 from broker.addons.gate import Limits
+from broker.addons.orphans import REAP
+from broker.addons.reap import enqueue_orphans, reap
 from broker.addons.sweep import sweep
 from broker.addons.work import ADVANCE, LEASE
 from broker.kernel.db import libpq_url
@@ -42,7 +44,7 @@ USUAL: Final = Pace()
 
 
 def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
-    """The queue with its one task, on a small pool of its own."""
+    """The queue with its tasks, on a small pool of its own."""
     url = libpq_url(wiring.settings.database_url.get_secret_value())
     names = {"application_name": "broker-worker"}
     connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4, kwargs=names)
@@ -52,6 +54,10 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     @app.task(name=ADVANCE)
     async def advance_operation(operation_id: str) -> None:
         await advance(wiring.context, wiring.registry.provisioner_for, UUID(operation_id), limits, lease)
+
+    @app.task(name=REAP)
+    async def reap_orphan(orphan_id: str, attempt: int) -> None:
+        await reap(wiring.context, wiring.registry.provisioner_for, UUID(orphan_id), attempt, limits)
 
     return app
 
@@ -96,6 +102,7 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
     while True:
         try:
             revived = await sweep(wiring.context)
+            await enqueue_orphans(wiring.context)
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)
             if revived:

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from broker.addons.models import Addon, Operation, OperationState, ProviderHealth
+from broker.addons.models import Addon, Operation, OperationState, Orphan, OrphanState, ProviderHealth
 from broker.addons.ports import Answer, Reply
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
@@ -105,7 +105,9 @@ async def _running(tx: Tx, service_id: UUID, now: datetime) -> int:
         .join(Addon, Addon.id == Operation.addon_id)
         .where(Addon.service_id == service_id, Operation.state == OperationState.RUNNING, Operation.lease_until > now)
     )
-    return int((await tx.execute(statement)).scalar_one())
+    being_reaped = (Orphan.service_id == service_id, Orphan.state == OrphanState.OPEN, Orphan.lease_until > now)
+    orphans = select(func.count()).where(*being_reaped)
+    return int((await tx.execute(select(statement.scalar_subquery() + orphans.scalar_subquery()))).scalar_one())
 
 
 def _slot(next_slot: datetime | None, now: datetime, limits: Limits) -> datetime:

@@ -49,6 +49,7 @@ class LockedAddon:
     plan: str
     price_cents: int
     currency: str
+    ownership: str
     provider_id: str | None
     apps: Mapping[UUID, LockedApp]
     attachments: tuple[LockedAttachment, ...]
@@ -118,6 +119,7 @@ def _addon_statement(addon_id: UUID) -> Any:
             Plan.slug.label("plan"),
             Addon.price_cents,
             Addon.currency,
+            Addon.ownership,
             Addon.provider_id,
         )
         .join(AddonService, AddonService.id == Addon.service_id)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
 from broker.addons.locks import AttachmentsMoved, LockedAddon, lock_addon
@@ -26,8 +26,8 @@ from broker.addons.models import (
     Operation,
     OperationKind,
     OperationState,
-    Orphan,
 )
+from broker.addons.orphans import record_orphan
 from broker.addons.outcomes import Conclusion, Decision, decide, told
 from broker.addons.ports import Answer, Reply
 from broker.addons.work import Work, history_entry
@@ -37,7 +37,6 @@ from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.errors import InvalidParams
-from broker.kernel.ids import new_id
 from broker.kernel.jobs import defer
 from broker.kernel.signals import notify
 
@@ -268,28 +267,6 @@ async def _deprovision_given_up(tx: Tx, ctx: Context, s: Settlement) -> None:
     await record_orphan(tx, s.addon, s.addon.provider_id, f"deprovisioning failed: {s.reply.answer.value}", s.at)
     await complete_deprovision(tx, s.addon, s.actor, s.at)
     await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
-
-
-async def record_orphan(tx: Tx, addon: LockedAddon, provider_id: str | None, reason: str, at: datetime) -> None:
-    """Write that a resource may be left at the provider."""
-    await tx.execute(
-        insert(Orphan)
-        .values(
-            id=new_id(),
-            addon_id=addon.id,
-            service_id=addon.service_id,
-            plan_id=addon.plan_id,
-            provider_id=provider_id or addon.provider_id,
-            price_cents=addon.price_cents,
-            reason=reason,
-            state="open",
-            attempts=0,
-            next_at=at,
-            since=at,
-            updated_at=at,
-        )
-        .on_conflict_do_nothing(index_elements=["addon_id"])
-    )
 
 
 def _error_id(reply: Reply) -> str:
