@@ -58,9 +58,9 @@ def read_ticket(vault: Vault, ticket: str, addon_id: UUID, now: datetime) -> tup
         raw = b""
     body, signature = raw[:56], raw[56:]
     if len(raw) != 56 + 32 or not vault.verify(_PURPOSE, body, signature) or body[16:32] != addon_id.bytes:
-        raise Forbidden("This link is not valid. Get a fresh one with `addons:open`.")
+        raise Forbidden("This link is not valid.")
     if int.from_bytes(body[48:56]) < now.timestamp():
-        raise Forbidden("This link has expired. Get a fresh one with `addons:open`.")
+        raise Forbidden("This link has expired.")
     return UUID(bytes=body[:16]), UUID(bytes=body[32:48])
 
 

@@ -19,15 +19,15 @@ from broker.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 
-_FRESH_LINK: Final = "broker addons:open NAME"
-_REFUSALS: Final[dict[type[BrokerError], tuple[int, str, str | None]]] = {
+_FRESH_LINK: Final = ("Get a fresh link:", "broker addons:open NAME")
+_REFUSALS: Final[dict[type[BrokerError], tuple[int, str, tuple[str, str] | None]]] = {
     Forbidden: (403, "This link can't be used", _FRESH_LINK),
-    NotFound: (404, "There is no such add-on", "broker addons --all"),
+    NotFound: (404, "There is no such add-on", ("See which there are:", "broker addons --all")),
     Conflict: (409, "Not ready to be opened", None),
     InvalidParams: (422, "There is nothing to open", None),
     Overloaded: (503, "Please try again", _FRESH_LINK),
 }
-"""Status, heading, and the command that helps."""
+"""Status, heading, and what helps: in words, and the command."""
 
 
 def sign_on_url(ctx: Context, public_url: str, actor: Actor, addon_id: UUID, app_id: UUID, ttl_s: int) -> str:
@@ -62,5 +62,5 @@ def _hand_over(signed: SignOn) -> Response:
 
 
 def _refused(error: BrokerError) -> Response:
-    status, heading, command = _REFUSALS.get(type(error), (500, "Something went wrong", None))
-    return page("refused.html", status, heading=heading, message=error.message, command=command)
+    status, heading, way_out = _REFUSALS.get(type(error), (500, "Something went wrong", None))
+    return page("refused.html", status, heading=heading, message=error.message, way_out=way_out)

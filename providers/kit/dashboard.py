@@ -45,7 +45,11 @@ input, button, select {
   border: 1px solid var(--soft); border-radius: .4rem; max-width: 100%;
 }
 button { cursor: pointer; }
-.meter { display: block; width: 100%; height: 1rem; margin: -.5rem 0 1rem; }
+form { margin-bottom: 1rem; }
+ul { padding-left: 1.25rem; }
+li { margin-bottom: .5rem; }
+.meter { display: block; width: 100%; height: 1rem; margin: -.5rem 0 1rem; border-radius: .4rem; }
+.chart { display: block; width: 100%; color: var(--bar); margin-bottom: .5rem; }
 .meter .track { fill: var(--line); }
 .meter .used { fill: var(--bar); }
 .meter .used.over { fill: var(--full); }
@@ -60,6 +64,7 @@ FRAME = Markup("""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
 <body>
@@ -108,8 +113,8 @@ def meter(label: str, used: int, limit: int, text: str) -> Markup:
     share = 100.0 if limit <= 0 else min(100.0, 100 * used / limit)
     return Markup(
         '<p>{label}: {text}</p><svg class="meter" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" '
-        'aria-label="{label}: {text}"><rect class="track" width="100" height="4" rx="1"/>'
-        '<rect class="used{over}" width="{share:.2f}" height="4" rx="1"/></svg>'
+        'aria-label="{label}: {text}"><rect class="track" width="100" height="4"/>'
+        '<rect class="used{over}" width="{share:.2f}" height="4"/></svg>'
     ).format(label=label, text=text, share=share, over=" over" if used > limit else "")
 
 

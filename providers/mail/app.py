@@ -60,10 +60,11 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     )
     # A letter of the HTTP API is bigger on its way than as a message: base64 inside of JSON.
     body_limit = settings.message_limit * 3 // 2 + 64 * 1024
+    store = ResourceStore(home / "resources.db")
     app = create_provider_app(
         service,
         load_all(settings.manifests),
-        store=ResourceStore(home / "resources.db"),
+        store=store,
         key=key,
         title="Mail",
         clock=now,
@@ -71,7 +72,7 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     )
     app.include_router(api.router)
     viewer = Viewer(
-        service, archive, credentials, api, host=settings.client_host, tls_required=not settings.loopback_only
+        service, store, archive, credentials, api, host=settings.client_host, tls_required=not settings.loopback_only
     )
     app.include_router(viewer.router)
     return app

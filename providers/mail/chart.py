@@ -17,7 +17,7 @@ def daily_chart(days: Sequence[tuple[date, int]], quota: int) -> Markup:
     line = _quota_line(quota, top) if quota <= top else Markup("")
     summary = f"{sum(count for _, count in days):,} in {len(days)} days; at most {highest:,} on one; {quota:,} allowed"
     return Markup(
-        '<svg viewBox="0 0 {width} {height}" role="img" aria-label="Mails per day: {summary}" width="100%"'
+        '<svg viewBox="0 0 {width} {height}" role="img" aria-label="Mails per day: {summary}" class="chart"'
         ' fill="currentColor">{bars}{line}</svg><p class="soft">{first} to {last}, UTC days: {summary}{dashed}.</p>'
         "<details><summary>The same as a table</summary>{table}</details>"
     ).format(

@@ -12,6 +12,7 @@ from providers.kit.app import CurrentSession
 from providers.kit.dashboard import page, security_headers
 from providers.kit.service import Refused, Unknown
 from providers.kit.sso import Session, check_form
+from providers.kit.store import ResourceStore
 from providers.mail import mime, pages
 from providers.mail.archive import Archive, Summary
 from providers.mail.chart import daily_chart
@@ -35,6 +36,7 @@ class Viewer:
     def __init__(
         self,
         service: MailService,
+        store: ResourceStore,
         archive: Archive,
         credentials: Credentials,
         api: HttpApi,
@@ -43,6 +45,7 @@ class Viewer:
         tls_required: bool,
     ) -> None:
         self._service = service
+        self._store = store
         self._archive = archive
         self._credentials = credentials
         self._api = api
@@ -65,9 +68,10 @@ class Viewer:
         q: Annotated[str, Query(max_length=200)] = "",
         page_number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
     ) -> Response:
-        return await asyncio.to_thread(self._overview, session, q, page_number)
+        title = self._store.get(session.uuid).name or "Mail"
+        return await asyncio.to_thread(self._overview, title, session, q, page_number)
 
-    def _overview(self, session: Session, search: str, number: int) -> Response:
+    def _overview(self, title: str, session: Session, search: str, number: int) -> Response:
         resource = str(session.uuid)
         credential = self._credential(resource)
         limit = credential.plan.mails_per_day
@@ -80,7 +84,7 @@ class Viewer:
             pages.access_facts(self._host, self._service.smtp_port, credential.username, self._tls_required)
             + pages.test_form(f"/dashboard/{resource}", session.form_token, _test_address(session, credential)),
         )
-        return page("Mail", body, f"Plan {credential.plan.slug}: {credential.plan.summary()}")
+        return page(title, body, f"Mail, plan {credential.plan.slug}: {credential.plan.summary()}")
 
     async def send_test(self, session: CurrentSession, form_token: Annotated[str, Form()] = "") -> Response:
         """A mail from the login to the user who is signed on, so that an empty viewer has something to show."""
