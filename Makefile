@@ -33,10 +33,9 @@ test: setup tools ## run all tests
 check: lint test ## what CI runs: linters, types, import rules, all tests
 
 lint: setup ## ruff, mypy, import rules
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	@status=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache'; do \
+	  echo "$$tool"; $(BIN)/$$tool || status=1; \
+	done; exit $$status
 
 tools:
 	@scripts/optional-tools
