@@ -7,14 +7,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
+from asyncpg import UniqueViolationError
+from sqlalchemy import func, select
 
-from broker.addons.intents import start_operation
-from broker.addons.models import Addon, AddonState, Attachment, OperationKind
+from broker.addons.intents import new_operation
+from broker.addons.models import Addon, AddonState, OperationKind
 from broker.addons.names import (
     automatic_addon_name,
     automatic_attachment_name,
@@ -22,13 +22,15 @@ from broker.addons.names import (
     checked_attachment_name,
     config_var_names,
 )
-from broker.addons.queries import AddonView, get_addon
+from broker.addons.provision_intent import record_provision
+from broker.addons.queries import AddonView, get_addon, given_vars
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
 from broker.apps.releases import app_key
 from broker.apps.resolve import AppView, visible_app
-from broker.catalog.queries import PlanView, resolve_plan
+from broker.catalog.offers import Offer
+from broker.catalog.queries import PlanView, resolve_offer
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NameTaken
@@ -61,8 +63,10 @@ async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait
     actor.require(Scope.WRITE_PROTECTED)
     operation_id, addon_id = new_id(), new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
-        await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
+        recorded = await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
         await outcome()
+    if not wait:
+        return recorded
     async with ctx.database.transaction() as tx:
         await raise_failure(tx, operation_id)
         return await get_addon(tx, addon_id)
@@ -70,70 +74,84 @@ async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait
 
 async def _record_with_a_free_name(
     ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
-) -> None:
-    for attempt in range(_NAME_TRIES):
+) -> AddonView:
+    tries = 0
+    while True:
+        tries += 1
         try:
             async with ctx.database.transaction() as tx:
-                await _record(tx, ctx, actor, request, addon_id, operation_id)
-            return
-        except IntegrityError as error:
-            refusal = _clash(error)
-            if refusal is None:
-                raise
-            if request.name or request.attachment_name or attempt == _NAME_TRIES - 1:
+                return await _record(tx, ctx, actor, request, addon_id, operation_id)
+        except UniqueViolationError as error:
+            chosen, refusal = _clash(error, request)
+            if chosen or tries == _NAME_TRIES:
                 raise refusal from None
 
 
-def _clash(error: IntegrityError) -> Exception | None:
-    text = str(error.orig)
-    if "uq_addons_name" in text:
-        return NameTaken()
-    if "uq_attachments_app_id_name" in text:
-        return Conflict("Another attachment took that name at the same moment; try again.")
-    return None
+def _clash(error: UniqueViolationError, request: CreateAddon) -> tuple[str | None, Exception]:
+    """The name that is taken, if it was chosen and not made up; and what to say about it."""
+    if error.constraint_name == "uq_addons_name":
+        return request.name, NameTaken()
+    if error.constraint_name == "uq_attachments_app_id_name":
+        return request.attachment_name, Conflict("Another attachment took that name at the same moment; try again.")
+    raise error
 
 
-async def _record(tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID) -> None:
+async def _record(
+    tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
+) -> AddonView:
     app = await visible_app(tx, actor, request.app, keep=True)
-    plan = await resolve_plan(tx, request.plan)
-    now = ctx.clock.now()
+    offer = await resolve_offer(tx, request.plan)
+    plan, now = offer.plan, ctx.clock.now()
     await _check_installable(tx, app, plan)
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
-    addon_name = checked_addon_name(request.name) if request.name else automatic_addon_name(plan.service.slug, _chance)
-    await _insert_addon(tx, addon_id, addon_name, app, plan, now)
-    await tx.execute(
-        insert(Attachment).values(
-            id=new_id(),
-            app_id=app.id,
-            addon_id=addon_id,
-            name=name,
-            wanted_name=wanted,
-            created_at=now,
-            updated_at=now,
-        )
-    )
-    await start_operation(
-        tx, operation_id, addon_id, OperationKind.PROVISION, actor, now, plan_id=plan.id, options_sealed=sealed
+    view = _new_addon(addon_id, app, offer, request.name, name, now)
+    attachment = {
+        "id": new_id(),
+        "app_id": app.id,
+        "addon_id": addon_id,
+        "name": name,
+        "wanted_name": wanted,
+        "created_at": now,
+        "updated_at": now,
+    }
+    operation = new_operation(operation_id, addon_id, OperationKind.PROVISION, actor, now)
+    await record_provision(tx, _row(view), attachment, operation | {"plan_id": plan.id, "options_sealed": sealed})
+    return view
+
+
+def _new_addon(
+    addon_id: UUID, app: AppView, offer: Offer, name: str | None, attachment: str, now: datetime
+) -> AddonView:
+    """The add-on as it is going to be recorded."""
+    slug = offer.service.slug
+    return AddonView(
+        id=addon_id,
+        name=checked_addon_name(name) if name else automatic_addon_name(slug, _chance),
+        state=AddonState.PROVISIONING,
+        reason=None,
+        app_id=app.id,
+        app_name=app.name,
+        owner_email=app.owner_email,
+        service=offer.service,
+        plan=offer.plan,
+        price_cents=offer.plan.price_cents,
+        currency=offer.plan.currency,
+        config_vars=tuple(given_vars(offer.service, attachment)),
+        provider_id=None,
+        provision_message=None,
+        region=app.region,
+        created_at=now,
+        updated_at=now,
     )
 
 
-async def _insert_addon(tx: Tx, addon_id: UUID, name: str, app: AppView, plan: PlanView, now: datetime) -> None:
-    await tx.execute(
-        insert(Addon).values(
-            id=addon_id,
-            name=name,
-            app_id=app.id,
-            service_id=plan.service.id,
-            plan_id=plan.id,
-            price_cents=plan.price_cents,
-            currency=plan.currency,
-            state=AddonState.PROVISIONING,
-            region=app.region,
-            created_at=now,
-            updated_at=now,
-        )
-    )
+def _row(view: AddonView) -> dict[str, Any]:
+    same = ("id", "name", "app_id", "price_cents", "currency", "state", "region", "created_at", "updated_at")
+    return {column: getattr(view, column) for column in same} | {
+        "service_id": view.service.id,
+        "plan_id": view.plan.id,
+    }
 
 
 async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:

@@ -50,28 +50,39 @@ async def start_operation(
     options_sealed: bytes | None = None,
 ) -> None:
     """Insert the operation and the job that will advance it, at `at` or at once."""
-    await tx.execute(
-        insert(Operation).values(
-            id=operation_id,
-            addon_id=addon_id,
-            kind=kind,
-            state=OperationState.PENDING,
-            step="call",
-            attempts=0,
-            fencing=0,
-            next_at=at or now,
-            deadline_at=now + DEADLINES[kind],
-            may_exist=may_exist,
-            plan_id=plan_id,
-            options_sealed=options_sealed,
-            actor_id=actor.id,
-            actor_email=actor.email,
-            history=history_entry(now, "intent", "recorded"),
-            created_at=now,
-            updated_at=now,
-        )
-    )
+    values = new_operation(operation_id, addon_id, kind, actor, now) | {
+        "next_at": at or now,
+        "may_exist": may_exist,
+        "plan_id": plan_id,
+        "options_sealed": options_sealed,
+    }
+    await tx.execute(insert(Operation).values(values))
     await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=at)
+
+
+def new_operation(
+    operation_id: UUID, addon_id: UUID, kind: OperationKind, actor: Actor, now: datetime
+) -> dict[str, Any]:
+    """The row of an operation that is due at once."""
+    return {
+        "id": operation_id,
+        "addon_id": addon_id,
+        "kind": kind,
+        "state": OperationState.PENDING,
+        "step": "call",
+        "attempts": 0,
+        "fencing": 0,
+        "next_at": now,
+        "deadline_at": now + DEADLINES[kind],
+        "may_exist": False,
+        "plan_id": None,
+        "options_sealed": None,
+        "actor_id": actor.id,
+        "actor_email": actor.email,
+        "history": history_entry(now, "intent", "recorded"),
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> Overtaken:

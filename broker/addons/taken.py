@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, null, select, union_all
 
 from broker.addons.models import Addon, Attachment
 from broker.addons.names import config_var_names
 from broker.apps.models import ConfigVar
 from broker.catalog.models import AddonService
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import ConfirmationRequired
 
 
@@ -30,21 +32,32 @@ class Taken:
 
 
 async def taken_in_app(tx: Tx, app_id: UUID) -> Taken:
-    """Read them all, in two statements."""
-    attached = await tx.execute(
-        select(Attachment.name, Attachment.wanted_name, AddonService.prefix, AddonService.config_vars)
-        .join(Addon, Addon.id == Attachment.addon_id)
-        .join(AddonService, AddonService.id == Addon.service_id)
-        .where(Attachment.app_id == app_id)
-    )
+    """Read them all, in one statement."""
     names: set[str] = set()
     reserved: set[str] = set()
-    for name, wanted, prefix, declared in attached:
+    own: set[str] = set()
+    for name, wanted, prefix, declared in await _TAKEN.all(tx, app_id=app_id):
+        if prefix is None:
+            own.add(name)
+            continue
         names.add(name)
         reserved.update(config_var_names(declared, prefix, name))
         reserved.update(config_var_names(declared, prefix, wanted) if wanted else ())
-    own = await tx.execute(select(ConfigVar.name).where(ConfigVar.app_id == app_id, ConfigVar.attachment_id.is_(None)))
-    return Taken(frozenset(names), frozenset(reserved), frozenset(own.scalars()))
+    return Taken(frozenset(names), frozenset(reserved), frozenset(own))
+
+
+_TAKEN: Final = Direct(
+    union_all(
+        select(Attachment.name, Attachment.wanted_name, AddonService.prefix, AddonService.config_vars)
+        .join(Addon, Addon.id == Attachment.addon_id)
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .where(Attachment.app_id == bindparam("app_id")),
+        select(ConfigVar.name, null(), null(), null()).where(
+            ConfigVar.app_id == bindparam("app_id"), ConfigVar.attachment_id.is_(None)
+        ),
+    )
+)
+"""Attachments with what names their config vars, and the app's own config vars by name alone."""
 
 
 async def reserved_names(tx: Tx, app_id: UUID) -> frozenset[str]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, select
 
 from broker.accounts.models import User
 from broker.apps.models import App
 from broker.apps.names import is_app_name
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid
 
@@ -37,6 +38,10 @@ class AppView:
 
 def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
     """The live apps that the actor may see, with the columns of `AppView`."""
+    return _of_owner(actor.id)
+
+
+def _of_owner(owner_id: UUID | BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             App.id,
@@ -52,7 +57,7 @@ def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
             App.released_at,
         )
         .join(User, User.id == App.owner_id)
-        .where(App.owner_id == actor.id, App.destroyed_at.is_(None))
+        .where(App.owner_id == owner_id, App.destroyed_at.is_(None))
     )
 
 
@@ -64,11 +69,18 @@ async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> 
     app_id = as_uuid(key)
     if app_id is None and not is_app_name(key):
         raise NotFound("app")
-    wanted = App.name == key if app_id is None else App.id == app_id
-    statement = visible_apps(actor).where(wanted)
-    if keep:
-        statement = statement.with_for_update(read=True, key_share=True, of=App)
-    row = (await tx.execute(statement)).one_or_none()
+    statement = (_BY_NAME if app_id is None else _BY_ID)[keep]
+    row = await statement.first(tx, owner_id=actor.id, key=key if app_id is None else app_id)
     if row is None:
         raise NotFound("app")
     return AppView(*row)
+
+
+def _found(named: ColumnElement[bool]) -> dict[bool, Direct]:
+    """The app of that name, by whether it is to be kept."""
+    statement = _of_owner(bindparam("owner_id", type_=App.owner_id.type)).where(named)
+    return {False: Direct(statement), True: Direct(statement.with_for_update(read=True, key_share=True, of=App))}
+
+
+_BY_NAME: Final = _found(App.name == bindparam("key"))
+_BY_ID: Final = _found(App.id == bindparam("key"))

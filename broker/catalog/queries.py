@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, select
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select
 
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
+from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
 from broker.catalog.views import (
     INSTALLABLE_STATES,
     PLAN_COLUMNS,
@@ -24,6 +25,7 @@ from broker.catalog.views import (
 )
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
 from broker.kernel.secret import Secret
@@ -39,6 +41,7 @@ __all__ = [
     "get_service",
     "list_plans",
     "list_services",
+    "resolve_offer",
     "resolve_plan",
     "service_row",
     "service_secrets",
@@ -134,9 +137,17 @@ async def resolve_plan(tx: Tx, text: str) -> PlanView:
 
     Raises: NotFound for a service that there is not, InvalidParams for a plan that there is not; both say what there is.
     """
-    row = await _find(tx, text)
-    if row is not None and (plan := plan_view(row)).installable:
-        return plan
+    return (await resolve_offer(tx, text)).plan
+
+
+async def resolve_offer(tx: Tx, text: str) -> Offer:
+    """The same with its service.
+
+    Raises: NotFound, InvalidParams.
+    """
+    offer = await _offer(tx, text)
+    if offer is not None and offer.plan.installable:
+        return offer
     if as_uuid(text):
         raise NotFound("plan", f'Couldn\'t find the plan "{text}".')
     raise await _refusal(tx, text)
@@ -203,6 +214,26 @@ def _service(key: str | UUID) -> ColumnElement[bool] | None:
 
 def _plans() -> Select[*tuple[Any, ...]]:
     return select(*PLAN_COLUMNS).join(AddonService, AddonService.id == Plan.service_id)
+
+
+_OFFERS: Final = select(*VERSION_COLUMNS).join(AddonService, AddonService.id == Plan.service_id)
+_OFFER_BY_ID: Final = Direct(_OFFERS.where(Plan.id == bindparam("plan_id")))
+_OFFER_OF_SERVICE: Final = Direct(_OFFERS.where(AddonService.slug == bindparam("service"), Plan.is_default))
+_OFFER_BY_NAME: Final = Direct(_OFFERS.where(AddonService.slug == bindparam("service"), Plan.slug == bindparam("plan")))
+
+
+async def _offer(tx: Tx, key: str) -> Offer | None:
+    """What `_find` finds, from the views that are kept."""
+    plan_id, (service, colon, plan) = as_uuid(key), key.partition(":")
+    if plan_id is not None:
+        row = await _OFFER_BY_ID.first(tx, plan_id=plan_id)
+    elif not _SLUG.fullmatch(service) or (colon and not _SLUG.fullmatch(plan)):
+        return None
+    elif colon:
+        row = await _OFFER_BY_NAME.first(tx, service=service, plan=plan)
+    else:
+        row = await _OFFER_OF_SERVICE.first(tx, service=service)
+    return None if row is None else (await look_up(tx, [tuple(row)]))[tuple(row)]
 
 
 async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:

@@ -6,16 +6,24 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import DateTime, Text, bindparam, select, text
 
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 
 QUEUE: Final = "broker"
 
-_DEFER: Final = text(
-    "select procrastinate_defer_jobs_v1(array[row(:queue, :task, 0, null, null, cast(:args as jsonb),"
-    " cast(:at as timestamptz))]::procrastinate_job_to_defer_v1[])"
+DEFERRED: Final = text(
+    "procrastinate_defer_jobs_v1(array[row(:job_queue, :job_task, 0, null, null, cast(:job_args as jsonb),"
+    " :job_at)]::procrastinate_job_to_defer_v1[])"
+).bindparams(
+    bindparam("job_queue", QUEUE, Text),
+    bindparam("job_task", type_=Text),
+    bindparam("job_args", type_=Text),
+    bindparam("job_at", type_=DateTime(timezone=True)),
 )
+"""What a statement selects to defer a job; `job_values` gives its parameters."""
+_DEFER: Final = Direct(select(DEFERRED))
 
 
 _FORGET: Final = text(
@@ -35,4 +43,9 @@ async def defer(tx: Tx, task: str, args: dict[str, Any], at: datetime | None = N
 
     Transactions: part of the caller's; a rollback defers nothing.
     """
-    await tx.execute(_DEFER, {"queue": QUEUE, "task": task, "args": json.dumps(args), "at": at})
+    await _DEFER.all(tx, **job_values(task, args, at))
+
+
+def job_values(task: str, args: dict[str, Any], at: datetime | None = None) -> dict[str, Any]:
+    """The parameters of `DEFERRED`."""
+    return {"job_task": task, "job_args": json.dumps(args), "job_at": at}
