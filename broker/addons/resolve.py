@@ -180,16 +180,13 @@ async def resolve_addons(
 async def _within_app(tx: Tx, actor: Actor, key: str, app_key: str, condition: ColumnElement[bool]) -> list[AddonView]:
     app = await visible_app(tx, actor, app_key)
     attachments = await find_attachments(tx, actor, Attachment.app_id == app.id)
-    by_attachment = [view.addon_id for view in attachments if _means(view, key)]
-    if by_attachment:
-        return await find_addons(tx, actor, condition & Addon.id.in_(by_attachment))
     there = {view.addon_id for view in attachments}
     views = await find_addons(tx, actor, condition & or_(Addon.app_id == app.id, Addon.id.in_(there)))
-    return [view for view in views if key in (view.service.slug, view.plan.name)]
-
-
-def _means(view: AttachmentView, key: str) -> bool:
-    return key == str(view.id) or key.upper() == view.name or key.upper() in view.config_vars
+    exact = {view.addon_id for view in attachments if key in (str(view.id), view.name, *view.config_vars)}
+    loose = {view.addon_id for view in attachments if key.upper() in (view.name, *view.config_vars)}
+    by_service = {view.id for view in views if key in (view.service.slug, view.plan.name)}
+    meant = exact or by_service or loose
+    return [view for view in views if view.id in meant]
 
 
 async def resolve_attachments(
@@ -210,8 +207,10 @@ async def resolve_attachments(
         views = await find_attachments(tx, actor, condition)
     if app is None:
         views = [view for view in views if key == str(view.id)]
-    exact = [view for view in views if key == str(view.id) or key.upper() == view.name]
-    found = exact or [view for view in views if _means(view, key) or _is_of(view, key)]
+    exact = [view for view in views if key in (str(view.id), view.name, *view.config_vars)]
+    by_addon = [view for view in views if _is_of(view, key)]
+    loose = [view for view in views if key.upper() in (view.name, *view.config_vars)]
+    found = exact or by_addon or loose
     return _one("add_on attachment", found, [view.name for view in found])
 
 

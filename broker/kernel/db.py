@@ -144,6 +144,7 @@ def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:
         pool_timeout=pool_timeout_s,
         pool_pre_ping=False,
         pool_recycle=1800,
+        hide_parameters=True,  # errors of the driver end in logs; what they were about may be secret
         connect_args={"timeout": 10, "server_settings": {"application_name": "broker", "timezone": "UTC"}},
     )
     return Database(engine)

@@ -82,6 +82,6 @@ async def test_everything_a_user_may_type_finds_the_add_on(shared: World) -> Non
 async def test_an_ambiguous_name_lists_what_fits(shared: World) -> None:
     first, second = await shared.provisioned(), await shared.provisioned()
     with pytest.raises(MultipleMatches) as refusal:
-        await resolve_addons(shared.ctx, shared.user, "store:free", "shop")
+        await resolve_addons(shared.ctx, shared.user, "store", "shop")
     assert first.name in refusal.value.message
     assert second.name in refusal.value.message
