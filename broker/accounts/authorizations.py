@@ -117,7 +117,9 @@ async def renew_authorization(ctx: Context, actor: Actor, key: str) -> Authoriza
     Raises: NotFound, Forbidden.
     """
     token = new_token()
-    return replace(await _change(ctx, actor, key, "authorization.renewed", _stored(token)), token=token, hint=token_hint(token))
+    return replace(
+        await _change(ctx, actor, key, "authorization.renewed", _stored(token)), token=token, hint=token_hint(token)
+    )
 
 
 async def _change(ctx: Context, actor: Actor, key: str, kind: str, values: dict[str, Any]) -> AuthorizationView:

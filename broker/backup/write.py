@@ -7,7 +7,6 @@ import subprocess
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from broker.backup.keys import Keys, lock
 from broker.backup.manifest import Dump, Manifest
 from broker.backup.read import Progress, checked
 from broker.backup.tools import connected, running
+from broker.kernel.clock import SystemClock, rfc3339
 
 _DUMP: Final = ("--format=custom", "--schema=public", "--no-privileges", "--lock-wait-timeout=30s", "-w")
 
@@ -57,7 +57,7 @@ def back_up(database_url: str, keys: Keys, path: Path, progress: Progress) -> Wr
             session.execute("set local idle_in_transaction_session_timeout = 0")
             snapshot = session.execute("select pg_export_snapshot()").fetchone()
             assert snapshot is not None
-            created_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            created_at = rfc3339(SystemClock().now())
             told = manifest.take(session, created_at, version("addon-broker"))
             frames = FrameWriter(out, key, {"id": backup_id, "created_at": created_at, **slots})
             frames.write(MANIFEST, told.encoded())
