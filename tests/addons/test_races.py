@@ -1,11 +1,11 @@
 """Two things at the same moment, on a database with real connections: each pair has one legal answer and no exception."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from broker.addons.advance import advance
 from broker.addons.attach import AttachAddon, attach
@@ -21,6 +21,7 @@ from broker.addons.taken import reserved_names
 from broker.addons.work import claim
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
+from broker.apps.models import App
 from broker.apps.release_history import list_releases
 from broker.billing.models import UsagePeriod
 from broker.catalog.manifest import parse
@@ -30,6 +31,7 @@ from broker.kernel.errors import BrokerError, ConfirmationRequired, Conflict, In
 from broker.kernel.secret import Secret
 from tests.addons.conftest import MANIFEST, ScriptedProvider, World, done, make_world
 from tests.domain import new_user
+from tests.waiting import until
 
 GONE = Reply(Answer.DONE, 204)
 LIMITS = (USUAL,)
@@ -48,6 +50,32 @@ async def both(*bodies: Awaitable[Any]) -> list[Any]:
         if isinstance(result, BaseException) and not isinstance(result, BrokerError):
             raise result
     return results
+
+
+async def all_at_the_start(world: World, *bodies: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
+    """Let them run until each waits for the app, and then go at once."""
+
+    async def waiting() -> bool:
+        async with world.ctx.database.transaction() as tx:
+            held_up = (
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            return bool((await tx.execute(text(held_up))).scalar_one() == len(bodies))
+
+    async def hold(held: asyncio.Event, enough: asyncio.Event) -> None:
+        async with world.ctx.database.transaction() as tx:
+            await tx.execute(select(App.id).where(App.name == world.app).with_for_update())
+            held.set()
+            await enough.wait()
+
+    held, enough = asyncio.Event(), asyncio.Event()
+    holding = asyncio.create_task(hold(held, enough))
+    await held.wait()
+    tasks = [asyncio.create_task(body) for body in bodies]
+    await until(waiting)
+    enough.set()
+    await holding
+    return tasks
 
 
 async def count(world: World, table: type[Any]) -> int:
@@ -199,7 +227,7 @@ async def test_two_destroys_at_the_same_moment(live: World) -> None:
 
 
 async def test_two_creates_of_one_name(live: World) -> None:
-    results = await both(*[live.create(name="only-one") for _ in range(4)])
+    results = await both(*await all_at_the_start(live, *[live.create(name="only-one") for _ in range(4)]))
     assert sorted(type(result).__name__ for result in results) == ["AddonView", *["NameTaken"] * 3]
     assert any(isinstance(result, NameTaken) for result in results)
     assert (await count(live, Addon), await count(live, Attachment), await count(live, Operation)) == (1, 1, 1)
@@ -227,7 +255,8 @@ async def test_automatic_names_never_clash(live: World) -> None:
 async def test_a_service_that_fits_once_into_an_app_is_there_once(live: World) -> None:
     api = {**MANIFEST["api"], "requires": []}
     await publish(live.ctx, parse({**MANIFEST, "api": api}), SYSTEM)
-    results = await both(*[live.create() for _ in range(4)])
+    creating = await all_at_the_start(live, *[live.create(attachment_name=f"S{number}") for number in range(4)])
+    results = await both(*creating)
     assert sorted(type(result).__name__ for result in results) == ["AddonView", *["InvalidParams"] * 3]
     assert await count(live, Addon) == 1
 
