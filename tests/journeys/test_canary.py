@@ -38,7 +38,6 @@ MAY_HOLD = {
     "secret.key": "the key-encryption key",
     "manifests/*.json": "the password and salt of each service, for its provider",
     "providers/mail/mail.db*": "the messages that were sent",
-    "providers/redis/instances/*": "the values and the password of a tenant, on the tenant's own server",
     "providers/postgres/cluster/*": "the rows of a tenant, on the tenant's own server",
 }
 """The only places in a home that may hold a secret in the clear, with the reason. All of them for the owner alone."""
