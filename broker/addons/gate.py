@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.addons.models import Addon, Operation, OperationState, Orphan, OrphanState, ProviderHealth
@@ -46,6 +46,9 @@ class Limits:
 
 
 USUAL: Final = Limits()
+
+OK_NOTED_EVERY: Final = timedelta(seconds=10)
+"""How exactly the time of the last good answer is known, while there are no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +170,21 @@ async def _count_fault(tx: Tx, service_id: UUID, reply: Reply, now: datetime, li
 
 
 async def _forget_faults(tx: Tx, service_id: UUID, now: datetime) -> None:
-    troubled = (ProviderHealth.faults > 0) | (ProviderHealth.circuit != Circuit.CLOSED)
-    changed = (
-        update(ProviderHealth)
-        .where(ProviderHealth.service_id == service_id, troubled)
-        .values(faults=0, circuit=Circuit.CLOSED, retry_at=None, last_ok_at=now)
-    )
-    if (await tx.execute(changed)).rowcount:
+    known = select(ProviderHealth.circuit, ProviderHealth.faults, ProviderHealth.last_ok_at)
+    before = (await tx.execute(known.where(ProviderHealth.service_id == service_id))).one_or_none()
+    if before is None or not _is_news(before, now):
+        return
+    well = update(ProviderHealth).where(ProviderHealth.service_id == service_id)
+    changed = well.values(faults=0, circuit=Circuit.CLOSED, retry_at=None, last_ok_at=now)
+    await tx.execute(changed)
+    if before.circuit != Circuit.CLOSED:
         await emit(tx, "provider.circuit_closed", SYSTEM, now, service_id=str(service_id))
+
+
+def _is_news(before: Row[str, int, datetime | None], now: datetime) -> bool:
+    """Whether an answer changes anything: of a provider that is well, it is noted every few seconds only."""
+    stale = before.last_ok_at is None or now - before.last_ok_at >= OK_NOTED_EVERY
+    return bool(stale or before.faults or before.circuit != Circuit.CLOSED)
 
 
 async def next_in_queue(tx: Tx, service_id: UUID, now: datetime, places: int = 1) -> list[UUID]:

@@ -11,7 +11,7 @@ from broker.cli.addon_listing import attached_as, listing, with_foreign
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError, NotFound, RefusedMissing
-from broker.cli.options import addon_argument, json_option, optional_app_option
+from broker.cli.options import addon_argument, complete_addon, json_option, optional_app_option
 from broker.cli.output import (
     card,
     heading,
@@ -23,6 +23,7 @@ from broker.cli.output import (
     say,
     say_json,
     state_word,
+    table,
 )
 from broker.cli.progress import Progress
 from broker.cli.waiting import PENDING, reason, wait_for_addon
@@ -162,15 +163,18 @@ def _awaited(client: Client, addon: Json) -> Json:
 
 
 @click.command()
-@addon_argument
+@click.argument("addon", required=False, metavar="[ADDON]", shell_complete=complete_addon)
 @optional_app_option
 @json_option
-def operations(addon: str, app: str | None, as_json: bool) -> None:
+def operations(addon: str | None, app: str | None, as_json: bool) -> None:
     """Show what was done to an add-on, and what is pending.
 
-    With the reason, the attempts made and the time of the next one.
+    With the reason, the attempts made and the time of the next one. Without a name, whatever is pending, a line each.
     """
     with connect() as client:
+        if addon is None:
+            _show_pending([run for run in client.get_all("/operations") if app in (None, run["app"]["name"])], as_json)
+            return
         found = resolve(client, addon, app)
         runs = operations_of(client, found)
     if as_json:
@@ -181,6 +185,20 @@ def operations(addon: str, app: str | None, as_json: bool) -> None:
         return
     heading(f"{found['name']} Operations")
     say("\n\n".join(_operation(run) for run in runs))
+
+
+def _show_pending(runs: list[Json], as_json: bool) -> None:
+    if as_json:
+        say_json(runs)
+    elif runs:
+        say(table([_line(run) for run in runs], ("Add-on", "Operation", "State", "Why", "Next attempt", "Deadline")))
+    else:
+        note("Nothing is pending.")
+
+
+def _line(run: Json) -> tuple[object, ...]:
+    kind, following = run["kind"].replace("_", " "), moment(run["next_attempt_at"])
+    return run["addon"]["name"], kind, run["state"], run["reason"], following, moment(run["deadline_at"])
 
 
 def _operation(run: Json) -> str:

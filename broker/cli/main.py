@@ -40,6 +40,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "addons:services": "services:services",
         "addons:plans": "services:plans",
         "addons:docs": "services:docs",
+        "services:health": "health:services",
         "addons:create": "addon_changes:create",
         "addons:info": "addons:info",
         "addons:open": "addons:open_",
@@ -66,6 +67,12 @@ TOPICS: dict[str, dict[str, str]] = {
         "env": "heroku:env",
         "cli-proxy": "cli_proxy:cli_proxy",
         "completion": "completion:completion",
+    },
+    "Operating": {
+        "orphans": "orphans:list_",
+        "orphans:retry": "orphans:retry",
+        "orphans:resolve": "orphans:resolve",
+        "addons:forget": "orphans:forget",
     },
     "Running a broker": {
         "up": "server:up",

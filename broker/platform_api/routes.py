@@ -15,7 +15,9 @@ from broker.platform_api import (
     attachments,
     authorizations,
     config_vars,
+    health,
     inventory,
+    orphans,
     releases,
 )
 
@@ -30,6 +32,8 @@ NOUNS: Final = (
     addon_services,
     authorizations,
     inventory,
+    health,
+    orphans,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -30,7 +30,8 @@ class Seer:
     sign_on_url: SignOnUrl
 
 
-def _maybe(instant: datetime | None) -> str | None:
+def maybe(instant: datetime | None) -> str | None:
+    """An instant as text, if there is one."""
     return None if instant is None else rfc3339(instant)
 
 
@@ -56,7 +57,7 @@ def app(view: AppView, public_url: str) -> shapes.App:
         "generation": named("cedar"),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
-        "released_at": _maybe(view.released_at),
+        "released_at": maybe(view.released_at),
         "git_url": f"{public_url}/{view.name}.git",
         "web_url": f"{public_url}/dashboard/apps/{view.name}",
         "internal_routing": None,
@@ -200,13 +201,13 @@ def operation(view: OperationView) -> shapes.Operation:
         "kind": view.kind,
         "state": view.state,
         "attempts": view.attempts,
-        "next_attempt_at": _maybe(view.next_attempt_at),
+        "next_attempt_at": maybe(view.next_attempt_at),
         "deadline_at": rfc3339(view.deadline_at),
         "reason": view.reason,
         "history": [dict(entry) for entry in view.history],
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
-        "finished_at": _maybe(view.finished_at),
+        "finished_at": maybe(view.finished_at),
     }
 
 
@@ -224,7 +225,7 @@ def account(view: AccountView) -> shapes.Account:
         "country_of_residence": None,
         "suspended_at": None,
         "delinquent_at": None,
-        "last_login": _maybe(view.last_login),
+        "last_login": maybe(view.last_login),
         "default_team": None,
         "default_organization": None,
         "identity_provider": None,

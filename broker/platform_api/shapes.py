@@ -9,6 +9,10 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from broker.platform_api.operating_shapes import Orphan as Orphan
+from broker.platform_api.operating_shapes import PendingOperation as PendingOperation
+from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealth
+
 
 class Ref(TypedDict):
     """Something else, by id and name."""

@@ -1,0 +1,66 @@
+"""The JSON shapes of what the running of a broker needs: all outside of the public Platform API schema.
+
+`shapes.py` shows them in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+
+class Orphan(TypedDict):
+    """A resource that may be left at a provider though nobody wants it. `price_cents` is the last price, per month."""
+
+    id: str
+    provider: str
+    service: str
+    addon_id: str
+    addon: str
+    app: str
+    ownership: str
+    resource_id: str | None
+    plan: str
+    price_cents: int
+    currency: str
+    reason: str
+    since: str
+    state: str
+    attempts: int
+    next_attempt_at: str | None
+    last_answer: str | None
+    history: list[dict[str, Any]]
+    updated_at: str
+
+
+class ProviderHealth(TypedDict):
+    """How the provider of a service has been answering. `faults` are those in a row."""
+
+    service: str
+    name: str
+    circuit: str
+    faults: int
+    last_fault: str | None
+    last_fault_at: str | None
+    last_ok_at: str | None
+    next_try_at: str | None
+    running: int
+    queued: int
+    waiting: int
+
+
+class PendingOperation(TypedDict):
+    """An unfinished operation: why it is not finished, and when it is tried next."""
+
+    id: str
+    addon: dict[str, str]
+    app: dict[str, str]
+    kind: str
+    state: str
+    attempts: int
+    next_attempt_at: str | None
+    deadline_at: str
+    reason: str | None
+    created_at: str
+    updated_at: str

@@ -1,0 +1,106 @@
+"""What operators type, against canned answers; the real ones are tested over HTTP."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from broker.cli.errors import Exit
+from tests.cli.conftest import Broker, Canned
+
+ORPHAN = {
+    "id": "01234567-89ab-7def-8123-456789abcdef",
+    "provider": "Store",
+    "service": "store",
+    "addon_id": "11234567-89ab-7def-8123-456789abcdef",
+    "addon": "store-calm-1",
+    "app": "shop",
+    "ownership": "created",
+    "resource_id": None,
+    "plan": "store:big",
+    "price_cents": 5000,
+    "currency": "usd",
+    "reason": "provisioning failed: lost",
+    "since": "2026-11-01T10:00:00Z",
+    "state": "open",
+    "attempts": 3,
+    "next_attempt_at": "2026-11-01T11:00:00Z",
+    "last_answer": "unauthorized 401",
+    "history": [],
+    "updated_at": "2026-11-01T10:30:00Z",
+}
+GONE = {**ORPHAN, "id": "21234567-89ab-7def-8123-456789abcdef", "addon": "store-old-2", "state": "deleted"}
+
+
+@pytest.fixture
+def operator(broker: Broker, canned: Canned, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    monkeypatch.setenv("BROKER_URL", canned.url)
+    monkeypatch.setenv("BROKER_TOKEN", "HRKU-operator")
+    canned.answer("GET /orphans", body=[GONE, ORPHAN])
+    return broker
+
+
+def test_orphans_are_listed_open_ones_first_with_their_money(operator: Broker) -> None:
+    result = operator("orphans")
+    assert result.status == 0, result.err
+    assert result.out.index("store-calm-1") < result.out.index("store-old-2")
+    assert "store-calm-1 on shop (store:big, 50 USD/month)" in result.out
+    assert "unauthorized 401" in result.out
+    assert result.out.endswith("\n1 open, 50 USD a month at their last prices\n")
+    assert json.loads(operator("orphans", "--json").out) == [GONE, ORPHAN]
+
+
+def test_one_that_was_imported_says_that_it_is_never_deleted(operator: Broker, canned: Canned) -> None:
+    canned.answer("GET /orphans?state=open", body=[{**ORPHAN, "ownership": "imported", "next_attempt_at": None}])
+    assert "never: it was imported, not made here; resolve it" in operator("orphans", "--state", "open").out
+
+
+def test_an_orphan_is_named_by_its_id_or_its_add_on(operator: Broker, canned: Canned) -> None:
+    path = f"POST /orphans/{ORPHAN['id']}/actions"
+    canned.answer(f"{path}/retry", body=ORPHAN)
+    canned.answer(f"{path}/resolve", body={**ORPHAN, "state": "resolved"})
+    assert (
+        operator("orphans:retry", "store-calm-1").err
+        == "Retrying the orphan of store-calm-1... will be tried at once\n"
+    )
+    done = operator("orphans:resolve", str(ORPHAN["id"]), "--reason", "by hand")
+    assert done.err == "Resolving the orphan of store-calm-1... resolved\n"
+    assert json.loads(canned.seen[-1][2]) == {"reason": "by hand"}
+    assert operator("orphans:resolve", str(ORPHAN["id"])).status == Exit.USAGE
+    assert "0 orphans go by 'nothing'" in operator("orphans:retry", "nothing").err
+
+
+def test_forgetting_needs_a_reason(operator: Broker, canned: Canned) -> None:
+    canned.answer("POST /addons/store-calm-1/actions/forget", body={"name": "store-calm-1", "state": "deprovisioned"})
+    assert operator("addons:forget", "store-calm-1").status == Exit.USAGE
+    result = operator("addons:forget", "store-calm-1", "--reason", "bankrupt", "--json")
+    assert (result.status, json.loads(result.out)["state"]) == (0, "deprovisioned")
+    assert json.loads(canned.seen[-1][2]) == {"reason": "bankrupt"}
+
+
+def test_the_health_of_each_service_is_one_line(operator: Broker, canned: Canned) -> None:
+    well = {
+        "service": "mail", "name": "Mail", "circuit": "closed", "faults": 0, "last_fault": None, "last_fault_at": None,
+        "last_ok_at": "2026-11-01T10:00:00Z", "next_try_at": None, "running": 1, "queued": 0, "waiting": 0,
+    }  # fmt: skip
+    ill = {**well, "service": "store", "circuit": "open", "faults": 7, "last_fault": "lost", "queued": 12}
+    ill |= {"last_fault_at": "2026-11-01T10:01:00Z", "next_try_at": "2026-11-01T10:06:00Z"}
+    canned.answer("GET /provider-health", body=[well, ill])
+    canned.answer("GET /addon-services/store/health", body=ill)
+    _, _, first, second = operator("services:health").out.splitlines()
+    assert first.split()[:3] == ["mail", "ok", "0"]
+    assert second.startswith("store    left alone  7 ")
+    assert second.endswith("1 running, 12 queued, 0 waiting")
+    assert json.loads(operator("services:health", "store", "--json").out) == ill
+
+
+def test_what_is_pending_is_one_line_each(operator: Broker, canned: Canned) -> None:
+    run = {
+        "addon": {"id": "x", "name": "store-calm-1"}, "app": {"name": "shop"}, "kind": "plan_change", "state": "pending",
+        "reason": "Store is overloaded.", "next_attempt_at": "2026-11-01T10:00:00Z", "deadline_at": "2026-11-01T11:00:00Z",
+    }  # fmt: skip
+    canned.answer("GET /operations", body=[run])
+    *_, line = operator("addons:operations").out.splitlines()
+    assert line.startswith("store-calm-1  plan change  pending  Store is overloaded.  2026-11-0")
+    assert operator("addons:operations", "--app", "other").err == "Nothing is pending.\n"
