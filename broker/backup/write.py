@@ -20,6 +20,7 @@ from broker.backup.manifest import Dump, Manifest
 from broker.backup.read import Progress, checked
 from broker.backup.tools import connected, running
 from broker.kernel.clock import SystemClock, rfc3339
+from broker.kernel.vault import key_id
 
 _DUMP: Final = ("--format=custom", "--schema=public", "--no-privileges", "--lock-wait-timeout=30s", "-w")
 
@@ -59,6 +60,7 @@ def back_up(database_url: str, keys: Keys, path: Path, progress: Progress) -> Wr
             assert snapshot is not None
             created_at = rfc3339(SystemClock().now())
             told = manifest.take(session, created_at, version("addon-broker"))
+            _check_keys(told, keys)
             frames = FrameWriter(out, key, {"id": backup_id, "created_at": created_at, **slots})
             frames.write(MANIFEST, told.encoded())
             dump = _dump(database_url, snapshot[0], frames, progress)
@@ -81,6 +83,18 @@ def _dump(database_url: str, snapshot: str, frames: FrameWriter, progress: Progr
         if tool.process.wait() != 0:
             raise BackupError(f"The database could not be dumped: {tool.complaint()}")
     return Dump(size, digest.hexdigest())
+
+
+def _check_keys(told: Manifest, keys: Keys) -> None:
+    """Go on only if the keys of this machine are all that the secrets in the backup will need.
+
+    Raises: BackupError.
+    """
+    if strange := sorted(set(told.key_ids) - {key_id(key).hex() for key in keys.kept}):
+        raise BackupError(
+            f"The database has secrets under key-encryption keys that are not given here: {', '.join(strange)}. If the keys"
+            " were being rotated at this moment, run it again; else give the keys that the broker has."
+        )
 
 
 def _check_place(path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -181,6 +182,12 @@ def test_a_backup_that_fails_leaves_the_older_one(original: Original, tmp_path: 
         back_up(database_url, original.keys, file, silent)
     assert file.read_bytes() == original.file.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["nightly"]
+
+
+def test_a_backup_by_somebody_without_the_brokers_keys_is_refused(original: Original, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match=r"not given here: [0-9a-f]{8}"):
+        back_up(original.url, Keys([os.urandom(32)]), tmp_path / "b", silent)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_only_a_backup_is_replaced_by_a_backup(original: Original, tmp_path: Path) -> None:
