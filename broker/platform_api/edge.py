@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.accounts.tokens import token_hash
@@ -50,6 +51,8 @@ class Edge:
                 await self._app(passage.scope, receive, passage.send)
             else:
                 await _too_many()(passage.scope, receive, passage.send)
+        except ClientDisconnect:
+            _log.debug("request.abandoned", **passage.facts())  # nobody is there to be answered
         except Exception as error:  # the boundary: whatever it is, the client gets an answer
             _log.error("request.failed", error=type(error).__name__, at=_origin(error), **passage.facts())
             await passage.fail(receive)
