@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
+N ?= 1000
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup program demo up test check lint tools bench docs clean
+.PHONY: help setup program demo up test check lint tools bench docs chaos faults clean
 
 help: ## this list
 	@echo 'make <target>:'
@@ -28,9 +29,16 @@ up: program ## start everything on this machine, in the foreground
 	@$(BIN)/broker up
 
 test: setup tools ## run all tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --ignore=tests/chaos
 
-check: lint test ## what CI runs: linters, types, import rules, all tests
+check: lint faults test ## what CI runs: linters, types, import rules, faults, all tests
+
+faults: setup
+	@$(BIN)/python -m pytest -n 2 --dist load tests/chaos/test_kill_points.py
+	@$(BIN)/python -m pytest tests/chaos --ignore=tests/chaos/test_kill_points.py
+
+chaos: setup ## kill processes at random under N operations (1000) and check that every promise holds
+	@CHAOS_OPERATIONS=$(N) $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
 
 lint: setup ## ruff, mypy, import rules
 	@status=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache'; do \

@@ -80,14 +80,8 @@ class Settings(BaseSettings):
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )
     token_ttl_s: int = Field(default=365 * 86400, gt=0, description="Longest life of an API token that asks for none.")
-    provision_deadline_s: int = Field(
-        default=12 * 3600, gt=0, description="When an asynchronous provisioning counts as failed."
-    )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
-    )
-    revenue_share_percent: int = Field(
-        default=70, ge=0, le=100, description="Share of the price that is the provider's."
     )
 
     @field_validator("outbound_allow", mode="before")
