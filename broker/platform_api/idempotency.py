@@ -10,6 +10,7 @@ from fastapi import Request
 
 from broker.accounts.idempotency import begin, finish
 from broker.kernel.context import Actor
+from broker.kernel.errors import BrokerError
 from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Body, face_of
 
@@ -34,7 +35,9 @@ async def once(
         return await again(made)
     try:
         subject_id, answer = await make()
-    except BaseException:
+    except (
+        BrokerError
+    ):  # after anything else, nobody knows what was made: the key stays taken until it counts as abandoned
         await finish(ctx, actor, key, None)
         raise
     await finish(ctx, actor, key, subject_id)

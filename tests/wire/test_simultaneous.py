@@ -15,6 +15,7 @@ from broker.apps.models import App, Release
 from broker.kernel.context import Context
 from tests.domain import new_user
 from tests.platform_api.conftest import client_of, settings, token_of
+from tests.waiting import until
 from tests.wire.conftest import Shop, refused, stocked
 
 
@@ -111,3 +112,22 @@ async def test_the_same_request_with_one_key_at_once_makes_one_add_on(live_shop:
     assert await count(live_shop.ctx, IdempotencyKey) == 1
     late = await live_shop.api.post("/apps/shop/addons", json=body, headers=headers)
     assert late.json()["id"] == winners(answers)[0]["id"]
+
+
+async def test_a_repetition_of_a_request_that_was_broken_off_makes_nothing_twice(live_ctx: Context) -> None:
+    alice = await new_user(live_ctx, "alice@example.com")
+    await stocked(live_ctx, alice)
+    app = create_app(live_ctx, settings(operation_wait_s=20))
+    body, headers = {"plan": "store", "name": "cut-off"}, {"idempotency-key": "one"}
+
+    async def was_recorded() -> bool:
+        return await count(live_ctx, Addon, Addon.name == "cut-off") == 1
+
+    async with client_of(app, await token_of(live_ctx, alice)) as api:
+        first = asyncio.create_task(api.post("/apps/shop/addons", json=body, headers=headers))
+        await until(was_recorded)  # nobody works here: it waits from now on
+        first.cancel()
+        await asyncio.wait({first})
+        refused(await api.post("/apps/shop/addons", json=body, headers=headers), 409, "conflict")
+        refused(await api.post("/apps/shop/addons", json={"plan": "store"}, headers=headers), 422, "invalid_params")
+    assert await count(live_ctx, Addon) == 2
