@@ -35,9 +35,8 @@ async def once(
         return await again(made)
     try:
         subject_id, answer = await make()
-    except (
-        BrokerError
-    ):  # after anything else, nobody knows what was made: the key stays taken until it counts as abandoned
+    except BrokerError:
+        # After anything else nobody knows what was made: the key then stays taken until it counts as abandoned.
         await finish(ctx, actor, key, None)
         raise
     await finish(ctx, actor, key, subject_id)
