@@ -89,7 +89,9 @@ async def list_(request: Request, actor: CurrentActor) -> Answer:
 
 @router.get("/oauth/authorizations/{authorization}", responses=gives(shapes.Authorization))
 async def info(request: Request, actor: CurrentActor, authorization: str) -> Answer:
-    """One of them; `~` is the one that asks."""
+    """One of them. `~` is not found: it would be the account's one "API key", which we do not have."""
+    if authorization == "~":  # with any other answer, the Heroku CLI does not dare to revoke its token at logout
+        raise NotFound("authorization")
     return _answer(request, await use.get_authorization(face_of(request).ctx, actor, authorization))
 
 
@@ -102,7 +104,7 @@ async def update(request: Request, actor: CurrentActor, authorization: str) -> A
     """Change its description."""
     ctx, body = face_of(request).ctx, await read(request, UpdateAuthorizationBody)
     if body.description is None:
-        return await info(request, actor, authorization)
+        return _answer(request, await use.get_authorization(ctx, actor, authorization))
     return _answer(request, await use.describe_authorization(ctx, actor, authorization, body.description))
 
 
