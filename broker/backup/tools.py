@@ -92,15 +92,21 @@ def find_tool(name: str) -> Path:
     return Path(found)
 
 
-def connected(database_url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection to the database.
+@contextmanager
+def connected(database_url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection to the database, as long as the block takes; commits at its end.
 
-    Raises: BackupError if it does not answer.
+    Raises: BackupError if it does not answer, or refuses a statement of the block.
     """
     try:
-        return psycopg.connect(libpq_url(database_url), connect_timeout=10, application_name="broker-backup")
-    except psycopg.OperationalError:
+        connection = psycopg.connect(libpq_url(database_url), connect_timeout=10, application_name="broker-backup")
+    except (psycopg.Error, ValueError):
         raise BackupError("The database cannot be reached; is it running, and is the URL right?") from None
+    try:
+        with connection:
+            yield connection
+    except psycopg.Error as error:
+        raise BackupError(f"The database refused: {error.diag.message_primary or 'the connection was lost'}.") from None
 
 
 def _environment(database_url: str | None) -> dict[str, str]:

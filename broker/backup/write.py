@@ -45,6 +45,8 @@ def back_up(database_url: str, keys: Keys, path: Path, progress: Progress) -> Wr
     """
     path = path.expanduser().absolute()
     _check_place(path)
+    if not keys.kept:
+        raise BackupError("There is no key-encryption key here; put the key file back into its place.")
     backup_id = str(uuid.uuid4())
     key, slots = lock(backup_id, keys)
 

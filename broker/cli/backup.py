@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from broker.cli.errors import CliError
+from broker.cli.errors import CliError, Interrupted
 from broker.cli.options import json_option
 from broker.cli.output import note, say, say_json
 
@@ -75,12 +76,15 @@ def restore(
         if _by_settings(home):
             from broker.backup.command import restore_by_settings
 
+            target = "the database of DATABASE_URL"
             restored = restore_by_settings(file, passphrase, force=force, check_only=check, progress=progress)
         else:
             from broker.local.backup import restore_into_home
+            from broker.local.home import default_home
 
+            target = f"the home {home or default_home()}"
             restored = restore_into_home(home, file, passphrase, force=force, check_only=check, progress=progress)
-    _show_restored(restored, check, as_json)
+    _show_restored(restored, target, check, as_json)
 
 
 def _by_settings(home: Path | None) -> bool:
@@ -95,15 +99,20 @@ def _read(passphrase_file: Path | None) -> bytes | None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn what can go wrong into a sentence for the user."""
+    """Turn what can go wrong into a sentence for the user; being ended leaves no half-written file behind."""
     from broker.backup.errors import BackupError
     from broker.local.home import HomeError
     from embedded.processes import EngineError
 
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield
     except (BackupError, HomeError, EngineError) as error:
         raise CliError(str(error)) from None
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted before it was done.") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_backup(written: Written, as_json: bool) -> None:
@@ -129,7 +138,7 @@ def _show_backup(written: Written, as_json: bool) -> None:
     note(_NOT_IN_IT)
 
 
-def _show_restored(restored: Restored, check: bool, as_json: bool) -> None:
+def _show_restored(restored: Restored, target: str, check: bool, as_json: bool) -> None:
     contents = restored.manifest
     if as_json:
         done = {"restored": not check, "replaced": restored.replaced, "keys_added": restored.keys_added}
@@ -139,7 +148,7 @@ def _show_restored(restored: Restored, check: bool, as_json: bool) -> None:
     if check:
         say(f"The backup is whole: {told}. Nothing was restored.")
         return
-    say(f"Restored {told}.")
+    say(f"Restored into {target}: {told}.")
     if restored.keys_added:
         note(f"Key-encryption keys added to the key file: {restored.keys_added}.")
     note(_AFTERWARDS)

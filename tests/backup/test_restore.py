@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -102,6 +103,41 @@ def test_a_failure_in_the_middle_leaves_the_old_state(original: Original, other_
     assert dumped(other_broker) == before
 
 
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from broker.backup.keys import Keys
+from broker.backup.read import checked
+from broker.backup.restore import restore
+
+def progress(what, done):
+    if what == "Restoring" and done > 2_000_000:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+keys = Keys([bytes.fromhex(os.environ["KEY"])])
+with checked(Path(sys.argv[1]), keys, progress) as backup:
+    restore(backup, os.environ["DATABASE_URL"], keys, force=True, progress=progress)
+"""
+
+
+def test_a_restore_that_is_killed_leaves_the_old_state(original: Original, other_broker: str, tmp_path: Path) -> None:
+    with psycopg.connect(other_broker) as connection:
+        connection.execute(
+            "insert into events (id, at, kind, actor_id, actor_email, data) select uuidv7(), now(), 'k', uuidv7(),"
+            " concat(uuidv4(), uuidv4(), uuidv4(), uuidv4(), uuidv4(), uuidv4()), '{}' from generate_series(1, 30000)"
+        )
+    back_up(other_broker, original.keys, tmp_path / "big", silent)
+    with psycopg.connect(other_broker) as connection:
+        connection.execute("delete from events where id in (select id from events order by id offset 5)")
+    before = dumped(other_broker)
+    environment = {**os.environ, "DATABASE_URL": other_broker, "KEY": original.keys.kept[0].hex()}
+    ended = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(tmp_path / "big")], env=environment)
+    assert ended.returncode == -signal.SIGKILL
+    assert dumped(other_broker) == before
+    restored(tmp_path / "big", other_broker, original.keys, force=True)
+    assert dumped(other_broker).count("INSERT INTO public.events ") == 30000
+
+
 def test_rows_that_are_not_those_of_the_manifest_undo_the_restore(
     original: Original, other_broker: str, tmp_path: Path
 ) -> None:
@@ -188,6 +224,13 @@ def test_a_backup_by_somebody_without_the_brokers_keys_is_refused(original: Orig
     with pytest.raises(BackupError, match=r"not given here: [0-9a-f]{8}"):
         back_up(original.url, Keys([os.urandom(32)]), tmp_path / "b", silent)
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(original: Original, tmp_path: Path) -> None:
+    for url in ("postgresql://ada:canary@127.0.0.1:1/none", "mysql://canary", ""):
+        with pytest.raises(BackupError, match="cannot be reached") as refused:
+            back_up(url, original.keys, tmp_path / "b", silent)
+        assert "canary" not in str(refused.value)
 
 
 def test_only_a_backup_is_replaced_by_a_backup(original: Original, tmp_path: Path) -> None:

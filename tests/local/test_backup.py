@@ -96,6 +96,15 @@ def test_a_home_without_a_broker_has_nothing_to_back_up(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_home_that_lost_its_key_is_told_so(home: Path, tmp_path: Path) -> None:
+    kept = (home / "secret.key").rename(home / "aside")
+    try:
+        with pytest.raises(BackupError, match="no key-encryption key here"):
+            backup_of_home(home, tmp_path / "b", None, silent)
+    finally:
+        kept.rename(home / "secret.key")
+
+
 def test_the_commands_work_on_a_home(home: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "broker", *arguments, "--home", str(home)]
