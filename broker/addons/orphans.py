@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from broker.addons.locks import LockedAddon
@@ -91,6 +91,22 @@ async def record_orphan(
             tx, "orphan.recorded", SYSTEM, at, app_id=addon.app_id, addon_id=addon.id, reason=reason,
             service=addon.service, price_cents=addon.price_cents,
         )  # fmt: skip
+
+
+async def mark_deleted(tx: Tx, orphan_id: UUID, how: str, at: datetime) -> bool:
+    """Close an open orphan, of which no attempt is under way, as gone; False if it is not open any more."""
+    entry = history_entry(at, "reconciled", OrphanState.DELETED, note=how)
+    idle = or_(Orphan.lease_until.is_(None), Orphan.lease_until <= at)
+    closed = (
+        update(Orphan)
+        .where(Orphan.id == orphan_id, Orphan.state == OrphanState.OPEN, idle)
+        .values(state=OrphanState.DELETED, next_at=None, updated_at=at, history=with_entry(entry))
+        .returning(Orphan.addon_id, Orphan.attempts)
+    )
+    row = (await tx.execute(closed)).one_or_none()
+    if row is not None:
+        await emit(tx, "orphan.deleted", SYSTEM, at, addon_id=row.addon_id, attempts=row.attempts)
+    return row is not None
 
 
 def with_entry(entry: list[dict[str, Any]]) -> ColumnElement[Any]:

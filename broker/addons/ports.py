@@ -69,6 +69,13 @@ class DeprovisionCall:
     provider_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ListCall:
+    """Say which resources there are; of services with the capability `list`."""
+
+    access: ProviderAccess
+
+
 class Answer(StrEnum):
     """What kind of answer a call got. What follows from it is decided by the table in `outcomes.py`."""
 
@@ -119,6 +126,24 @@ class Reply:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One resource as its provider lists it. `uuid` is the id that we gave it."""
+
+    resource_id: str | None
+    uuid: UUID | None
+    plan: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The answer to a ListCall: `resources` is the whole list if the reply is `done`, else nothing can be concluded."""
+
+    reply: Reply
+    resources: tuple[Listed, ...] = ()
+
+
 class Provisioner(Protocol):
     """Speaks one protocol with providers. Never raises for anything that a provider does: every answer is a Reply."""
 
@@ -127,3 +152,5 @@ class Provisioner(Protocol):
     async def change_plan(self, call: PlanChangeCall) -> Reply: ...
 
     async def deprovision(self, call: DeprovisionCall) -> Reply: ...
+
+    async def list_resources(self, call: ListCall) -> Listing: ...

@@ -1,4 +1,4 @@
-"""Waiting for an operation's outcome without holding a connection."""
+"""Waiting for an operation's outcome, or for whatever else a worker does, without holding a connection."""
 
 from __future__ import annotations
 
@@ -20,18 +20,28 @@ NO_WAIT: Final = timedelta(0)
 _SETTLED: Final = (OperationState.SUCCEEDED, OperationState.FAILED, OperationState.WAITING)
 
 
+async def _operation_settled(tx: Tx, operation_id: UUID) -> bool:
+    state = (await tx.execute(select(Operation.state).where(Operation.id == operation_id))).scalar()
+    return state is None or state in _SETTLED
+
+
 @asynccontextmanager
-async def waiting(ctx: Context, operation_id: UUID, bound: timedelta) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def waiting(
+    ctx: Context,
+    subject: UUID,
+    bound: timedelta,
+    is_settled: Callable[[Tx, UUID], Awaitable[bool]] = _operation_settled,
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Subscribe before the intent is committed; the function that is given waits until the outcome or the bound."""
     if not bound:
         yield _at_once
         return
-    async with ctx.signals.subscribe(operation_id) as event:
+    async with ctx.signals.subscribe(subject) as event:
 
         async def outcome() -> None:
             try:
                 async with asyncio.timeout(bound.total_seconds()):
-                    await _settled(ctx, operation_id, event)
+                    await _settled(ctx, subject, event, is_settled)
             except TimeoutError:
                 return
 
@@ -42,14 +52,15 @@ async def _at_once() -> None:
     return
 
 
-async def _settled(ctx: Context, operation_id: UUID, event: asyncio.Event) -> None:
+async def _settled(
+    ctx: Context, subject: UUID, event: asyncio.Event, is_settled: Callable[[Tx, UUID], Awaitable[bool]]
+) -> None:
     while True:
         await event.wait()
         event.clear()
         async with ctx.database.transaction() as tx:
-            state = (await tx.execute(select(Operation.state).where(Operation.id == operation_id))).scalar()
-        if state is None or state in _SETTLED:
-            return
+            if await is_settled(tx, subject):
+                return
 
 
 async def raise_failure(tx: Tx, operation_id: UUID) -> None:

@@ -12,9 +12,19 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, ProviderAccess, ProvisionCall, Reply
+from broker.addons.ports import (
+    Answer,
+    DeprovisionCall,
+    ListCall,
+    Listed,
+    Listing,
+    PlanChangeCall,
+    ProviderAccess,
+    ProvisionCall,
+    Reply,
+)
 from broker.kernel.clock import rfc3339
-from broker.kernel.ids import new_id
+from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.secret import Secret
 from broker.outbound.http import GuardedClient, Lost, NotSent, Response, TooLarge
 
@@ -32,6 +42,7 @@ _REGIONS: Final = {
 }
 _LONGEST_VALUE: Final = 64 * 1024
 _LONGEST_MESSAGE: Final = 4000
+_LONGEST_WORD: Final = 100
 _BY_STATUS: Final = {
     202: Answer.ACCEPTED,
     401: Answer.UNAUTHORIZED,
@@ -69,6 +80,11 @@ class PartnerApi:
             return Reply(Answer.GONE, note="the provider never gave an id")
         response = await self._send("DELETE", call.access, _remote_id(call), None)
         return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
+    async def list_resources(self, call: ListCall) -> Listing:
+        """`GET base_url`: the capability `list`, an extension of ours."""
+        response = await self._send("GET", call.access, "", None)
+        return Listing(response) if isinstance(response, Reply) else _listing(response)
 
     def _provision_body(self, call: ProvisionCall) -> dict[str, Any]:
         common = {
@@ -159,6 +175,34 @@ def _done(status: int, data: object, message: str | None, needs_id: bool) -> Rep
             return Reply(Answer.MALFORMED, status, provider_id=remote_id, note="config is no map of strings")
         return Reply(Answer.DONE, status, message, note="config is no map of strings and was ignored")
     return Reply(Answer.DONE, status, message, remote_id if needs_id else None, config)
+
+
+def _listing(response: Response) -> Listing:
+    """The list, or what is wrong with it. One bad entry spoils it: from a part nothing can be concluded."""
+    if response.status != 200:
+        reply = _read(response, needs_id=False)
+        half = reply.answer is Answer.DONE
+        return Listing(Reply(Answer.MALFORMED, response.status, note="no whole list") if half else reply)
+    data = _json(response.body)
+    entries = [_listed(item) for item in data] if isinstance(data, list) else [None]
+    good = tuple(entry for entry in entries if entry is not None)
+    if len(good) < len(entries):
+        return Listing(Reply(Answer.MALFORMED, 200, note="the answer is no JSON list of resources with id or uuid"))
+    return Listing(Reply(Answer.DONE, 200), good)
+
+
+def _listed(item: object) -> Listed | None:
+    resource_id = _identifier(item)
+    given = item.get("uuid") if isinstance(item, dict) else None
+    uuid = as_uuid(given) if isinstance(given, str) else None
+    if resource_id is None and uuid is None:
+        return None
+    assert isinstance(item, dict)
+    return Listed(resource_id, uuid, _word(item.get("plan")), _word(item.get("state")))
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _LONGEST_WORD and value.isprintable() else None
 
 
 def _json(body: bytes) -> object:

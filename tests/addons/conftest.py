@@ -12,7 +12,7 @@ from sqlalchemy import select
 from broker.addons.advance import advance
 from broker.addons.create import CreateAddon, create_addon
 from broker.addons.models import Operation
-from broker.addons.ports import Answer, Reply
+from broker.addons.ports import Answer, ListCall, Listing, Reply
 from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.work import Call
@@ -53,7 +53,8 @@ class ScriptedProvider:
     """Gives the replies it was told to give, in turn, and remembers the calls."""
 
     replies: deque[Reply] = field(default_factory=deque)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call | ListCall] = field(default_factory=list)
+    listing: Listing = field(default_factory=lambda: Listing(Reply(Answer.DONE, 200)))
     during: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,6 +69,10 @@ class ScriptedProvider:
         return self.replies.popleft()
 
     provision = change_plan = deprovision = _answer
+
+    async def list_resources(self, call: ListCall) -> Listing:
+        self.calls.append(call)
+        return self.listing
 
 
 @dataclass

@@ -12,6 +12,9 @@ from broker.addons.ports import (
     Answer,
     DeprovisionCall,
     Grant,
+    ListCall,
+    Listed,
+    Listing,
     PlanChangeCall,
     ProviderAccess,
     ProvisionCall,
@@ -336,3 +339,47 @@ async def test_a_v3_resource_is_named_by_its_uuid_even_if_the_provider_gave_anot
 def test_known_regions_have_long_names_and_others_pass_through() -> None:
     assert region_name("us") == "amazon-web-services::us-east-1"
     assert region_name("mars") == "amazon-web-services::mars"
+
+
+async def list_resources(api: PartnerApi, *scripts: Script) -> Listing:
+    async with listening(*scripts) as wire:
+        return await api.list_resources(ListCall(access(wire.url)))
+
+
+async def test_a_list_is_read_by_uuid_and_by_the_ids_of_the_provider(api: PartnerApi) -> None:
+    entries = [
+        {"id": "r-1", "uuid": str(UUID_OF_ADDON), "name": "x", "plan": "big", "state": "active", "created_at": "2026"},
+        {"id": 7, "plan": ["no text"], "unknown": {"a": 1}},
+        {"id": None, "uuid": str(UUID_OF_ADDON)},
+    ]
+    assert await list_resources(api, http(200, json.dumps(entries))) == Listing(
+        Reply(Answer.DONE, 200),
+        (
+            Listed("r-1", UUID_OF_ADDON, "big", "active"),
+            Listed("7", None, None, None),
+            Listed(None, UUID_OF_ADDON, None, None),
+        ),
+    )
+    assert await list_resources(api, http(200, "[]")) == Listing(Reply(Answer.DONE, 200))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (http(200, "{}"), Answer.MALFORMED),
+        (http(200, "ok"), Answer.MALFORMED),
+        (http(200), Answer.MALFORMED),
+        (http(200, '[{"id": "r-1"}, {"name": "no id"}]'), Answer.MALFORMED),
+        (http(200, '[{"id": "r-1"}, "r-2"]'), Answer.MALFORMED),
+        (http(206, '[{"id": "r-1"}]'), Answer.MALFORMED),
+        (http(202), Answer.ACCEPTED),
+        (http(401), Answer.UNAUTHORIZED),
+        (http(404), Answer.MISSING),
+        (http(500), Answer.SERVER_ERROR),
+        (http(200, "[" + "0," * LIMIT_BYTES + "0]"), Answer.OVERSIZED),
+        (hang_up, Answer.LOST),
+    ],
+)
+async def test_what_is_no_whole_list_is_none(api: PartnerApi, answer: Script, expected: Answer) -> None:
+    listing = await list_resources(api, answer)
+    assert (listing.reply.answer, listing.resources) == (expected, ())
