@@ -16,6 +16,8 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from broker import logs, rotation, worker
 from broker.app import create_app
+from broker.kernel.db import libpq_url
+from broker.kernel.outage import DatabaseMissing, wait_until_there
 from broker.migrations.run import MigrationFailed, SchemaTooNew, upgrade
 from broker.seed import apply_seed
 from broker.settings import Settings, SettingsError, load
@@ -98,12 +100,21 @@ def _ready() -> Settings:
 
 
 def _migrate(settings: Settings) -> None:
+    url = settings.database_url.get_secret_value()
     try:
-        upgrade(settings.database_url.get_secret_value())
+        asyncio.run(wait_until_there(libpq_url(url), settings.database_wait_s, _tell))
+        upgrade(url)
+    except DatabaseMissing as error:
+        _refuse(str(error))
     except (SchemaTooNew, MigrationFailed) as error:
         _refuse(str(error))
     except OperationalError:
-        _refuse("the database of DATABASE_URL cannot be reached; is it running, and is the URL right?")
+        _refuse("the database of DATABASE_URL was lost while it was brought to this release's schema; start again.")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def _run(program: Coroutine[Any, Any, None]) -> None:

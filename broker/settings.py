@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections of one process.")
     pool_timeout_s: float = Field(default=5.0, gt=0, description="Wait for a free connection before answering 503.")
+    database_wait_s: float = Field(
+        default=30.0, ge=0, description="How long a start waits for a database that is not there yet."
+    )
     worker_concurrency: int = Field(
         default=100, ge=1, le=1000, description="Operations that one worker advances at once."
     )

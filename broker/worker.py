@@ -11,7 +11,9 @@ from typing import Final
 from uuid import UUID
 
 import procrastinate
+import psycopg
 import structlog
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
@@ -39,17 +41,23 @@ class Pace:
     poll_s: float = 1.0
     drain_s: float = 8.0
     """For calls that are under way when it is told to stop."""
+    again_s: float = 1.0
+    """Before it begins anew when it has lost its database."""
     lease_s: float = LEASE.total_seconds()
 
 
 USUAL: Final = Pace()
+_CONNECTED_WITHIN_S: Final = 10.0
+"""After this the queue counts as lost."""
 
 
 def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     """The queue with its tasks, on a small pool of its own."""
     url = libpq_url(wiring.settings.database_url.get_secret_value())
     names = {"application_name": "broker-worker"}
-    connector = procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4, kwargs=names)
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url, min_size=1, max_size=4, timeout=_CONNECTED_WITHIN_S, kwargs=names
+    )
     app = procrastinate.App(connector=connector)
     limits, lease = _limits(wiring.settings), timedelta(seconds=pace.lease_s)
 
@@ -80,9 +88,20 @@ def _limits(settings: Settings) -> Limits:
 
 
 async def run(wiring: Wiring, pace: Pace = USUAL) -> None:
-    """Work until cancelled; calls that are under way get a few seconds to end."""
+    """Work until cancelled, whatever becomes of the database; calls that are under way get a few seconds to end."""
+    async with _sweeping(wiring, pace):
+        while True:
+            try:
+                await _work(wiring, pace)
+            except (ConnectorException, psycopg.Error, OSError) as error:
+                _log.warning("worker.lost_database", error=type(error).__name__)
+            await asyncio.sleep(pace.again_s)
+
+
+async def _work(wiring: Wiring, pace: Pace) -> None:
+    """Work until cancelled or until the queue is lost: its library ends then, in one way or another."""
     app = queue_app(wiring, pace)
-    async with app.open_async(), _sweeping(wiring, pace):
+    async with app.open_async():
         await app.run_worker_async(
             queues=[QUEUE],
             concurrency=wiring.settings.worker_concurrency,

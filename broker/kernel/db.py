@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text
+import structlog
+from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from broker.kernel.errors import Overloaded
+from broker.kernel.outage import AWAY, BUSY, DRIVER_ERRORS, is_outage
 
 Tx = AsyncConnection
 """An open transaction. Helpers take one and never commit it."""
@@ -27,6 +29,7 @@ Tx = AsyncConnection
 T = TypeVar("T")
 _DEADLOCK: Final = "40P01"
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
+_log = structlog.get_logger()
 
 
 class Base(DeclarativeBase):
@@ -57,6 +60,20 @@ def in_transaction() -> bool:
     return _in_transaction.get()
 
 
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    """The one place where a missing connection becomes a refusal that every face knows."""
+    try:
+        yield
+    except PoolTimeout:
+        raise Overloaded(BUSY) from None
+    except DRIVER_ERRORS as error:
+        if not is_outage(error):
+            raise
+        _log.warning("database.lost", error=type(error).__name__)
+        raise Overloaded(AWAY) from None
+
+
 class Database:
     """The one engine of a process.
 
@@ -71,16 +88,16 @@ class Database:
     async def transaction(self) -> AsyncIterator[Tx]:
         """Open a transaction.
 
-        Raises: Overloaded if no connection comes free in time.
+        Raises: Overloaded if no connection comes free in time, or the database is lost: what was asked for last may then
+            have been done or not.
         """
         if _in_transaction.get():
             raise RuntimeError("a transaction is open already in this task: pass it on instead of opening another")
         token = _in_transaction.set(True)
         try:
-            async with self._begin() as tx:
-                yield tx
-        except PoolTimeout:
-            raise Overloaded("The broker is busy; try again in a few seconds.") from None
+            with _outages_told():
+                async with self._begin() as tx:
+                    yield tx
         finally:
             _in_transaction.reset(token)
 
@@ -92,11 +109,9 @@ class Database:
         """
         if _in_transaction.get():
             raise RuntimeError("a transaction is open already in this task: read inside it")
-        try:
+        with _outages_told():
             async with self._connected() as driver:
                 yield driver
-        except PoolTimeout:
-            raise Overloaded("The broker is busy; try again in a few seconds.") from None
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
@@ -141,13 +156,21 @@ def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:
         async_url(url),
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # few connections with warm caches do better than many with cold ones
         pool_timeout=pool_timeout_s,
         pool_pre_ping=False,
         pool_recycle=1800,
         hide_parameters=True,  # errors of the driver end in logs; what they were about may be secret
         connect_args={"timeout": 10, "server_settings": {"application_name": "broker", "timezone": "UTC"}},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_dead)
     return Database(engine)
+
+
+def _refuse_dead(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the server has closed meanwhile: no round trip is needed to know."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def async_url(url: str) -> Any:
