@@ -21,7 +21,7 @@ from broker.addons.queries import (
     find_attachments,
     read_addons,
 )
-from broker.addons.visibility import openable_by
+from broker.addons.visibility import openable_with_app
 from broker.apps.models import App
 from broker.apps.resolve import visible_app
 from broker.catalog.models import AddonService
@@ -74,7 +74,7 @@ def _findable(since: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 
 def _readable(named: ColumnElement[bool]) -> Direct:
     """The add-ons of that name to show to a user, oldest first."""
-    seen = openable_by(bindparam("user_id", type_=App.id.type))
+    seen = openable_with_app(bindparam("user_id", type_=App.id.type))
     shown = addons().where(named, seen, _findable(bindparam("since", type_=Addon.updated_at.type)))
     return Direct(shown.order_by(Addon.created_at, Addon.id))
 

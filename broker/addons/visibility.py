@@ -17,19 +17,22 @@ def _live_apps(user_id: UUID) -> Select[UUID]:
 
 
 def openable_by(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
-    """Add-ons billed to an app of this user (a destroyed one too, until they are gone), or attached to a live one.
+    """Add-ons billed to an app of this user (a destroyed one too, until they are gone), or attached to a live one."""
+    billed = aliased(App)
+    owned = exists().where(billed.id == Addon.app_id, billed.owner_id == user_id).correlate(Addon)
+    return or_(owned, _attached_for(user_id))
 
-    The apps go by names of their own here, so that it fits into statements that read `apps`, too.
-    """
-    billed, attached = aliased(App), aliased(App)
-    owned = exists().where(billed.id == Addon.app_id, billed.owner_id == user_id)
-    shared = exists().where(
-        Attachment.addon_id == Addon.id,
-        attached.id == Attachment.app_id,
-        attached.owner_id == user_id,
-        attached.destroyed_at.is_(None),
-    )
-    return or_(owned.correlate(Addon), shared.correlate(Addon))
+
+def openable_with_app(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
+    """The same for statements that join `App` as the billing app."""
+    return or_(App.owner_id == user_id, _attached_for(user_id))
+
+
+def _attached_for(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
+    """The app goes by a name of its own, so that it fits into statements that read `apps`, too."""
+    app = aliased(App)
+    live = (app.id == Attachment.app_id, app.owner_id == user_id, app.destroyed_at.is_(None))
+    return exists().where(Attachment.addon_id == Addon.id, *live).correlate(Addon)
 
 
 def visible_addon(actor: Actor) -> ColumnElement[bool]:

@@ -77,7 +77,8 @@ def _argument(name: str, value: Any, bind: Any) -> _Argument:
 
 async def _driver(tx: Tx) -> Any:
     """The driver's connection under a transaction, which the driver has begun."""
-    adapter: Any = (await tx.get_raw_connection()).dbapi_connection
+    assert tx.sync_connection is not None, "the transaction is open"
+    adapter: Any = tx.sync_connection.connection.dbapi_connection
     driver = adapter.driver_connection
     if not driver.is_in_transaction():
         # SQLAlchemy tells the driver to begin at the first statement that it runs itself, and offers no other way.
