@@ -73,6 +73,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "orphans:retry": "orphans:retry",
         "orphans:resolve": "orphans:resolve",
         "addons:forget": "orphans:forget",
+        "reconcile": "reconcile:reconcile",
     },
     "Running a broker": {
         "up": "server:up",

@@ -64,3 +64,57 @@ class PendingOperation(TypedDict):
     reason: str | None
     created_at: str
     updated_at: str
+
+
+class Drift(TypedDict):
+    """One thing that does not agree. `fix` is what a run with `fix` does about it, if it is safe."""
+
+    kind: str
+    service: str
+    addon_id: str | None
+    addon: str | None
+    resource_id: str | None
+    price_cents: int
+    currency: str
+    explanation: str
+    fix: str | None
+    fixed: bool
+
+
+class ReconciledService(TypedDict):
+    """What was seen of a service. `listed` is null, with a `note`, if its provider gave no list."""
+
+    service: str
+    in_use: int
+    listed: int | None
+    note: str | None
+
+
+class DriftMoney(TypedDict):
+    """What drifts cost in a month: there and not paid for, and paid for and not there."""
+
+    currency: str
+    unpaid_cents: int
+    overbilled_cents: int
+
+
+class DriftReport(TypedDict):
+    """The outcome of a run. Of very many drifts some are not shown, but counted in `not_shown` and `money`."""
+
+    services: list[ReconciledService]
+    drifts: list[Drift]
+    not_shown: int
+    money: list[DriftMoney]
+
+
+class ReconcileRun(TypedDict):
+    """One comparison of what we believe, what providers list and what is billed. `state`: pending, running, finished."""
+
+    id: str
+    state: str
+    service: str | None
+    fix: bool
+    requested_by: str
+    created_at: str
+    finished_at: str | None
+    report: DriftReport | None

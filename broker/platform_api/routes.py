@@ -18,6 +18,7 @@ from broker.platform_api import (
     health,
     inventory,
     orphans,
+    reconcile,
     releases,
 )
 
@@ -34,6 +35,7 @@ NOUNS: Final = (
     inventory,
     health,
     orphans,
+    reconcile,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -9,9 +9,14 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from broker.platform_api.operating_shapes import Drift as Drift
+from broker.platform_api.operating_shapes import DriftMoney as DriftMoney
+from broker.platform_api.operating_shapes import DriftReport as DriftReport
 from broker.platform_api.operating_shapes import Orphan as Orphan
 from broker.platform_api.operating_shapes import PendingOperation as PendingOperation
 from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealth
+from broker.platform_api.operating_shapes import ReconciledService as ReconciledService
+from broker.platform_api.operating_shapes import ReconcileRun as ReconcileRun
 
 
 class Ref(TypedDict):

@@ -104,3 +104,42 @@ def test_what_is_pending_is_one_line_each(operator: Broker, canned: Canned) -> N
     *_, line = operator("addons:operations").out.splitlines()
     assert line.startswith("store-calm-1  plan change  pending  Store is overloaded.  2026-11-0")
     assert operator("addons:operations", "--app", "other").err == "Nothing is pending.\n"
+
+
+def test_drift_is_told_in_words_and_money_and_what_fix_would_do(operator: Broker, canned: Canned) -> None:
+    drift = {
+        "kind": "leftover", "service": "store", "addon_id": "x", "addon": "store-calm-1", "resource_id": "r-1",
+        "price_cents": 5000, "currency": "usd", "explanation": "store still has it.", "fix": "an orphan is recorded",
+        "fixed": False,
+    }  # fmt: skip
+    report = {
+        "services": [
+            {"service": "mail", "in_use": 2, "listed": None, "note": "gave no list: lost"},
+            {"service": "store", "in_use": 3, "listed": 4, "note": None},
+        ],
+        "drifts": [drift],
+        "not_shown": 0,
+        "money": [{"currency": "usd", "unpaid_cents": 5000, "overbilled_cents": 0}],
+    }
+    canned.answer("POST /reconcile-runs", 201, {"id": "run-1", "state": "pending", "report": None})
+    canned.answer("GET /reconcile-runs/run-1", body={"id": "run-1", "state": "finished", "report": report})
+    result = operator("reconcile", "--service", "store")
+    assert (result.status, result.err) == (0, "Comparing with the providers... 1 drift\n")
+    assert json.loads(canned.seen[0][2]) == {"service": "store", "fix": False}
+    assert result.out.splitlines() == [
+        "=== Services",
+        "mail: 2 in use; gave no list: lost",
+        "store: 3 in use, 4 at the provider",
+        "",
+        "=== Drift",
+        "leftover: store-calm-1, 50 USD/month",
+        "  store still has it.",
+        "  With --fix: an orphan is recorded.",
+        "",
+        "50 USD a month are there and not paid for, 0 USD paid for and not there",
+    ]
+    drift["fixed"] = True
+    canned.answers["GET /reconcile-runs/run-1"] = []
+    canned.answer("GET /reconcile-runs/run-1", body={"id": "run-1", "state": "finished", "report": report})
+    assert "  Fixed: an orphan is recorded." in operator("reconcile", "--fix").out
+    assert json.loads(operator("reconcile", "--fix", "--json").out)["report"] == report

@@ -1,6 +1,7 @@
 """The ledger, forgetting, health and pending operations over HTTP: what operators see, and what others do not."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from broker.accounts.models import User
 from broker.addons.destroy import destroy_addon
 from broker.addons.ports import Answer, Reply
+from broker.addons.reconcile import reconcile
 from broker.addons.resolve import AddonKey
 from broker.kernel.context import Actor, Context
 from tests.addons.conftest import World, make_world
@@ -71,6 +73,9 @@ async def test_what_is_forgotten_appears_in_the_ledger_until_it_is_resolved(
         ("POST", "/orphans/{id}/actions/retry"),
         ("POST", "/orphans/{id}/actions/resolve"),
         ("POST", "/addons/{id}/actions/forget"),
+        ("POST", "/reconcile-runs"),
+        ("GET", "/reconcile-runs"),
+        ("GET", "/reconcile-runs/{id}"),
     ],
 )
 async def test_for_everybody_else_these_endpoints_do_not_exist(
@@ -122,3 +127,23 @@ async def test_pending_operations_tell_why_and_when_next_and_are_those_of_the_ac
     assert pending["created_at"] < pending["deadline_at"]
     assert pending["next_attempt_at"] is not None
     assert (await intruder.get("/operations")).json() == []
+
+
+async def test_a_run_of_reconcile_is_started_done_by_a_worker_and_read(
+    operator: httpx.AsyncClient, world: World
+) -> None:
+    started = await operator.post("/reconcile-runs", json={"service": "store", "fix": True})
+    assert (started.status_code, started.json()["state"], started.json()["report"]) == (201, "pending", None)
+    run_id = UUID(started.json()["id"])
+    await reconcile(world.ctx, lambda _: world.provider, run_id)
+    run = (await operator.get(f"/reconcile-runs/{run_id}")).json()
+    assert (run["state"], run["service"], run["fix"], run["requested_by"]) == (
+        "finished",
+        "store",
+        True,
+        "operator@example.com",
+    )
+    assert run["report"]["drifts"] == []
+    assert (await operator.get("/reconcile-runs")).json() == [run]
+    assert (await operator.post("/reconcile-runs", json={"service": "nothing"})).status_code == 404
+    assert (await operator.get("/reconcile-runs/nothing")).status_code == 404
