@@ -13,6 +13,7 @@ import httpx
 from tests.chaos.stack import Stack
 
 Client = httpx.AsyncClient
+_TRIES = 300
 
 
 @dataclass
@@ -103,17 +104,25 @@ class Driver:
         raise AssertionError(f"{method} {path} never succeeded")
 
     async def _do(self, client: Client, method: str, path: str, body: Any) -> Any:
-        url = self._chance.choice(self._stack.urls)
-        try:
-            response = await client.request(method, url + path, json=body)
-        except httpx.TransportError as error:
-            self.figures.answers[type(error).__name__] += 1
-            await asyncio.sleep(0.1)  # the process is being started again
-            return None
+        """Ask until somebody answers: a process that was killed is being started again, and another one may answer."""
+        for _ in range(_TRIES):
+            url = self._chance.choice(self._stack.urls)
+            try:
+                response = await client.request(method, url + path, json=body)
+            except httpx.TransportError as error:
+                self.figures.answers[type(error).__name__] += 1
+                await asyncio.sleep(0.1)
+                continue
+            self._note(method, path, response)
+            if response.status_code != 503:
+                return response.json() if response.is_success else None
+            await asyncio.sleep(0.1)
+        return None
+
+    def _note(self, method: str, path: str, response: httpx.Response) -> None:
         self.figures.answers[str(response.status_code)] += 1
         if response.status_code >= 500 and response.status_code != 503:
             self.figures.unexpected.append(f"{method} {path} -> {response.status_code} {response.text[:200]}")
-        return response.json() if response.is_success else None
 
 
 async def unfinished(stack: Stack) -> int:

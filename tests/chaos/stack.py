@@ -95,10 +95,11 @@ class Stack:
             process.ensure()
 
     def kill_something(self, chance: random.Random) -> str:
-        """SIGKILL one process of the broker, or the database's postmaster."""
+        """SIGKILL a worker, an API process (one is left to the clients), or the database's postmaster."""
         self.kills += 1
         victims: list[tuple[str, Callable[[], None]]] = [
-            *((process.name, process.kill) for process in (*self.apis, *self.workers)),
+            *((process.name, process.kill) for process in self.apis[:1]),
+            *((process.name, process.kill) for process in self.workers),
             ("database", self._kill_database),
         ]
         name, kill = chance.choice(victims)

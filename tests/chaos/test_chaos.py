@@ -15,7 +15,7 @@ from tests.chaos.driver import Driver, unfinished
 from tests.chaos.invariants import violations
 from tests.chaos.stack import Stack, running_stack
 
-OPERATIONS = int(os.environ.get("CHAOS_OPERATIONS", "80"))
+OPERATIONS = int(os.environ.get("CHAOS_OPERATIONS", "60"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 QUIET_WITHIN_S = 240
 
