@@ -92,6 +92,7 @@ def surroundings(program: Path, home: Path, platform: Platform) -> Heroku:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "OCLIF_COLUMNS": "400",  # sentences stay on one line
+        "NODE_COMPILE_CACHE": str(home / "compiled"),  # from Node 22 on, commands start faster
     }
     return Heroku(program, home, bare | _pointed_at(platform, bare))
 
