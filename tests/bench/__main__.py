@@ -24,7 +24,7 @@ class Size:
     additions: int
 
 
-USUAL = Size(apps=400, seconds=6, warm_up=200, additions=100)
+USUAL = Size(apps=400, seconds=6, warm_up=400, additions=100)
 QUICK = Size(apps=20, seconds=0.5, warm_up=16, additions=3)
 
 
