@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from broker.kernel.signals import Signals
 from broker.kernel.vault import Vault
 from broker.local.database import Database
 from broker.local.home import Home
+from tests.journeys import tools
 from tests.platform import Platform
 
 NewApp = Callable[[], str]
@@ -78,6 +80,24 @@ def apps_of(api: Api) -> Iterator[NewApp]:
     for name in made:
         answer = api.call("DELETE", f"/apps/{name}")
         assert answer.status_code in (200, 404), answer.text
+
+
+@pytest.fixture(scope="session")
+def heroku_program() -> Path:
+    """The Heroku CLI. First among the arguments of its users, so that nothing is started for tests that are skipped."""
+    return tools.heroku_cli()
+
+
+@pytest.fixture(scope="session")
+def heroku_client_folder() -> Path:
+    """Where heroku-client is. First among the arguments, likewise."""
+    return tools.heroku_client()
+
+
+@pytest.fixture(scope="session")
+def chromium_program() -> str:
+    """A Chromium. First among the arguments, likewise."""
+    return tools.chromium()
 
 
 @pytest.fixture

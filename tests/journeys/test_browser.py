@@ -15,7 +15,6 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from broker.addons.sso import mint_ticket
 from broker.kernel.vault import KeyRing, Vault
-from tests.journeys import tools
 from tests.journeys.conftest import Api
 from tests.journeys.mailing import submission
 from tests.platform import Platform
@@ -39,11 +38,10 @@ LETTER = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    program = tools.chromium()
+async def chromium(chromium_program: str) -> AsyncIterator[Browser]:
     as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=[*QUIET, *as_root])
+        browser = await playwright.chromium.launch(executable_path=chromium_program, args=[*QUIET, *as_root])
         yield browser
         await browser.close()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.journeys import tools
 from tests.journeys.conftest import Api, NewApp
 from tests.journeys.heroku_cli import Heroku, surroundings
 from tests.platform import Platform
@@ -19,8 +18,8 @@ pytestmark = [pytest.mark.journey, pytest.mark.heroku, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def heroku(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Heroku:
-    return surroundings(tools.heroku_cli(), tmp_path_factory.mktemp("heroku"), platform)
+def heroku(heroku_program: Path, platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Heroku:
+    return surroundings(heroku_program, tmp_path_factory.mktemp("heroku"), platform)
 
 
 def test_services_and_plans_are_listed_with_their_prices(heroku: Heroku) -> None:

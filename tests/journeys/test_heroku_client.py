@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys import tools
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.journey, pytest.mark.heroku, pytest.mark.timeout(400)]
@@ -15,11 +14,12 @@ pytestmark = [pytest.mark.journey, pytest.mark.heroku, pytest.mark.timeout(400)]
 SCRIPT = Path(__file__).with_name("heroku_client.js")
 
 
-def test_a_node_program_goes_through_the_story(platform: Platform, app: str, tmp_path: Path) -> None:
-    folder = tools.heroku_client()
+def test_a_node_program_goes_through_the_story(
+    heroku_client_folder: Path, platform: Platform, app: str, tmp_path: Path
+) -> None:
     told = {"HOST": platform.url, "TOKEN": platform.token, "APP": app}
     done = subprocess.run(
-        ["node", str(SCRIPT), str(folder)],
+        ["node", str(SCRIPT), str(heroku_client_folder)],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **told},
         capture_output=True,
         text=True,
