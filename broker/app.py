@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request
 from sqlalchemy import text
 
 from broker.accounts.login import LoginThrottle
+from broker.addons.backlog import Backlog
 from broker.kernel.context import Actor, Context
+from broker.kernel.places import Places
 from broker.platform_api import errors, routes
 from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Face
@@ -33,13 +35,15 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     routes.install(app)
     app.include_router(sso.router)
     app.add_api_route("/health", _health, include_in_schema=False)
-    app.add_middleware(Edge, rates=rates, clock=ctx.clock)
+    app.add_middleware(Edge, rates=rates, places=Places(settings.max_requests), clock=ctx.clock)
     return app
 
 
 def described() -> DescribedApp:
     """The application without any router."""
-    return DescribedApp(title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None, redirect_slashes=False)
+    return DescribedApp(
+        title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None, redirect_slashes=False
+    )
 
 
 def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
@@ -53,6 +57,8 @@ def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
         operation_wait=timedelta(seconds=settings.operation_wait_s),
         token_life=timedelta(seconds=settings.token_ttl_s),
         request_limit_bytes=settings.request_limit_bytes,
+        client_timeout=timedelta(seconds=settings.client_timeout_s),
+        backlog=Backlog(ctx, settings.max_unfinished),
         rates=rates,
         throttle=LoginThrottle(),
     )

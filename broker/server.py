@@ -10,12 +10,12 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-import uvicorn
 from sqlalchemy.exc import OperationalError
 from uvicorn.loops.auto import auto_loop_factory
 
 from broker import logs, rotation, worker
 from broker.app import create_app
+from broker.http_server import http_server
 from broker.kernel.db import libpq_url
 from broker.kernel.outage import DatabaseMissing, wait_until_there
 from broker.migrations.run import MigrationFailed, SchemaTooNew, upgrade
@@ -127,19 +127,9 @@ async def _serve(settings: Settings, host: str, port: int, with_worker: bool) ->
     async with wired(settings) as wiring:
         await apply_seed(wiring)
         app = create_app(wiring.context, settings)
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            timeout_keep_alive=30,
-            lifespan="off",
-        )
+        server = http_server(app, wiring.context.signals, host, port, settings.client_timeout_s)
         working = asyncio.create_task(worker.run(wiring), name="worker") if with_worker else None
-        serving = asyncio.create_task(uvicorn.Server(config).serve(), name="http")
+        serving = asyncio.create_task(server.serve(), name="http")
         await asyncio.wait([task for task in (serving, working) if task], return_when=asyncio.FIRST_COMPLETED)
         await _end(working)
         await _end(serving)

@@ -61,6 +61,17 @@ class Settings(BaseSettings):
     rate_limit_per_hour: int = Field(
         default=4500, ge=0, description="Requests that one token may make in an hour, per process; 0 is without limit."
     )
+    client_timeout_s: float = Field(
+        default=15.0, gt=0, description="How long a client may take to send a request's head, and then its body."
+    )
+    max_requests: int = Field(
+        default=200,
+        ge=1,
+        description="Requests that one process works on at once; more are answered 503. Waiting ones: ten times as many.",
+    )
+    max_unfinished: int = Field(
+        default=10_000, ge=1, description="Unfinished operations, from which on new add-ons are answered 503."
+    )
     pool_size: int = Field(default=10, ge=2, le=200, description="Database connections of one process.")
     pool_timeout_s: float = Field(default=5.0, gt=0, description="Wait for a free connection before answering 503.")
     database_wait_s: float = Field(

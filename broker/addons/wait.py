@@ -15,6 +15,7 @@ from broker.addons.models import Operation, OperationState
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, ProviderRefused, ProviderUnavailable
+from broker.kernel.places import place_lent
 
 NO_WAIT: Final = timedelta(0)
 _SETTLED: Final = (OperationState.SUCCEEDED, OperationState.FAILED, OperationState.WAITING)
@@ -41,7 +42,8 @@ async def waiting(
         async def outcome() -> None:
             try:
                 async with asyncio.timeout(bound.total_seconds()):
-                    await _settled(ctx, subject, event, is_settled)
+                    with place_lent():
+                        await _settled(ctx, subject, event, is_settled)
             except TimeoutError:
                 return
 
@@ -55,7 +57,7 @@ async def _at_once() -> None:
 async def _settled(
     ctx: Context, subject: UUID, event: asyncio.Event, is_settled: Callable[[Tx, UUID], Awaitable[bool]]
 ) -> None:
-    while True:
+    while not ctx.signals.over:
         await event.wait()
         event.clear()
         async with ctx.database.transaction() as tx:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
-from broker.kernel.errors import Overloaded
+from broker.kernel.errors import DatabaseUnavailable
 from broker.kernel.outage import AWAY, BUSY, DRIVER_ERRORS, is_outage
 
 Tx = AsyncConnection
@@ -66,12 +66,12 @@ def _outages_told() -> Iterator[None]:
     try:
         yield
     except PoolTimeout:
-        raise Overloaded(BUSY) from None
+        raise DatabaseUnavailable(BUSY) from None
     except DRIVER_ERRORS as error:
         if not is_outage(error):
             raise
         _log.warning("database.lost", error=type(error).__name__)
-        raise Overloaded(AWAY) from None
+        raise DatabaseUnavailable(AWAY) from None
 
 
 class Database:
@@ -88,7 +88,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Tx]:
         """Open a transaction.
 
-        Raises: Overloaded if no connection comes free in time, or the database is lost: what was asked for last may then
+        Raises: DatabaseUnavailable if no connection comes free in time, or the database is lost: what was asked for last may then
             have been done or not.
         """
         if _in_transaction.get():
@@ -105,7 +105,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Any]:
         """The driver's own connection, for one statement that reads and needs no transaction (see `kernel/direct.py`).
 
-        Raises: Overloaded, as above.
+        Raises: DatabaseUnavailable, as above.
         """
         if _in_transaction.get():
             raise RuntimeError("a transaction is open already in this task: read inside it")

@@ -112,6 +112,16 @@ class Overloaded(BrokerError):
     id = "service_unavailable"
 
 
+class DatabaseUnavailable(Overloaded):
+    """The database is away, or every connection to it is busy: what was asked for may have been done or not."""
+
+
+class RequestTimeout(BrokerError):
+    """The client takes too long to send its request."""
+
+    id = "request_timeout"
+
+
 class RateLimited(BrokerError):
     """Too many requests with one token."""
 

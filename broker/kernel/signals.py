@@ -33,6 +33,8 @@ class Signals:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self.over = False
+        """Whether the process is about to end: nothing is waited for any more."""
 
     async def start(self) -> None:
         """Begin to listen; returns when the subscription stands."""
@@ -45,6 +47,11 @@ class Signals:
             with suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+
+    def let_go(self) -> None:
+        """Wake every waiter for the last time, so that each can answer with what is true by now."""
+        self.over = True
+        self._wake_all()
 
     @asynccontextmanager
     async def subscribe(self, subject: UUID) -> AsyncIterator[asyncio.Event]:

@@ -93,6 +93,7 @@ async def create(request: Request, actor: CurrentActor, app: str) -> Answer:
     wanted = CreateAddon(app, body.plan, body.name, attached_as, body.confirm, body.config or {})
 
     async def make() -> tuple[UUID, Answer]:
+        await face.backlog.check()
         view = await create_addon(face.ctx, actor, wanted, wait=face.operation_wait)
         return view.id, Answer(serialize.addon(view, serialize.seer(face, actor)), 201)
 

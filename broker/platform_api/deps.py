@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from broker.accounts.authenticate import authenticate
 from broker.accounts.login import LoginThrottle, log_in
+from broker.addons.backlog import Backlog
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import BadRequest, InvalidParams, PayloadTooLarge, Unauthorized, UnsupportedMediaType
+from broker.kernel.errors import (
+    BadRequest,
+    InvalidParams,
+    PayloadTooLarge,
+    RequestTimeout,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 from broker.platform_api.credentials import Credentials
 from broker.platform_api.rates import RateLimits
 from broker.platform_api.wording import sentence
@@ -34,6 +43,8 @@ class Face:
     operation_wait: timedelta
     token_life: timedelta
     request_limit_bytes: int
+    client_timeout: timedelta
+    backlog: Backlog
     rates: RateLimits
     throttle: LoginThrottle
 
@@ -103,9 +114,14 @@ async def read(request: Request, model: type[B]) -> B:
 async def read_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object; no body at all counts as an empty one.
 
-    Raises: BadRequest, PayloadTooLarge, UnsupportedMediaType.
+    Raises: BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType.
     """
-    raw = await _bytes(request, face_of(request).request_limit_bytes)
+    face = face_of(request)
+    try:
+        async with asyncio.timeout(face.client_timeout.total_seconds()):
+            raw = await _bytes(request, face.request_limit_bytes)
+    except TimeoutError:
+        raise RequestTimeout("The request body did not arrive in time; send it again, all at once.") from None
     if not raw.strip():
         return {}
     _check_type(request.headers.get("content-type"))

@@ -1,9 +1,10 @@
-"""The outermost layer around every request, as pure ASGI: request ids, rate limits, and the last catch of the unexpected."""
+"""The outermost layer around every request, as pure ASGI: request ids, bounds on requests, and the last catch of the unexpected."""
 
 from __future__ import annotations
 
 import re
 import time
+from math import ceil
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.accounts.tokens import token_hash
 from broker.kernel.clock import Clock
-from broker.kernel.errors import RateLimited
+from broker.kernel.errors import Overloaded, RateLimited
+from broker.kernel.outage import BUSY
+from broker.kernel.places import Places
 from broker.platform_api.answers import Answer
 from broker.platform_api.credentials import Credentials, parse
 from broker.platform_api.errors import error_body, refusal
@@ -27,9 +30,10 @@ _log = structlog.get_logger()
 class Edge:
     """Gives each request an id, counts it against its token, and turns what nobody expected into a 500 without values."""
 
-    def __init__(self, app: ASGIApp, rates: RateLimits, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, rates: RateLimits, places: Places, clock: Clock) -> None:
         self._app = app
         self._rates = rates
+        self._places = places
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,14 +47,18 @@ class Edge:
     async def _pass(self, passage: _Passage, receive: Receive) -> None:
         now = self._clock.now()
         counted = not _UNCOUNTED.fullmatch(passage.scope["path"])
-        allowed = not counted or self._rates.take(passage.bucket, now)
+        room = not counted or not self._places.full()
+        allowed = not counted or not room or self._rates.take(passage.bucket, now)
         passage.remaining = self._rates.remaining(passage.bucket, now)
         passage.scope["state"]["remaining"] = passage.remaining
         try:
-            if allowed:
-                await self._app(passage.scope, receive, passage.send)
+            if not room:
+                await refusal(Overloaded(BUSY))(passage.scope, receive, passage.send)
+            elif allowed:
+                with self._places.one():
+                    await self._app(passage.scope, receive, passage.send)
             else:
-                await _too_many()(passage.scope, receive, passage.send)
+                await self._too_many()(passage.scope, receive, passage.send)
         except ClientDisconnect:
             _log.debug("request.abandoned", **passage.facts())  # nobody is there to be answered
         except Exception as error:  # the boundary: whatever it is, the client gets an answer
@@ -58,6 +66,15 @@ class Edge:
             await passage.fail(receive)
         else:
             _log.debug("request.answered", **passage.facts())
+
+    def _too_many(self) -> Answer:
+        answer = refusal(
+            RateLimited(
+                "Your account reached the API rate limit. Please wait a few minutes before making new requests."
+            )
+        )
+        answer.headers["Retry-After"] = str(ceil(self._rates.retry_after.total_seconds()))
+        return answer
 
 
 class _Passage:
@@ -105,12 +122,6 @@ def _bucket(scope: Scope, credentials: Credentials | None) -> bytes:
         return token_hash(credentials.secret.reveal())
     client = scope.get("client")
     return client[0].encode() if client else b""
-
-
-def _too_many() -> Answer:
-    return refusal(
-        RateLimited("Your account reached the API rate limit. Please wait a few minutes before making new requests.")
-    )
 
 
 def _origin(error: BaseException) -> list[str]:

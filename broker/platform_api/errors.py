@@ -21,6 +21,7 @@ STATUS: Final[dict[type[errors.BrokerError], int]] = {
     errors.BadRequest: 400,
     errors.UnsupportedMediaType: 415,
     errors.PayloadTooLarge: 413,
+    errors.RequestTimeout: 408,
     errors.MultipleMatches: 422,
     errors.ConfirmationRequired: 423,
     errors.Conflict: 409,
@@ -33,6 +34,7 @@ STATUS: Final[dict[type[errors.BrokerError], int]] = {
 
 _HEADERS: Final[dict[int, dict[str, str]]] = {
     401: {"WWW-Authenticate": 'Bearer realm="broker"'},
+    408: {"Connection": "close"},
     429: {"Retry-After": "1"},
     503: {"Retry-After": "2"},
 }

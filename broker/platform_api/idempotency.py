@@ -10,7 +10,7 @@ from fastapi import Request
 
 from broker.accounts.idempotency import begin, finish
 from broker.kernel.context import Actor
-from broker.kernel.errors import BrokerError
+from broker.kernel.errors import BrokerError, DatabaseUnavailable
 from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Body, face_of
 
@@ -35,6 +35,8 @@ async def once(
         return await again(made)
     try:
         subject_id, answer = await make()
+    except DatabaseUnavailable:
+        raise  # perhaps on the way back, after something was made: as below
     except BrokerError:
         # After anything else nobody knows what was made: the key then stays taken until it counts as abandoned.
         await finish(ctx, actor, key, None)

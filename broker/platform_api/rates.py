@@ -27,6 +27,11 @@ class RateLimits:
             return 1_000_000
         return (_PERIOD - (max(self._full_at.get(key, now), now) - now)) // self._step
 
+    @property
+    def retry_after(self) -> timedelta:
+        """After how long an empty bucket holds one request again."""
+        return self._step
+
     def take(self, key: bytes, now: datetime) -> bool:
         """Count a request; False if none was left."""
         if not self.remaining(key, now):
