@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, Text, case, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.addons.models import Addon, Operation, OperationState, Orphan, OrphanState, ProviderHealth
@@ -20,9 +20,14 @@ from broker.addons.ports import Answer, Reply
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
+from broker.kernel.jobs import demote
 
 QUEUED: Final = "queued"
 """The step of a pending operation that waits for a place."""
+
+
+CROWDED: Final = timedelta(seconds=10)
+"""How long a service counts as crowded after an operation had to wait."""
 
 
 class Circuit(StrEnum):
@@ -73,7 +78,15 @@ async def admit(tx: Tx, service_id: UUID, service: str, now: datetime, limits: L
     Transactions: the caller's claim; the row of the service stays locked until it ends.
     """
     row = await _locked(tx, service_id)
-    running = await _running(tx, service_id, now)
+    held = _held_back(row, await _running(tx, service_id, now), service, now, limits)
+    if held is None:
+        await _pass(tx, service_id, row.circuit, row.next_slot, now, limits)
+    elif row.crowded_until is None or row.crowded_until <= now + CROWDED / 2:
+        await _note_crowd(tx, service_id, now)
+    return held
+
+
+def _held_back(row: Any, running: int, service: str, now: datetime, limits: Limits) -> Held | None:
     if row.circuit != Circuit.CLOSED:
         if row.retry_at > now:
             return Held(
@@ -86,12 +99,28 @@ async def admit(tx: Tx, service_id: UUID, service: str, now: datetime, limits: L
     begins = _slot(row.next_slot, now, limits)
     if begins > now:
         return Held(f"{service} is asked at most {limits.per_second:g} times a second.", begins)
-    await _pass(tx, service_id, row.circuit, row.next_slot, now, limits)
     return None
 
 
+async def _note_crowd(tx: Tx, service_id: UUID, now: datetime) -> None:
+    """There is a queue: jobs of this service, those that are there and those that come, go behind the jobs of others."""
+    changed = update(ProviderHealth).where(ProviderHealth.service_id == service_id)
+    await tx.execute(changed.values(crowded_until=now + CROWDED))
+    unfinished = (
+        select(cast(Operation.id, Text))
+        .join(Addon, Addon.id == Operation.addon_id)
+        .where(Addon.service_id == service_id, Operation.finished_at.is_(None))
+    )
+    await demote(tx, "operation_id", list((await tx.execute(unfinished)).scalars()))
+
+
 async def _locked(tx: Tx, service_id: UUID) -> Any:
-    columns = (ProviderHealth.circuit, ProviderHealth.retry_at, ProviderHealth.next_slot)
+    columns = (
+        ProviderHealth.circuit,
+        ProviderHealth.retry_at,
+        ProviderHealth.next_slot,
+        ProviderHealth.crowded_until,
+    )
     statement = select(*columns).where(ProviderHealth.service_id == service_id).with_for_update()
     row = (await tx.execute(statement)).one_or_none()
     if row is None:

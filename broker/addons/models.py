@@ -208,6 +208,8 @@ class ProviderHealth(Base):
     """In a row, without an answer in between."""
     retry_at: Mapped[datetime | None]
     next_slot: Mapped[datetime | None]
+    crowded_until: Mapped[datetime | None]
+    """Until then, jobs of this service go behind those of others."""
     last_ok_at: Mapped[datetime | None]
     last_fault_at: Mapped[datetime | None]
     last_fault: Mapped[str | None]

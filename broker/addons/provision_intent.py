@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import CTE, bindparam, insert, select
+from sqlalchemy import CTE, Integer, bindparam, insert, select
 
 from broker.addons.models import Addon, Attachment, Operation
 from broker.addons.work import ADVANCE
 from broker.kernel.db import Base, Tx
 from broker.kernel.direct import Direct
-from broker.kernel.jobs import DEFERRED, job_values
+from broker.kernel.jobs import BEHIND, deferred, job_values
 
 _ADDON: Final = "id name app_id service_id plan_id price_cents currency state region created_at updated_at".split()
 _ATTACHMENT: Final = "id app_id addon_id name wanted_name created_at updated_at".split()
@@ -26,8 +26,15 @@ def _inserted(table: type[Base], columns: Iterable[str]) -> CTE:
     return insert(table).values({column: bindparam(f"{name}_{column}") for column in columns}).cte(f"new_{name}")
 
 
+# Whoever adds at a provider that has a queue already goes behind those who add elsewhere.
+_PRIORITY: Final = "coalesce((select :job_behind from provider_health where service_id = :job_service and crowded_until > :job_now), 0)"
+_DEFERRED: Final = deferred(_PRIORITY).bindparams(
+    bindparam("job_behind", BEHIND, Integer),
+    bindparam("job_service", type_=Addon.service_id.type),
+    bindparam("job_now", type_=Addon.created_at.type),
+)
 _RECORD: Final = Direct(
-    select(DEFERRED).add_cte(
+    select(_DEFERRED).add_cte(
         _inserted(Addon, _ADDON), _inserted(Attachment, _ATTACHMENT), _inserted(Operation, _OPERATION)
     )
 )
@@ -43,4 +50,5 @@ async def record_provision(
     values = {f"addons_{column}": value for column, value in addon.items()}
     values |= {f"attachments_{column}": value for column, value in attachment.items()}
     values |= {f"operations_{column}": value for column, value in operation.items()}
-    await _RECORD.all(tx, **values, **job_values(ADVANCE, {"operation_id": str(operation["id"])}))
+    job = job_values(ADVANCE, {"operation_id": str(operation["id"])})
+    await _RECORD.all(tx, **values, **job, job_service=addon["service_id"], job_now=addon["created_at"])

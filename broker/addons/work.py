@@ -23,7 +23,7 @@ from broker.catalog.queries import service_secrets
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
-from broker.kernel.jobs import defer
+from broker.kernel.jobs import BEHIND, defer
 from broker.kernel.secret import Secret
 from broker.oauth.models import OAuthGrant
 
@@ -133,7 +133,7 @@ async def _hold(tx: Tx, operation_id: UUID, held: Held, now: datetime) -> None:
     }
     await tx.execute(held_back.values(values))
     if until is not None:
-        await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=until)
+        await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=until, priority=BEHIND)
 
 
 async def _take(

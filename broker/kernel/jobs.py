@@ -6,26 +6,37 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Text, bindparam, select, text
+from sqlalchemy import DateTime, Integer, Text, TextClause, bindparam, select, text
 
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 
 QUEUE: Final = "broker"
 
-DEFERRED: Final = text(
-    "procrastinate_defer_jobs_v1(array[row(:job_queue, :job_task, 0, null, null, cast(:job_args as jsonb),"
-    " :job_at)]::procrastinate_job_to_defer_v1[])"
-).bindparams(
-    bindparam("job_queue", QUEUE, Text),
-    bindparam("job_task", type_=Text),
-    bindparam("job_args", type_=Text),
-    bindparam("job_at", type_=DateTime(timezone=True)),
+BEHIND: Final = -10
+"""The priority of a job that others go before."""
+
+
+def deferred(priority: str = ":job_priority") -> TextClause:
+    """What a statement selects to defer a job, with an SQL expression for its priority; `job_values` gives the rest."""
+    return text(
+        f"procrastinate_defer_jobs_v1(array[row(:job_queue, :job_task, {priority}, null, null,"
+        " cast(:job_args as jsonb), :job_at)]::procrastinate_job_to_defer_v1[])"
+    ).bindparams(
+        bindparam("job_queue", QUEUE, Text),
+        bindparam("job_task", type_=Text),
+        bindparam("job_args", type_=Text),
+        bindparam("job_at", type_=DateTime(timezone=True)),
+    )
+
+
+_DEFER: Final = Direct(select(deferred().bindparams(bindparam("job_priority", type_=Integer))))
+
+
+_DEMOTE: Final = text(
+    "update procrastinate_jobs set priority = :behind where status = 'todo' and priority > :behind"
+    " and args->>cast(:argument as text) = any(:values)"
 )
-"""What a statement selects to defer a job; `job_values` gives its parameters."""
-_DEFER: Final = Direct(select(DEFERRED))
-
-
 _FORGET: Final = text(
     "delete from procrastinate_jobs job where job.status = 'doing' and not exists ("
     "select from procrastinate_workers worker where worker.id = job.worker_id"
@@ -38,14 +49,19 @@ async def forget_abandoned(tx: Tx) -> int:
     return (await tx.execute(_FORGET)).rowcount
 
 
-async def defer(tx: Tx, task: str, args: dict[str, Any], at: datetime | None = None) -> None:
-    """Add a job that runs once this transaction has committed, at `at` or at once.
+async def defer(tx: Tx, task: str, args: dict[str, Any], at: datetime | None = None, priority: int = 0) -> None:
+    """Add a job that runs once this transaction has committed, at `at` or at once; those of higher priority first.
 
     Transactions: part of the caller's; a rollback defers nothing.
     """
-    await _DEFER.all(tx, **job_values(task, args, at))
+    await _DEFER.all(tx, **job_values(task, args, at), job_priority=priority)
+
+
+async def demote(tx: Tx, argument: str, values: list[str]) -> None:
+    """Let others go before the waiting jobs whose argument has one of these values."""
+    await tx.execute(_DEMOTE, {"behind": BEHIND, "argument": argument, "values": values})
 
 
 def job_values(task: str, args: dict[str, Any], at: datetime | None = None) -> dict[str, Any]:
-    """The parameters of `DEFERRED`."""
+    """The parameters of `deferred`, but for those of its priority."""
     return {"job_task": task, "job_args": json.dumps(args), "job_at": at}

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("faults", sa.BigInteger(), nullable=False),
         sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_slot", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("crowded_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_fault_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_fault", sa.Text(), nullable=True),
