@@ -106,7 +106,7 @@ class _Found:
             for belief in beliefs
         }
         self._by_uuid_alone = not by_id
-        ours = [id(entry) for entry in self._entries.values() if entry]
+        ours = {id(entry) for entry in self._entries.values() if entry}
         self.unknown = [entry for entry in listed if id(entry) not in ours]
 
     def entry(self, belief: Belief) -> Listed | None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import ARRAY, Row, Select, Text, Uuid, any_, func, literal, or_, select, update
 
 from broker.addons.advance import make_place
 from broker.addons.drift import Belief, Drift, DriftKind, Side, compare, money, present
@@ -46,6 +46,9 @@ ListerFor = Callable[[ListCall], Provisioner]
 LEASE: Final = timedelta(minutes=2)
 """How long a run belongs to its worker after its last step; a step is one service."""
 
+MOST_TRIES: Final = 3
+"""How many workers may begin a run without finishing it, before it counts as failed."""
+
 _LIST: Final = "list"
 _MOST_DRIFTS: Final = 1000
 _log = structlog.get_logger()
@@ -75,6 +78,10 @@ async def reconcile(ctx: Context, lister_for: ListerFor, run_id: UUID, limits: L
     """Do the run, if it is not finished and nobody else does it. No transaction is open while a provider is asked."""
     run = await _claim(ctx, run_id)
     if run is None:
+        return
+    if run.fencing > MOST_TRIES:
+        await _go_on(ctx, run, state="failed", finished_at=ctx.clock.now(), lease_until=None)
+        _log.error("reconcile.failed", run=str(run_id))
         return
     services: list[dict[str, Any]] = []
     drifts: list[tuple[Drift, bool]] = []
@@ -172,8 +179,8 @@ def _beliefs(service_id: UUID, listed: Sequence[Listed]) -> Select[*tuple[Any, .
         Addon.state != AddonState.DEPROVISIONED,
         Orphan.state == OrphanState.OPEN,
         billed,
-        Addon.id.in_(uuids),
-        Addon.provider_id.in_(ids),
+        Addon.id == any_(literal(uuids, ARRAY(Uuid))),
+        Addon.provider_id == any_(literal(ids, ARRAY(Text))),
     )
     return (
         select(

@@ -32,7 +32,7 @@ _MOST_LISTED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run; `report` is there once it is finished."""
+    """One run: pending, running, finished with its `report`, or failed."""
 
     id: UUID
     state: str

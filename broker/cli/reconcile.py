@@ -5,10 +5,13 @@ from __future__ import annotations
 import click
 
 from broker.cli.client import Client, Json, connect, segment
+from broker.cli.errors import CliError
 from broker.cli.options import complete_service, json_option
 from broker.cli.output import clean, dollars, heading, paint, say, say_json
 from broker.cli.progress import Progress
 from broker.cli.waiting import goes_on, poll
+
+_PENDING = ("pending", "running")
 
 
 @click.command()
@@ -21,7 +24,9 @@ def reconcile(service: str | None, fix: bool, as_json: bool) -> None:
     Nothing that was not made here is ever deleted. The same comparison is made every hour, without --fix.
     """
     with connect() as client, Progress("Comparing with the providers") as progress:
-        run = _finished(client, {"service": service, "fix": fix})
+        run = _ended(client, {"service": service, "fix": fix})
+        if run["state"] == "failed":
+            raise CliError("The comparison failed; the log of the worker says why.")
         report = run["report"]
         total = len(report["drifts"]) + report["not_shown"]
         progress.done(f"{total} drifts" if total != 1 else "1 drift")
@@ -38,13 +43,13 @@ def reconcile(service: str | None, fix: bool, as_json: bool) -> None:
         say(f"\n{_money(item)}")
 
 
-def _finished(client: Client, body: Json) -> Json:
+def _ended(client: Client, body: Json) -> Json:
     with goes_on("broker reconcile"):
         run: Json = client.post("/reconcile-runs", body)
-        if run["state"] == "finished":
+        if run["state"] not in _PENDING:
             return run
         path = f"/reconcile-runs/{segment(run['id'])}"
-        return poll(lambda: dict(client.get(path)), lambda found: found["state"] != "finished")
+        return poll(lambda: dict(client.get(path)), lambda found: found["state"] in _PENDING)
 
 
 def _service(item: Json) -> str:

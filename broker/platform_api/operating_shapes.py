@@ -108,7 +108,7 @@ class DriftReport(TypedDict):
 
 
 class ReconcileRun(TypedDict):
-    """One comparison of what we believe, what providers list and what is billed. `state`: pending, running, finished."""
+    """One comparison of what we believe, what providers list and what is billed. `state`: pending, running, finished, failed."""
 
     id: str
     state: str

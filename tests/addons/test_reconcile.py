@@ -13,7 +13,7 @@ from broker.addons.models import Addon, AddonState, Ownership, ReconcileRun
 from broker.addons.orphans import list_orphans, resolve_orphan
 from broker.addons.ports import Answer, ListCall, Listed, Listing, Reply
 from broker.addons.queries import AddonView
-from broker.addons.reconcile import reconcile
+from broker.addons.reconcile import MOST_TRIES, reconcile
 from broker.addons.reconcile_runs import enqueue_runs, get_run, list_runs, start_run
 from broker.addons.resolve import AddonKey
 from broker.billing.models import UsagePeriod
@@ -229,6 +229,27 @@ async def test_a_run_is_done_once_and_by_another_worker_when_its_own_has_died(wo
     assert len(world.provider.calls) == 1
     (view,) = await list_runs(world.ctx, operator)
     assert (view.state, view.service, view.requested_by) == ("finished", "store", operator.email)
+
+
+async def test_a_run_that_no_worker_finishes_fails_instead_of_going_on_for_ever(world: World, operator: Actor) -> None:
+    await world.provisioned("store:big")
+    run = await start_run(world.ctx, operator)
+    for _ in range(MOST_TRIES):
+        with pytest.raises(ZeroDivisionError):
+            await reconcile(world.ctx, lambda _: 1 // 0, run.id)
+        world.ctx.clock.advance(minutes=3)
+    await reconcile(world.ctx, lambda _: 1 // 0, run.id)
+    assert (await get_run(world.ctx, operator, str(run.id))).state == "failed"
+    world.ctx.clock.advance(minutes=3)
+    assert await enqueue_runs(world.ctx) == 0
+
+
+async def test_a_provider_that_lists_far_too_much_is_counted_and_not_shown_whole(world: World, operator: Actor) -> None:
+    addon = await world.provisioned("store:big")
+    lists(world, entry(addon.id), *(Listed(f"r-{n}", None, "free", None) for n in range(40_000)))
+    found = await report(world, operator)
+    assert (len(found["drifts"]), found["not_shown"]) == (1000, 39_000)
+    assert {item["kind"] for item in found["drifts"]} == {"unknown_resource"}
 
 
 async def test_a_run_is_made_every_hour_once_there_is_something_to_compare(world: World, operator: Actor) -> None:

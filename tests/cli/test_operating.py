@@ -143,3 +143,9 @@ def test_drift_is_told_in_words_and_money_and_what_fix_would_do(operator: Broker
     canned.answer("GET /reconcile-runs/run-1", body={"id": "run-1", "state": "finished", "report": report})
     assert "  Fixed: an orphan is recorded." in operator("reconcile", "--fix").out
     assert json.loads(operator("reconcile", "--fix", "--json").out)["report"] == report
+
+
+def test_a_comparison_that_failed_is_an_error(operator: Broker, canned: Canned) -> None:
+    canned.answer("POST /reconcile-runs", 201, {"id": "run-1", "state": "failed", "report": None})
+    result = operator("reconcile")
+    assert (result.status, "log of the worker" in result.err) == (Exit.FAILED, True)
