@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.addons.locks import LockedAddon, LockedAttachment
@@ -22,6 +22,7 @@ from broker.apps.releases import ConfigChange, cut_release
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.secret import Secret
 from broker.kernel.vault import DataKey
 
@@ -33,14 +34,17 @@ def undeclared(addon: LockedAddon, names: Iterable[str]) -> list[str]:
 
 async def stored_config(tx: Tx, addon_id: UUID, key: DataKey) -> dict[str, Secret]:
     """What the provider gave so far, under the manifest's names."""
-    rows = await tx.execute(
-        select(AddonConfig.name, AddonConfig.generation, AddonConfig.value_sealed).where(
-            AddonConfig.addon_id == addon_id
-        )
-    )
     return {
-        name: Secret(key.open(sealed, _place(addon_id, name, generation)).decode()) for name, generation, sealed in rows
+        name: Secret(key.open(sealed, _place(addon_id, name, generation)).decode())
+        for name, generation, sealed in await _STORED.all(tx, addon_id=addon_id)
     }
+
+
+_STORED: Final = Direct(
+    select(AddonConfig.name, AddonConfig.generation, AddonConfig.value_sealed).where(
+        AddonConfig.addon_id == bindparam("addon_id")
+    )
+)
 
 
 async def store_config(tx: Tx, addon: LockedAddon, values: Mapping[str, Secret | None]) -> bool:
@@ -57,12 +61,18 @@ async def store_config(tx: Tx, addon: LockedAddon, values: Mapping[str, Secret |
 
 
 async def _put(tx: Tx, addon_id: UUID, key: DataKey, values: Mapping[str, Secret]) -> None:
-    known = await tx.execute(select(AddonConfig.name, AddonConfig.generation).where(AddonConfig.addon_id == addon_id))
-    generations = {row.name: row.generation for row in known}
+    generations = {row["name"]: row["generation"] for row in await _STORED.all(tx, addon_id=addon_id)}
     rows = [_row(addon_id, name, generations.get(name, 0) + 1, key, value) for name, value in values.items()]
-    statement = insert(AddonConfig).values(rows)
-    replaced = {"generation": statement.excluded.generation, "value_sealed": statement.excluded.value_sealed}
-    await tx.execute(statement.on_conflict_do_update(index_elements=["addon_id", "name"], set_=replaced))
+    await _PUT.many(tx, [filled(row) for row in rows])
+
+
+_NEW: Final = insert(AddonConfig).values(placeholders("addon_id name generation value_sealed"))
+_PUT: Final = Direct(
+    _NEW.on_conflict_do_update(
+        index_elements=["addon_id", "name"],
+        set_={"generation": _NEW.excluded.generation, "value_sealed": _NEW.excluded.value_sealed},
+    )
+)
 
 
 def _row(addon_id: UUID, name: str, generation: int, key: DataKey, value: Secret) -> dict[str, Any]:
@@ -148,15 +158,16 @@ async def _release(
 
 
 async def _plan_names(tx: Tx, app_id: UUID) -> list[str]:
-    name = AddonService.slug + ":" + Plan.slug
-    statement = (
-        select(name)
-        .select_from(Addon)
-        .join(AddonService, AddonService.id == Addon.service_id)
-        .join(Plan, Plan.id == Addon.plan_id)
-        .where(Addon.app_id == app_id, Addon.state == AddonState.PROVISIONED)
-    )
-    return list((await tx.execute(statement)).scalars())
+    return [row[0] for row in await _PLAN_NAMES.all(tx, app_id=app_id)]
+
+
+_PLAN_NAMES: Final = Direct(
+    select(AddonService.slug + ":" + Plan.slug)
+    .select_from(Addon)
+    .join(AddonService, AddonService.id == Addon.service_id)
+    .join(Plan, Plan.id == Addon.plan_id)
+    .where(Addon.app_id == bindparam("app_id"), Addon.state == AddonState.PROVISIONED)
+)
 
 
 async def take_from_apps(

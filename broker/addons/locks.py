@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, union
+from sqlalchemy import bindparam, select, union
 
 from broker.addons.models import Addon, AddonState, Attachment
 from broker.apps.releases import LockedApp, lock_app
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, Record
 
 
 class AttachmentsMoved(Exception):
@@ -66,7 +67,7 @@ async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) 
     """
     wanted = sorted({*await _app_ids(tx, addon_id), *further_apps})
     apps = {app_id: app for app_id in wanted if (app := await lock_app(tx, ctx.vault, app_id))}
-    row = (await tx.execute(_addon_statement(addon_id))).mappings().one_or_none()
+    row = await _ADDON.first(tx, addon_id=addon_id)
     if row is None:
         return None
     attachments = await _attachments(tx, addon_id)
@@ -75,7 +76,7 @@ async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) 
     return _locked(row, apps, attachments)
 
 
-def _locked(row: RowMapping, apps: Mapping[UUID, LockedApp], attachments: tuple[LockedAttachment, ...]) -> LockedAddon:
+def _locked(row: Record, apps: Mapping[UUID, LockedApp], attachments: tuple[LockedAttachment, ...]) -> LockedAddon:
     billing = apps.get(row["app_id"])
     values = {str(key): value for key, value in row.items() if key not in ("state", "declared")}
     return LockedAddon(
@@ -89,41 +90,42 @@ def _locked(row: RowMapping, apps: Mapping[UUID, LockedApp], attachments: tuple[
 
 
 async def _app_ids(tx: Tx, addon_id: UUID) -> set[UUID]:
-    billing = select(Addon.app_id).where(Addon.id == addon_id)
-    attached = select(Attachment.app_id).where(Attachment.addon_id == addon_id)
-    return set((await tx.execute(union(billing, attached))).scalars())
+    return {row[0] for row in await _APP_IDS.all(tx, addon_id=addon_id)}
 
 
 async def _attachments(tx: Tx, addon_id: UUID) -> tuple[LockedAttachment, ...]:
-    statement = (
-        select(Attachment.id, Attachment.app_id, Attachment.name, Attachment.wanted_name, Attachment.namespace)
-        .where(Attachment.addon_id == addon_id)
-        .order_by(Attachment.created_at, Attachment.id)
-    )
-    return tuple(LockedAttachment(*row) for row in await tx.execute(statement))
+    return tuple(LockedAttachment(*row) for row in await _ATTACHMENTS.all(tx, addon_id=addon_id))
 
 
-def _addon_statement(addon_id: UUID) -> Any:
-    return (
-        select(
-            Addon.id,
-            Addon.name,
-            Addon.state,
-            Addon.app_id,
-            Addon.service_id,
-            AddonService.slug.label("service"),
-            AddonService.name.label("service_name"),
-            AddonService.prefix,
-            AddonService.config_vars.label("declared"),
-            Addon.plan_id,
-            Plan.slug.label("plan"),
-            Addon.price_cents,
-            Addon.currency,
-            Addon.ownership,
-            Addon.provider_id,
-        )
-        .join(AddonService, AddonService.id == Addon.service_id)
-        .join(Plan, Plan.id == Addon.plan_id)
-        .where(Addon.id == addon_id)
-        .with_for_update(of=Addon)
+_ID: Final = bindparam("addon_id", type_=Addon.id.type)
+_APP_IDS: Final = Direct(
+    union(select(Addon.app_id).where(Addon.id == _ID), select(Attachment.app_id).where(Attachment.addon_id == _ID))
+)
+_ATTACHMENTS: Final = Direct(
+    select(Attachment.id, Attachment.app_id, Attachment.name, Attachment.wanted_name, Attachment.namespace)
+    .where(Attachment.addon_id == _ID)
+    .order_by(Attachment.created_at, Attachment.id)
+)
+_ADDON: Final = Direct(
+    select(
+        Addon.id,
+        Addon.name,
+        Addon.state,
+        Addon.app_id,
+        Addon.service_id,
+        AddonService.slug.label("service"),
+        AddonService.name.label("service_name"),
+        AddonService.prefix,
+        AddonService.config_vars.label("declared"),
+        Addon.plan_id,
+        Plan.slug.label("plan"),
+        Addon.price_cents,
+        Addon.currency,
+        Addon.ownership,
+        Addon.provider_id,
     )
+    .join(AddonService, AddonService.id == Addon.service_id)
+    .join(Plan, Plan.id == Addon.plan_id)
+    .where(Addon.id == _ID)
+    .with_for_update(of=Addon)
+)

@@ -6,15 +6,17 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 
 from broker.apps.environment import ConfigChange, Environment, Var, apply, check_environment, values
 from broker.apps.models import App, ConfigVar, Release
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import new_id
 from broker.kernel.vault import DataKey, Vault
@@ -39,15 +41,18 @@ async def lock_app(tx: Tx, vault: Vault, app_id: UUID, *, alone: bool = False) -
 
     With `alone`, no add-on can be added to it meanwhile either.
     """
-    statement = (
-        select(App.id, App.name, App.owner_id, App.version, App.data_key)
-        .where(App.id == app_id, App.destroyed_at.is_(None))
-        .with_for_update(key_share=not alone)
-    )
-    row = (await tx.execute(statement)).one_or_none()
-    if row is None or row.data_key is None:
+    row = await _LOCK[alone].first(tx, app_id=app_id)
+    if row is None or row["data_key"] is None:
         return None
-    return LockedApp(row.id, row.name, row.owner_id, row.version, vault.unwrap(row.data_key, key_owner(row.id)))
+    *known, data_key = row
+    app_id, name, owner_id, version = known
+    return LockedApp(app_id, name, owner_id, version, vault.unwrap(data_key, key_owner(app_id)))
+
+
+_LIVE: Final = select(App.id, App.name, App.owner_id, App.version, App.data_key).where(
+    App.id == bindparam("app_id"), App.destroyed_at.is_(None)
+)
+_LOCK: Final = {alone: Direct(_LIVE.with_for_update(key_share=not alone)) for alone in (False, True)}
 
 
 async def app_key(tx: Tx, vault: Vault, app_id: UUID) -> DataKey:
@@ -68,15 +73,17 @@ def key_owner(app_id: UUID) -> str:
 
 async def read_environment(tx: Tx, app_id: UUID, key: DataKey) -> dict[str, Var]:
     """The present environment, opened."""
-    rows = await tx.execute(
-        select(ConfigVar.name, ConfigVar.attachment_id, ConfigVar.version, ConfigVar.value_sealed).where(
-            ConfigVar.app_id == app_id
-        )
-    )
     return {
         name: Var(key.open(sealed, _var_place(app_id, name, version)).decode(), attachment_id)
-        for name, attachment_id, version, sealed in rows
+        for name, attachment_id, version, sealed in await _ENVIRONMENT.all(tx, app_id=app_id)
     }
+
+
+_ENVIRONMENT: Final = Direct(
+    select(ConfigVar.name, ConfigVar.attachment_id, ConfigVar.version, ConfigVar.value_sealed).where(
+        ConfigVar.app_id == bindparam("app_id")
+    )
+)
 
 
 async def cut_release(
@@ -104,13 +111,15 @@ async def cut_release(
 
 
 async def _next_version(tx: Tx, app_id: UUID, at: datetime) -> int:
-    counted = (
-        update(App)
-        .where(App.id == app_id)
-        .values(version=App.version + 1, released_at=at, updated_at=at)
-        .returning(App.version)
-    )
-    return int((await tx.execute(counted)).scalar_one())
+    return int((await _COUNT.all(tx, of_app=app_id, at=at))[0][0])
+
+
+_COUNT: Final = Direct(
+    update(App)
+    .where(App.id == bindparam("of_app"))
+    .values(version=App.version + 1, released_at=bindparam("at"), updated_at=bindparam("at"))
+    .returning(App.version)
+)
 
 
 async def _store(tx: Tx, app: LockedApp, version: int, before: Environment, after: Environment) -> None:
@@ -128,10 +137,16 @@ async def _store(tx: Tx, app: LockedApp, version: int, before: Environment, afte
         for name, var in after.items()
         if before.get(name) != var
     ]
-    if rows:
-        statement = postgresql.insert(ConfigVar).values(rows)
-        replaced = {column: statement.excluded[column] for column in ("attachment_id", "version", "value_sealed")}
-        await tx.execute(statement.on_conflict_do_update(index_elements=["app_id", "name"], set_=replaced))
+    await _PUT.many(tx, [filled(row) for row in rows])
+
+
+_NEW_VAR: Final = postgresql.insert(ConfigVar).values(placeholders("app_id name attachment_id version value_sealed"))
+_PUT: Final = Direct(
+    _NEW_VAR.on_conflict_do_update(
+        index_elements=["app_id", "name"],
+        set_={column: _NEW_VAR.excluded[column] for column in ("attachment_id", "version", "value_sealed")},
+    )
+)
 
 
 async def _record(
@@ -145,23 +160,32 @@ async def _record(
     addon_plan_names: Collection[str] | None,
 ) -> None:
     release_id = new_id()
-    before = select(Release.addon_plan_names).where(Release.app_id == app.id, Release.version == version - 1)
-    unchanged = func.coalesce(
-        before.scalar_subquery(), postgresql.array([], type_=Release.addon_plan_names.type.item_type)
-    )
-    await tx.execute(
-        insert(Release).values(
-            id=release_id,
-            app_id=app.id,
-            version=version,
-            description=description,
-            actor_id=actor.id,
-            actor_email=actor.email,
-            addon_plan_names=unchanged if addon_plan_names is None else sorted(addon_plan_names),
-            snapshot_sealed=app.data_key.seal(_snapshot(environment), snapshot_place(release_id, version)),
-            created_at=at,
-        )
-    )
+    release = {
+        "id": release_id,
+        "app_id": app.id,
+        "version": version,
+        "description": description,
+        "actor_id": actor.id,
+        "actor_email": actor.email,
+        "addon_plan_names": None if addon_plan_names is None else sorted(addon_plan_names),
+        "snapshot_sealed": app.data_key.seal(_snapshot(environment), snapshot_place(release_id, version)),
+        "created_at": at,
+    }
+    await _RELEASE.all(tx, **filled(release), before=version - 1)
+
+
+_NEW_RELEASE: Final = placeholders(
+    "id app_id version description actor_id actor_email addon_plan_names snapshot_sealed created_at"
+)
+_BEFORE: Final = select(Release.addon_plan_names).where(
+    Release.app_id == bindparam("new_app_id"), Release.version == bindparam("before")
+)
+_UNCHANGED: Final = func.coalesce(
+    bindparam("new_addon_plan_names", type_=Release.addon_plan_names.type),
+    _BEFORE.scalar_subquery(),
+    postgresql.array([], type_=Release.addon_plan_names.type.item_type),
+)
+_RELEASE: Final = Direct(insert(Release).values(_NEW_RELEASE | {"addon_plan_names": _UNCHANGED}))
 
 
 def _snapshot(environment: Environment) -> bytes:

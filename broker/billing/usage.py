@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, insert, update
 
 from broker.billing.models import UsagePeriod
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.ids import new_id
 
 
@@ -27,18 +29,15 @@ class Subject:
 
 async def start_period(tx: Tx, subject: Subject, at: datetime) -> None:
     """Begin a period at `at`, cut to the whole second."""
-    await tx.execute(
-        insert(UsagePeriod).values(
-            id=new_id(),
-            addon_id=subject.addon_id,
-            app_id=subject.app_id,
-            payer_id=subject.payer_id,
-            plan_id=subject.plan_id,
-            price_cents=subject.price_cents,
-            currency=subject.currency,
-            started_at=at.replace(microsecond=0),
-        )
-    )
+    period = {"id": new_id(), "started_at": at.replace(microsecond=0)} | {
+        field.name: getattr(subject, field.name) for field in fields(subject)
+    }
+    await _PERIOD.all(tx, **filled(period))
+
+
+_PERIOD: Final = Direct(
+    insert(UsagePeriod).values(placeholders("id addon_id app_id payer_id plan_id price_cents currency started_at"))
+)
 
 
 async def end_period(tx: Tx, addon_id: UUID, at: datetime) -> None:

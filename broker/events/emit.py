@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from broker.events.models import Event
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.ids import new_id
 
 
@@ -25,15 +26,17 @@ async def emit(
     **data: Any,
 ) -> None:
     """Record that `kind` (noun.verb) happened. `data` is public to whoever sees the app: no secrets."""
-    await tx.execute(
-        insert(Event).values(
-            id=new_id(),
-            at=at,
-            kind=kind,
-            actor_id=actor.id,
-            actor_email=actor.email,
-            app_id=app_id,
-            addon_id=addon_id,
-            data=data,
-        )
-    )
+    event = {
+        "id": new_id(),
+        "at": at,
+        "kind": kind,
+        "actor_id": actor.id,
+        "actor_email": actor.email,
+        "app_id": app_id,
+        "addon_id": addon_id,
+        "data": data,
+    }
+    await _EVENT.all(tx, **filled(event))
+
+
+_EVENT: Final = Direct(insert(Event).values(placeholders("id at kind actor_id actor_email app_id addon_id data")))

@@ -144,8 +144,8 @@ async def again_on_deadlock(body: Callable[[], Awaitable[T]], tries: int = 5) ->
     for _ in range(tries - 1):
         try:
             return await body()
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            if getattr(getattr(error, "orig", error), "sqlstate", None) != _DEADLOCK:
                 raise
     return await body()
 

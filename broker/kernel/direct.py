@@ -5,11 +5,11 @@ What this saves, and when it is worth it: docs/performance.md. Everything else g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import JSON, ClauseElement
+from sqlalchemy import JSON, BindParameter, ClauseElement, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg as driver_dialect
 
 from broker.kernel.db import Database, Tx
@@ -24,7 +24,7 @@ _Argument = tuple[str, Any, bool, Callable[[Any], Any] | None]
 class Direct:
     """One statement; its parameters are its `bindparam`s. Results with JSON are refused: the driver does not decode it.
 
-    Raises (from `all`, `first` and `read`): what the driver raises, `asyncpg.PostgresError`.
+    Raises (from whatever runs it): what the driver raises, `asyncpg.PostgresError`.
     """
 
     def __init__(self, statement: ClauseElement) -> None:
@@ -62,11 +62,27 @@ class Direct:
         """The first row."""
         return await (await _driver(tx)).fetchrow(*self.call(values))
 
+    async def many(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> None:
+        """Run it once for each of these values, without waiting in between."""
+        calls = [self.call(each) for each in values]
+        if calls:
+            await (await _driver(tx)).executemany(calls[0][0], [call[1:] for call in calls])
+
     async def read(self, database: Database, **values: Any) -> list[Record]:
         """Every row, read without a transaction: two round trips and most of SQLAlchemy's work less."""
         async with database.reading() as driver:
             rows: list[Record] = await driver.fetch(*self.call(values))
         return rows
+
+
+def placeholders(columns: str) -> dict[str, BindParameter[Any]]:
+    """What to write into these columns: parameters that `filled` gives."""
+    return {column: bindparam(f"new_{column}") for column in columns.split()}
+
+
+def filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that stand for a row, given by column."""
+    return {f"new_{column}": value for column, value in row.items()}
 
 
 def _argument(name: str, value: Any, bind: Any) -> _Argument:

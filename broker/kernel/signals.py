@@ -11,18 +11,20 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Text, bindparam, func, select
 
 from broker.kernel.db import Tx, libpq_url
+from broker.kernel.direct import Direct
 
 CHANNEL: Final = "broker_signal"
+_NOTIFY: Final = Direct(select(func.pg_notify(CHANNEL, bindparam("subject", type_=Text))))
 _RECONNECT_S: Final = 0.5
 _log = structlog.get_logger()
 
 
 async def notify(tx: Tx, subject: UUID) -> None:
     """Tell every waiter for `subject`, on any machine, once this transaction has committed."""
-    await tx.execute(text("select pg_notify(:channel, :subject)"), {"channel": CHANNEL, "subject": str(subject)})
+    await _NOTIFY.all(tx, subject=str(subject))
 
 
 class Signals:
