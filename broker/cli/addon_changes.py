@@ -73,7 +73,7 @@ def _create(client: Client, app: str, service: str, body: Json, wait: bool) -> J
         with goes_on(f"broker addons --app {app}"):
             made: Json = client.post(f"/apps/{segment(app)}/addons", body)
         if wait and made["state"] == "provisioning":
-            made = wait_for_addon(client, made)
+            made = wait_for_addon(client, made, progress.tell)
         if made["state"] == "provisioned":
             progress.done(_result(client, app, made))
         elif made["state"] == "provisioning":
@@ -137,7 +137,7 @@ def _change_plan(client: Client, found: Json, wanted: str, wait: bool) -> Json:
                 f"/apps/{segment(app)}/addons/{segment(found['name'])}", {"plan": {"name": wanted}}
             )
         if wait and after["plan"]["name"] != wanted:
-            after = wait_for_plan(client, found)
+            after = wait_for_plan(client, found, progress.tell)
         settled = after["plan"]["name"] == wanted
         progress.done(_result(client, app, after) if settled else "pending")
     if not settled:

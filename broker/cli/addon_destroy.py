@@ -53,7 +53,7 @@ def _destroy(client: Client, addon: Json, force: bool, wait: bool) -> Json:
         with goes_on(f"broker addons:info {addon['name']}"):
             after: Json = client.delete(f"/apps/{app['id']}/addons/{addon['id']}", {"force": force})
         if wait and after["state"] == "deprovisioning":
-            after = wait_for_addon(client, after)
+            after = wait_for_addon(client, after, progress.tell)
         if after["state"] == "deprovisioned":
             version = newest_version(client, app["id"])
             progress.done(f"done, {version}" if version else "done")

@@ -152,7 +152,7 @@ def wait(addon: str | None, app: str | None, as_json: bool) -> None:
 def _awaited(client: Client, addon: Json) -> Json:
     going = addon["state"] == "deprovisioning"
     with Progress(f"{'Destroying' if going else 'Creating'} {addon['name']}") as progress:
-        after = wait_for_addon(client, addon)
+        after = wait_for_addon(client, addon, progress.tell)
         failed = after["state"] == ("provisioned" if going else "deprovisioned")
         progress.done("failed" if failed else "done")
     if failed:

@@ -5,7 +5,9 @@ It speaks the Platform API and nothing else. Retrying is left to the polling of 
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -21,6 +23,10 @@ Json = dict[str, Any]
 ANSWER_TIMEOUT_S = 90.0
 """Longer than the broker itself waits for a provider before it answers."""
 
+_SILENCE_S = 40.0
+"""A live stream says something more often than this."""
+
+_EVENTS = "text/event-stream"
 _ACCEPT = "application/vnd.heroku+json; version=3"
 
 
@@ -78,6 +84,24 @@ class Client:
             following, before = response.headers.get("next-range"), following
             if not following or following == before or not page:
                 return items
+
+    def events(self, path: str) -> Iterator[Json]:
+        """What a live stream tells until it ends, however it ends; nothing at all where there is none.
+
+        Nothing is raised: who wants to be sure asks again afterwards.
+        """
+        import httpx
+
+        patience = httpx.Timeout(_SILENCE_S, connect=10.0)
+        try:
+            with self._http.stream("GET", path, headers={"accept": _EVENTS}, timeout=patience) as response:
+                if not response.headers.get("content-type", "").startswith(_EVENTS):
+                    return
+                for line in response.iter_lines():
+                    if line.startswith("data:"):
+                        yield json.loads(line.removeprefix("data:"))
+        except (httpx.HTTPError, ValueError):
+            return
 
     def request(
         self, method: str, path: str, body: Json | None = None, *, headers: dict[str, str] | None = None,

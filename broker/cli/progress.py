@@ -5,9 +5,11 @@ On a terminal it shows the time that has gone by; elsewhere it is written once. 
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +30,7 @@ class Progress:
         self._start = time.monotonic()
         self._ended = False
         self._clock: threading.Thread | None = None
+        self._words: Callable[[], str] = str
 
     def __enter__(self) -> Self:
         self._write(self._title)
@@ -41,6 +44,10 @@ class Progress:
             stopped = kind is not None and issubclass(kind, (KeyboardInterrupt, Interrupted))
             word = "done" if kind is None else "interrupted" if stopped else "failed"
             self._end(word, "red" if word == "failed" else None)
+
+    def tell(self, words: Callable[[], str]) -> None:
+        """Show what is going on beside the time, from now on."""
+        self._words = words
 
     def done(self, result: str = "done") -> None:
         """End the line with a result."""
@@ -58,7 +65,9 @@ class Progress:
         while not self._over.wait(_TICK_S):
             elapsed = time.monotonic() - self._start
             if elapsed >= 1:
-                self._write(f"\r\033[K{self._title}{span(elapsed)}")
+                words = self._words()
+                line = f"{self._title}{span(elapsed)}{f' ({words})' if words else ''}"
+                self._write(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}")
 
     def _write(self, text: str) -> None:
         self._out.write(text)

@@ -1,4 +1,4 @@
-"""Waiting for an operation that goes on in the broker: polling until its state is final.
+"""Waiting for an operation that goes on in the broker: watching, then polling until its state is final.
 
 A broker that is away for a moment (a restart, say) does not end the waiting; Ctrl-C ends it, not the operation.
 """
@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from broker.cli.client import Client, Json, segment
-from broker.cli.errors import CliError, Interrupted, RefusedMissing, Unreachable
+from broker.cli.errors import CliError, Interrupted, Refused, RefusedMissing, Unreachable
+from broker.cli.watching import Tell, watch
 
 PENDING = ("provisioning", "deprovisioning")
 
 _FIRST_PAUSE_S = 0.3
 _LONGEST_PAUSE_S = 5.0
 _TOLERATED_FAILURES = 5
+_AWAY = 503
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def goes_on(look: str) -> Iterator[None]:
 def poll(fetch: Callable[[], Json], pending: Callable[[Json], bool]) -> Json:
     """Fetch until the answer is no longer pending.
 
-    Raises: Unreachable when the broker stays away.
+    Raises: Unreachable, or Refused with 503, when the broker stays away.
     """
     pause, failures = _FIRST_PAUSE_S, 0
     while True:
@@ -40,7 +42,9 @@ def poll(fetch: Callable[[], Json], pending: Callable[[Json], bool]) -> Json:
             failures = 0
             if not pending(answer):
                 return answer
-        except Unreachable:
+        except (Unreachable, Refused) as error:
+            if isinstance(error, Refused) and error.status != _AWAY:
+                raise
             failures += 1
             if failures > _TOLERATED_FAILURES:
                 raise
@@ -48,8 +52,11 @@ def poll(fetch: Callable[[], Json], pending: Callable[[Json], bool]) -> Json:
         pause = min(pause * 1.5, _LONGEST_PAUSE_S)
 
 
-def wait_for_addon(client: Client, addon: Json) -> Json:
-    """The add-on once it is neither being created nor being destroyed; gone counts as `deprovisioned`."""
+def wait_for_addon(client: Client, addon: Json, tell: Tell) -> Json:
+    """The add-on once it is neither being created nor being destroyed; gone counts as `deprovisioned`.
+
+    What goes on meanwhile is given to `tell`.
+    """
 
     def fetch() -> Json:
         try:
@@ -59,6 +66,7 @@ def wait_for_addon(client: Client, addon: Json) -> Json:
         return found
 
     with goes_on(f"broker addons:wait {addon['name']}"):
+        watch(client, addon, tell)
         return poll(fetch, lambda found: found["state"] in PENDING)
 
 
@@ -67,7 +75,7 @@ def operations(client: Client, addon: Json) -> list[Json]:
     return client.get_all(f"/addons/{segment(addon['id'])}/operations")
 
 
-def wait_for_plan(client: Client, addon: Json) -> Json:
+def wait_for_plan(client: Client, addon: Json, tell: Tell) -> Json:
     """The add-on once its newest plan change is settled.
 
     Raises: CliError with the reason when the change failed.
@@ -78,6 +86,7 @@ def wait_for_plan(client: Client, addon: Json) -> Json:
         return next(changes, {"state": "succeeded"})
 
     with goes_on(f"broker addons:operations {addon['name']}"):
+        watch(client, addon, tell)
         change = poll(fetch, lambda run: run["state"] not in ("succeeded", "failed"))
     if change["state"] == "failed":
         raise CliError(f"The plan of {addon['name']} was not changed: {change.get('reason') or 'no reason given'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from broker.addons import queries
@@ -15,8 +15,9 @@ from broker.addons.destroy import destroy_addon
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon, resolve_addons
 from broker.apps.queries import get_app
+from broker.kernel.context import Scope
 from broker.kernel.errors import InvalidParams, NotFound
-from broker.platform_api import serialize, shapes
+from broker.platform_api import serialize, shapes, streams
 from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, Truth, storable
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
@@ -185,11 +186,18 @@ async def resolve(request: Request, actor: CurrentActor) -> Answer:
     return Answer([serialize.addon(view, serialize.seer(face, actor)) for view in views])
 
 
-@router.get("/addons/{addon}/operations", responses=gives(list[shapes.Operation]))
-async def operations(request: Request, actor: CurrentActor, addon: str) -> Answer:
-    """What was, is or will be done for an add-on, newest first."""
+_OPERATIONS = gives(list[shapes.Operation])
+_OPERATIONS[200]["content"] |= streams.DESCRIBED
+
+
+@router.get("/addons/{addon}/operations", responses=_OPERATIONS, response_model=None)
+async def operations(request: Request, actor: CurrentActor, addon: str) -> Response:
+    """What was, is or will be done for an add-on, newest first; as `text/event-stream`, the newest while it goes on."""
     ctx = face_of(request).ctx
     view = await read_addon(ctx, actor, AddonKey(addon))
+    if streams.is_wanted(request):
+        actor.require(Scope.READ)
+        return streams.operations_of(ctx, actor, view.id)
     return Answer([serialize.operation(item) for item in await queries.list_operations(ctx, actor, view.id)])
 
 

@@ -130,10 +130,30 @@ def test_waiting_shows_the_time_and_ctrl_c_says_that_it_goes_on(canned: Canned, 
     assert "Traceback" not in session.shown
 
 
+def test_waiting_shows_what_the_broker_tells_of_the_operation(canned: Canned, cli_home: Path) -> None:
+    operation = {
+        "state": "pending", "attempts": 1, "reason": "Store can't be reached.",
+        "updated_at": "2026-11-21T10:00:00Z", "next_attempt_at": "2026-11-21T10:01:30Z",
+    }  # fmt: skip
+    pending = {**ADDON, "state": "provisioning"}
+    stream = f": nothing new\n\nevent: operation\ndata: {json.dumps(operation)}\n\n".encode()
+    canned.answer("POST /actions/addons/resolve", 200, [pending])
+    canned.answer("GET /addons/1/operations", 200, stream, content_type="text/event-stream; charset=utf-8")
+    canned.answer("GET /apps/2/addons/1", 200, pending)
+    with terminal(canned, cli_home, "addons:wait", "db") as session:
+        shown = r"Creating db\.\.\. \d+ s \(attempt 2, next try in 1 min \d+ s: Store can't be reached\.\)"
+        session.read_until(shown)
+        session.interrupt()
+        assert session.status() == 130
+    sent = [headers["accept"] for request, headers, _ in canned.seen if request == "GET /addons/1/operations"]
+    assert sent == ["text/event-stream"]
+
+
 def test_waiting_survives_a_broker_that_is_away_for_a_moment(canned: Canned, cli_home: Path) -> None:
     pending = {**ADDON, "state": "provisioning"}
     canned.answer("POST /actions/addons/resolve", 200, [pending])
     canned.answer("GET /apps/2/addons/1", 502, b"starting")
+    canned.answer("GET /apps/2/addons/1", 503, {"id": "service_unavailable", "message": "The broker is busy."})
     canned.answer("GET /apps/2/addons/1", 200, ADDON)
     with terminal(canned, cli_home, "addons:wait", "db") as session:
         assert session.status() == 0
