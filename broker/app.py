@@ -20,7 +20,7 @@ from broker.platform_api.document import DescribedApp
 from broker.platform_api.edge import Edge
 from broker.platform_api.rates import RateLimits
 from broker.settings import Settings
-from broker.web import sso
+from broker.web import landing, sso
 
 _SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's clients speak it."
 
@@ -34,6 +34,7 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     errors.install(app)
     routes.install(app)
     app.include_router(sso.router)
+    app.include_router(landing.router)
     app.add_api_route("/health", _health, include_in_schema=False)
     app.add_middleware(Edge, rates=rates, places=Places(settings.max_requests), clock=ctx.clock)
     return app
