@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Text, case, cast, func, select, update
+from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.addons.models import Addon, Operation, OperationState, Orphan, OrphanState, ProviderHealth
@@ -20,6 +20,7 @@ from broker.addons.ports import Answer, Reply
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, Record, filled, placeholders
 from broker.kernel.jobs import demote
 
 QUEUED: Final = "queued"
@@ -115,31 +116,38 @@ async def _note_crowd(tx: Tx, service_id: UUID, now: datetime) -> None:
 
 
 async def _locked(tx: Tx, service_id: UUID) -> Any:
-    columns = (
-        ProviderHealth.circuit,
-        ProviderHealth.retry_at,
-        ProviderHealth.next_slot,
-        ProviderHealth.crowded_until,
-    )
-    statement = select(*columns).where(ProviderHealth.service_id == service_id).with_for_update()
-    row = (await tx.execute(statement)).one_or_none()
+    row = await _LOCK.first(tx, service_id=service_id)
     if row is None:
         new = insert(ProviderHealth).values(service_id=service_id, circuit=Circuit.CLOSED, faults=0)
         await tx.execute(new.on_conflict_do_nothing())
-        row = (await tx.execute(statement)).one()
+        row = await _LOCK.first(tx, service_id=service_id)
     return row
 
 
+_OF_SERVICE: Final = ProviderHealth.service_id == bindparam("service_id")
+_LOCK: Final = Direct(
+    select(ProviderHealth.circuit, ProviderHealth.retry_at, ProviderHealth.next_slot, ProviderHealth.crowded_until)
+    .where(_OF_SERVICE)
+    .with_for_update()
+)
+
+
 async def _running(tx: Tx, service_id: UUID, now: datetime) -> int:
-    statement = (
-        select(func.count())
-        .select_from(Operation)
-        .join(Addon, Addon.id == Operation.addon_id)
-        .where(Addon.service_id == service_id, Operation.state == OperationState.RUNNING, Operation.lease_until > now)
-    )
-    being_reaped = (Orphan.service_id == service_id, Orphan.state == OrphanState.OPEN, Orphan.lease_until > now)
-    orphans = select(func.count()).where(*being_reaped)
-    return int((await tx.execute(select(statement.scalar_subquery() + orphans.scalar_subquery()))).scalar_one())
+    return int((await _RUNNING.all(tx, service_id=service_id, now=now))[0][0])
+
+
+_SERVICE: Final = bindparam("service_id", type_=ProviderHealth.service_id.type)
+_NOW: Final = bindparam("now", type_=Operation.created_at.type)
+_CALLED: Final = (
+    select(func.count())
+    .select_from(Operation)
+    .join(Addon, Addon.id == Operation.addon_id)
+    .where(Addon.service_id == _SERVICE, Operation.state == OperationState.RUNNING, Operation.lease_until > _NOW)
+)
+_REAPED: Final = select(func.count()).where(
+    Orphan.service_id == _SERVICE, Orphan.state == OrphanState.OPEN, Orphan.lease_until > _NOW
+)
+_RUNNING: Final = Direct(select(_CALLED.scalar_subquery() + _REAPED.scalar_subquery()))
 
 
 def _slot(next_slot: datetime | None, now: datetime, limits: Limits) -> datetime:
@@ -153,8 +161,14 @@ async def _pass(
 ) -> None:
     moved = max(next_slot or now, now) + timedelta(seconds=1 / limits.per_second)
     state = Circuit.CLOSED if circuit == Circuit.CLOSED else Circuit.HALF_OPEN
-    changed = update(ProviderHealth).where(ProviderHealth.service_id == service_id)
-    await tx.execute(changed.values(next_slot=moved, circuit=state))
+    await _PASS.all(tx, service=service_id, **filled({"next_slot": moved, "circuit": state}))
+
+
+_PASS: Final = Direct(
+    update(ProviderHealth)
+    .where(ProviderHealth.service_id == bindparam("service"))
+    .values(placeholders("next_slot circuit"))
+)
 
 
 async def note_reply(ctx: Context, service_id: UUID, reply: Reply, limits: Limits) -> None:
@@ -199,8 +213,7 @@ async def _count_fault(tx: Tx, service_id: UUID, reply: Reply, now: datetime, li
 
 
 async def _forget_faults(tx: Tx, service_id: UUID, now: datetime) -> None:
-    known = select(ProviderHealth.circuit, ProviderHealth.faults, ProviderHealth.last_ok_at)
-    before = (await tx.execute(known.where(ProviderHealth.service_id == service_id))).one_or_none()
+    before = await _FAULTS_SO_FAR.first(tx, service_id=service_id)
     if before is None or not _is_news(before, now):
         return
     well = update(ProviderHealth).where(ProviderHealth.service_id == service_id)
@@ -210,7 +223,12 @@ async def _forget_faults(tx: Tx, service_id: UUID, now: datetime) -> None:
         await emit(tx, "provider.circuit_closed", SYSTEM, now, service_id=str(service_id))
 
 
-def _is_news(before: Row[str, int, datetime | None], now: datetime) -> bool:
+_FAULTS_SO_FAR: Final = Direct(
+    select(ProviderHealth.circuit, ProviderHealth.faults, ProviderHealth.last_ok_at).where(_OF_SERVICE)
+)
+
+
+def _is_news(before: Record, now: datetime) -> bool:
     """Whether an answer changes anything: of a provider that is well, it is noted every few seconds only."""
     stale = before.last_ok_at is None or now - before.last_ok_at >= OK_NOTED_EVERY
     return bool(stale or before.faults or before.circuit != Circuit.CLOSED)
@@ -218,13 +236,20 @@ def _is_news(before: Row[str, int, datetime | None], now: datetime) -> bool:
 
 async def next_in_queue(tx: Tx, service_id: UUID, now: datetime, places: int = 1) -> list[UUID]:
     """Make the operations that wait longest for a place of this service due; their ids, each of which needs a job."""
-    waiting = (
-        select(Operation.id)
-        .join(Addon, Addon.id == Operation.addon_id)
-        .where(Addon.service_id == service_id, Operation.step == QUEUED, Operation.state == OperationState.PENDING)
-        .order_by(Operation.created_at)
-        .limit(places)
-        .with_for_update(of=Operation, skip_locked=True)
-    )
-    woken = update(Operation).where(Operation.id.in_(waiting.scalar_subquery())).values(next_at=now, step="call")
-    return list((await tx.execute(woken.returning(Operation.id))).scalars())
+    return [row[0] for row in await _WAKE.all(tx, service_id=service_id, now=now, places=places)]
+
+
+_LONGEST_WAITING: Final = (
+    select(Operation.id)
+    .join(Addon, Addon.id == Operation.addon_id)
+    .where(Addon.service_id == _SERVICE, Operation.step == QUEUED, Operation.state == OperationState.PENDING)
+    .order_by(Operation.created_at)
+    .limit(bindparam("places", type_=BigInteger))
+    .with_for_update(of=Operation, skip_locked=True)
+)
+_WAKE: Final = Direct(
+    update(Operation)
+    .where(Operation.id.in_(_LONGEST_WAITING.scalar_subquery()))
+    .values(next_at=_NOW, step="call")
+    .returning(Operation.id)
+)

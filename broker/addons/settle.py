@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, func, literal, or_, select, update
+from sqlalchemy import bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
@@ -36,6 +36,7 @@ from broker.catalog.models import Plan
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.direct import Direct
 from broker.kernel.errors import InvalidParams
 from broker.kernel.jobs import defer
 from broker.kernel.signals import notify
@@ -99,7 +100,7 @@ async def until_locked(whole: Callable[[], Awaitable[T]]) -> T:
 
 async def _settle(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
     addon = await lock_addon(tx, ctx, work.addon_id)
-    row = (await tx.execute(_operation_statement(work))).one_or_none()
+    row = await _HELD.first(tx, operation_id=work.operation_id, fencing=work.fencing)
     if addon is None or row is None:
         raise SettledElsewhere
     actor = Actor(row.actor_id, row.actor_email, frozenset({Scope.GLOBAL}))
@@ -108,10 +109,14 @@ async def _settle(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
     await _EFFECTS[work.kind, decision.conclusion](tx, ctx, settlement)
 
 
-def _operation_statement(work: Work) -> Any:
-    return select(
-        Operation.plan_id, Operation.actor_id, Operation.actor_email, Operation.may_exist, Operation.state
-    ).where(Operation.id == work.operation_id, Operation.fencing == work.fencing, Operation.finished_at.is_(None))
+_HELD: Final = Direct(
+    select(Operation.plan_id, Operation.actor_id, Operation.actor_email, Operation.may_exist).where(
+        Operation.id == bindparam("operation_id"),
+        Operation.fencing == bindparam("fencing"),
+        Operation.finished_at.is_(None),
+    )
+)
+"""The operation, as long as whoever claimed it holds it."""
 
 
 async def _provisioned(tx: Tx, ctx: Context, s: Settlement) -> None:

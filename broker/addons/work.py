@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, func, insert, literal, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.gate import QUEUED, Held, Limits, admit
@@ -22,6 +22,7 @@ from broker.catalog.models import AddonService, Plan
 from broker.catalog.queries import service_secrets
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, Record, filled, placeholders
 from broker.kernel.ids import new_id
 from broker.kernel.jobs import BEHIND, defer
 from broker.kernel.secret import Secret
@@ -72,7 +73,7 @@ async def claim(ctx: Context, operation_id: UUID, limits: Limits, lease: timedel
     """
     async with ctx.database.transaction() as tx:
         now = ctx.clock.now()
-        row = (await tx.execute(_due_statement(operation_id, now))).one_or_none()
+        row = await _DUE.first(tx, operation_id=operation_id, now=now)
         if row is None:
             return None
         reply = Reply(Answer.DEADLINE) if row.state == OperationState.WAITING else None
@@ -84,7 +85,7 @@ async def claim(ctx: Context, operation_id: UUID, limits: Limits, lease: timedel
         return await _take(tx, ctx, operation_id, row.service_id, reply, now, lease)
 
 
-def _due(now: datetime) -> ColumnElement[bool]:
+def _due(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return and_(
         Operation.finished_at.is_(None),
         or_(
@@ -95,23 +96,24 @@ def _due(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _due_statement(operation_id: UUID, now: datetime) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Operation.kind,
-            Operation.state,
-            Operation.may_exist,
-            Operation.created_at,
-            Addon.service_id,
-            AddonService.name.label("service_name"),
-        )
-        .join(Addon, Addon.id == Operation.addon_id)
-        .join(AddonService, AddonService.id == Addon.service_id)
-        .where(Operation.id == operation_id, _due(now))
+_NOW: Final = bindparam("now", type_=Operation.created_at.type)
+_OPERATION: Final = bindparam("operation_id", type_=Operation.id.type)
+_DUE: Final = Direct(
+    select(
+        Operation.kind,
+        Operation.state,
+        Operation.may_exist,
+        Operation.created_at,
+        Addon.service_id,
+        AddonService.name.label("service_name"),
     )
+    .join(Addon, Addon.id == Operation.addon_id)
+    .join(AddonService, AddonService.id == Addon.service_id)
+    .where(Operation.id == _OPERATION, _due(_NOW))
+)
 
 
-def _given_up(row: Row[Any], held: Held, now: datetime) -> Reply | None:
+def _given_up(row: Record, held: Held, now: datetime) -> Reply | None:
     """Somebody waits for an answer and the provider does not answer anybody: better no than later, if nothing is lost."""
     asked_by_user = row.kind in (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
     if held.broken and asked_by_user and not row.may_exist and now - row.created_at >= PATIENCE:
@@ -139,7 +141,8 @@ async def _hold(tx: Tx, operation_id: UUID, held: Held, now: datetime) -> None:
 async def _take(
     tx: Tx, ctx: Context, operation_id: UUID, service_id: UUID, reply: Reply | None, now: datetime, lease: timedelta
 ) -> Work | None:
-    claimed = (await tx.execute(_claim_statement(operation_id, now, lease))).mappings().one_or_none()
+    entry = history_entry(now, "call", "started")
+    claimed = await _CLAIM.first(tx, operation_id=operation_id, now=now, until=now + lease, entry=entry)
     if claimed is None:
         return None
     kind = OperationKind(claimed["kind"])
@@ -156,30 +159,28 @@ async def _take(
     )
 
 
-def _claim_statement(operation_id: UUID, now: datetime, lease: timedelta) -> Any:
-    entry = history_entry(now, "call", "started")
-    return (
-        update(Operation)
-        .where(Operation.id == operation_id, _due(now))
-        .values(
-            may_exist=or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
-            state=OperationState.RUNNING,
-            fencing=Operation.fencing + 1,
-            attempts=Operation.attempts + 1,
-            lease_until=now + lease,
-            updated_at=now,
-            history=Operation.history.op("||")(literal(entry, JSONB)),
-        )
-        .returning(
-            Operation.addon_id,
-            Operation.kind,
-            Operation.fencing,
-            Operation.attempts,
-            Operation.deadline_at,
-            Operation.plan_id,
-            Operation.options_sealed,
-        )
+_CLAIM: Final = Direct(
+    update(Operation)
+    .where(Operation.id == _OPERATION, _due(_NOW))
+    .values(
+        may_exist=or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
+        state=OperationState.RUNNING,
+        fencing=Operation.fencing + 1,
+        attempts=Operation.attempts + 1,
+        lease_until=bindparam("until"),
+        updated_at=_NOW,
+        history=Operation.history.op("||")(bindparam("entry", type_=JSONB)),
     )
+    .returning(
+        Operation.addon_id,
+        Operation.kind,
+        Operation.fencing,
+        Operation.attempts,
+        Operation.deadline_at,
+        Operation.plan_id,
+        Operation.options_sealed,
+    )
+)
 
 
 async def heartbeat(ctx: Context, work: Work, lease: timedelta = LEASE) -> bool:
@@ -195,8 +196,9 @@ async def heartbeat(ctx: Context, work: Work, lease: timedelta = LEASE) -> bool:
         return result.rowcount == 1
 
 
-async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: RowMapping, now: datetime) -> Call:
-    row = (await tx.execute(_subject_statement(claimed["addon_id"], claimed["plan_id"]))).one()
+async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: Record, now: datetime) -> Call:
+    row = await _SUBJECT.first(tx, addon_id=claimed["addon_id"], plan_id=claimed["plan_id"])
+    assert row is not None, "operations refer to add-ons"
     access = _access(ctx, row)
     if kind is OperationKind.DEPROVISION:
         return DeprovisionCall(access, row.id, row.provider_id)
@@ -207,33 +209,32 @@ async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: RowMapping, 
     return ProvisionCall(access, row.id, row.name, row.app_id, row.plan_slug, row.region, options, grant)
 
 
-def _subject_statement(addon_id: UUID, plan_id: UUID | None) -> Any:
-    return (
-        select(
-            Addon.id,
-            Addon.name,
-            Addon.app_id,
-            Addon.region,
-            Addon.provider_id,
-            Plan.slug.label("plan_slug"),
-            App.data_key.label("app_data_key"),
-            AddonService.id.label("service_id"),
-            AddonService.slug,
-            AddonService.api_version,
-            AddonService.base_url,
-            AddonService.url_style,
-            AddonService.data_key,
-            AddonService.password_sealed,
-            AddonService.sso_salt_sealed,
-        )
-        .join(App, App.id == Addon.app_id)
-        .join(AddonService, AddonService.id == Addon.service_id)
-        .join(Plan, Plan.id == func.coalesce(plan_id, Addon.plan_id))
-        .where(Addon.id == addon_id)
+_SUBJECT: Final = Direct(
+    select(
+        Addon.id,
+        Addon.name,
+        Addon.app_id,
+        Addon.region,
+        Addon.provider_id,
+        Plan.slug.label("plan_slug"),
+        App.data_key.label("app_data_key"),
+        AddonService.id.label("service_id"),
+        AddonService.slug,
+        AddonService.api_version,
+        AddonService.base_url,
+        AddonService.url_style,
+        AddonService.data_key,
+        AddonService.password_sealed,
+        AddonService.sso_salt_sealed,
     )
+    .join(App, App.id == Addon.app_id)
+    .join(AddonService, AddonService.id == Addon.service_id)
+    .join(Plan, Plan.id == func.coalesce(bindparam("plan_id", type_=Plan.id.type), Addon.plan_id))
+    .where(Addon.id == bindparam("addon_id"))
+)
 
 
-def _access(ctx: Context, row: Row[Any]) -> ProviderAccess:
+def _access(ctx: Context, row: Record) -> ProviderAccess:
     password = service_secrets(
         ctx.vault, row.service_id, row.data_key, row.password_sealed, row.sso_salt_sealed
     ).password
@@ -247,16 +248,13 @@ async def mint_grant(tx: Tx, addon_id: UUID, now: datetime) -> Grant:
     """
     code = Secret(str(UUID(bytes=secrets.token_bytes(16), version=4)))
     expires_at = now + GRANT_LIFE
-    await tx.execute(
-        insert(OAuthGrant).values(
-            id=new_id(),
-            addon_id=addon_id,
-            code_hash=hashlib.sha256(code.reveal().encode()).digest(),
-            expires_at=expires_at,
-            created_at=now,
-        )
-    )
+    code_hash = hashlib.sha256(code.reveal().encode()).digest()
+    row = {"id": new_id(), "addon_id": addon_id, "code_hash": code_hash, "expires_at": expires_at, "created_at": now}
+    await _GRANT.all(tx, **filled(row))
     return Grant(code, expires_at)
+
+
+_GRANT: Final = Direct(insert(OAuthGrant).values(placeholders("id addon_id code_hash expires_at created_at")))
 
 
 def options_place(addon_id: UUID) -> str:

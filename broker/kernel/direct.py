@@ -9,15 +9,26 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import JSON, BindParameter, ClauseElement, bindparam
 from sqlalchemy.dialects.postgresql import asyncpg as driver_dialect
 
 from broker.kernel.db import Database, Tx
 
 Record = Any
-"""A row as the driver gives it: columns by name and by position."""
+"""A row as the driver gives it: columns by position, by name, and as attributes."""
 
 _DIALECT: Final[Any] = driver_dialect.dialect()  # type: ignore[no-untyped-call]  # it has no annotations
+
+
+class _Record(asyncpg.Record):  # type: ignore[misc]  # the driver has no annotations
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
 _Argument = tuple[str, Any, bool, Callable[[Any], Any] | None]
 
 
@@ -55,12 +66,12 @@ class Direct:
 
     async def all(self, tx: Tx, **values: Any) -> list[Record]:
         """Every row."""
-        rows: list[Record] = await (await _driver(tx)).fetch(*self.call(values))
+        rows: list[Record] = await (await _driver(tx)).fetch(*self.call(values), record_class=_Record)
         return rows
 
     async def first(self, tx: Tx, **values: Any) -> Record | None:
         """The first row."""
-        return await (await _driver(tx)).fetchrow(*self.call(values))
+        return await (await _driver(tx)).fetchrow(*self.call(values), record_class=_Record)
 
     async def many(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each of these values, without waiting in between."""
@@ -71,7 +82,7 @@ class Direct:
     async def read(self, database: Database, **values: Any) -> list[Record]:
         """Every row, read without a transaction: two round trips and most of SQLAlchemy's work less."""
         async with database.reading() as driver:
-            rows: list[Record] = await driver.fetch(*self.call(values))
+            rows: list[Record] = await driver.fetch(*self.call(values), record_class=_Record)
         return rows
 
 
