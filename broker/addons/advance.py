@@ -56,10 +56,9 @@ async def advance(
 
 async def make_place(ctx: Context, service_id: UUID, reply: Reply | None, limits: Limits) -> None:
     """Tell the service's health what a call taught us, if there was one, and let the next in its queue go on."""
-    if reply is not None:
-        await note_reply(ctx, service_id, reply, limits)
+    is_back = reply is not None and await note_reply(ctx, service_id, reply, limits)
     async with ctx.database.transaction() as tx:
-        for waiting in await next_in_queue(tx, service_id, ctx.clock.now()):
+        for waiting in await next_in_queue(tx, service_id, ctx.clock.now(), limits.concurrency if is_back else 1):
             await defer(tx, ADVANCE, {"operation_id": str(waiting)})
 
 

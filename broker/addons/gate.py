@@ -171,19 +171,19 @@ _PASS: Final = Direct(
 )
 
 
-async def note_reply(ctx: Context, service_id: UUID, reply: Reply, limits: Limits) -> None:
-    """Count a fault, or forget them all; open and close the circuit.
+async def note_reply(ctx: Context, service_id: UUID, reply: Reply, limits: Limits) -> bool:
+    """Count a fault, or forget them all; open and close the circuit. Whether that has closed it.
 
     Transactions: one of its own, after the settlement; what is counted wrongly by a crash here mends itself.
     """
     if reply.answer is Answer.DEADLINE:
-        return
+        return False
     async with ctx.database.transaction() as tx:
         now = ctx.clock.now()
         if reply.answer in _FAULTS:
             await _count_fault(tx, service_id, reply, now, limits)
-        else:
-            await _forget_faults(tx, service_id, now)
+            return False
+        return await _forget_faults(tx, service_id, now)
 
 
 async def _count_fault(tx: Tx, service_id: UUID, reply: Reply, now: datetime, limits: Limits) -> None:
@@ -212,15 +212,16 @@ async def _count_fault(tx: Tx, service_id: UUID, reply: Reply, now: datetime, li
         await emit(tx, "provider.circuit_opened", SYSTEM, now, service_id=str(service_id), fault=reply.answer.value)
 
 
-async def _forget_faults(tx: Tx, service_id: UUID, now: datetime) -> None:
+async def _forget_faults(tx: Tx, service_id: UUID, now: datetime) -> bool:
     before = await _FAULTS_SO_FAR.first(tx, service_id=service_id)
     if before is None or not _is_news(before, now):
-        return
+        return False
     well = update(ProviderHealth).where(ProviderHealth.service_id == service_id)
     changed = well.values(faults=0, circuit=Circuit.CLOSED, retry_at=None, last_ok_at=now)
     await tx.execute(changed)
     if before.circuit != Circuit.CLOSED:
         await emit(tx, "provider.circuit_closed", SYSTEM, now, service_id=str(service_id))
+    return bool(before.circuit != Circuit.CLOSED)
 
 
 _FAULTS_SO_FAR: Final = Direct(

@@ -14,7 +14,8 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from broker.addons.gate import QUEUED, Held, Limits, admit
+from broker.addons.gate import Limits, admit
+from broker.addons.hold import given_up, hold
 from broker.addons.models import Addon, Operation, OperationKind, OperationState
 from broker.addons.ports import Answer, DeprovisionCall, Grant, PlanChangeCall, ProviderAccess, ProvisionCall, Reply
 from broker.apps.models import App
@@ -24,7 +25,6 @@ from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct, Record, filled, placeholders
 from broker.kernel.ids import new_id
-from broker.kernel.jobs import BEHIND, defer
 from broker.kernel.secret import Secret
 from broker.oauth.models import OAuthGrant
 
@@ -33,12 +33,6 @@ LEASE: Final = timedelta(seconds=10)
 
 ADVANCE: Final = "broker.advance"
 """Name of the job that advances one operation."""
-
-PATIENCE: Final = timedelta(seconds=15)
-"""How long a user's request waits for a provider that answers nobody, before it fails with a sentence."""
-
-FORGOTTEN_AFTER: Final = timedelta(minutes=1)
-"""When a queued operation looks for a place by itself, should the end of another call have failed to wake it."""
 
 GRANT_LIFE: Final = timedelta(minutes=5)
 
@@ -78,9 +72,9 @@ async def claim(ctx: Context, operation_id: UUID, limits: Limits, lease: timedel
             return None
         reply = Reply(Answer.DEADLINE) if row.state == OperationState.WAITING else None
         if reply is None and (held := await admit(tx, row.service_id, row.service_name, now, limits)):
-            reply = _given_up(row, held, now)
+            reply = given_up(row, held, now)
             if reply is None:
-                await _hold(tx, operation_id, held, now)
+                await hold(tx, operation_id, row, held, now, due=_due(now), job=ADVANCE)
                 return None
         return await _take(tx, ctx, operation_id, row.service_id, reply, now, lease)
 
@@ -111,31 +105,6 @@ _DUE: Final = Direct(
     .join(AddonService, AddonService.id == Addon.service_id)
     .where(Operation.id == _OPERATION, _due(_NOW))
 )
-
-
-def _given_up(row: Record, held: Held, now: datetime) -> Reply | None:
-    """Somebody waits for an answer and the provider does not answer anybody: better no than later, if nothing is lost."""
-    asked_by_user = row.kind in (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
-    if held.broken and asked_by_user and not row.may_exist and now - row.created_at >= PATIENCE:
-        return Reply(Answer.NOT_SENT, note="the circuit is open")
-    return None
-
-
-async def _hold(tx: Tx, operation_id: UUID, held: Held, now: datetime) -> None:
-    """Leave it pending, with the reason in words, until its time or until a call of its service ends."""
-    held_back = update(Operation).where(Operation.id == operation_id, _due(now))
-    until = held.until and min(held.until, now + PATIENCE)
-    values = {
-        "state": OperationState.PENDING,
-        "step": "call" if until else QUEUED,
-        "may_exist": or_(Operation.may_exist, Operation.state == OperationState.RUNNING),
-        "reason": held.why,
-        "updated_at": now,
-        "next_at": until or now + FORGOTTEN_AFTER,
-    }
-    await tx.execute(held_back.values(values))
-    if until is not None:
-        await defer(tx, ADVANCE, {"operation_id": str(operation_id)}, at=until, priority=BEHIND)
 
 
 async def _take(

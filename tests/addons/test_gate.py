@@ -76,19 +76,23 @@ async def test_a_user_who_waits_gets_an_end_and_a_sentence_within_seconds(world:
 
 async def test_one_probe_after_the_pause_closes_it_again_and_a_fault_doubles_the_pause(world: World) -> None:
     await broken(world)
-    world.provider.will(FAULT)
-    oldest, *_ = await world.unfinished()
-    world.ctx.clock.advance(seconds=10)
-    await advance(world.ctx, lambda _: world.provider, oldest)
-    assert await circuit(world) == Circuit.OPEN
-    world.ctx.clock.advance(seconds=10)
     calls = len(world.provider.calls)
-    await advance(world.ctx, lambda _: world.provider, oldest)
-    assert len(world.provider.calls) == calls
-    world.provider.will(done())
-    world.ctx.clock.advance(seconds=10)
-    await advance(world.ctx, lambda _: world.provider, oldest)
+    world.provider.will(FAULT)  # one only: a second call would find nothing to answer
+    await world.run(seconds=10)
+    assert (len(world.provider.calls), await circuit(world)) == (calls + 1, Circuit.OPEN)
+    await world.run(seconds=10)
+    assert len(world.provider.calls) == calls + 1
+    world.provider.will(*[done()] * USUAL.faults_to_open)
+    await world.run(seconds=10)
     assert await circuit(world) == Circuit.CLOSED
+
+
+async def test_when_it_is_back_those_who_queued_go_on(world: World) -> None:
+    await broken(world)
+    world.provider.will(*[done()] * USUAL.faults_to_open)
+    await world.run(seconds=10)
+    await world.run(seconds=0)
+    assert await world.unfinished() == []
 
 
 async def test_a_destroy_is_accepted_at_once_whatever_the_circuit_and_is_never_given_up_for_it(world: World) -> None:

@@ -59,14 +59,10 @@ async def test_a_provider_that_hangs_is_its_own_users_trouble_only(capsys: pytes
                 assert (await client.ask("POST", "/apps", {"name": app})).status_code == 201
             await timed(client.add, 3)
             quiet = await timed(client.read, READS), await timed(client.add, ADDS)
-            queue = [
-                asyncio.create_task(client.ask("POST", "/apps/noisy/addons", {"plan": "hanging"}))
-                for _ in range(QUEUED)
-            ]
-            await asyncio.sleep(0)
-            loud = await timed(client.read, READS), await timed(client.add, ADDS)
+            queue = [client.ask("POST", "/apps/noisy/addons", {"plan": "hanging"}) for _ in range(QUEUED)]
             answers = await asyncio.gather(*queue)
             waiting = await unfinished(stack)
+            loud = await timed(client.read, READS), await timed(client.add, ADDS)
         ratios = [p99(noisy) / p99(calm) for noisy, calm in zip(loud, quiet, strict=True)]
         with capsys.disabled():
             print(
