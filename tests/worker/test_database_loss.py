@@ -36,6 +36,7 @@ KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
 PASSWORD = "only-on-loopback"
 BRISK = worker.Pace(sweep_s=0.2, poll_s=0.2, drain_s=0.5, lease_s=1.0, again_s=0.2)
 PATIENT_S = 40
+SURVIVING = {"synchronous_commit": "on"}  # what was committed must be in the log when the server is killed
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Mortal:
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        self.server = postgres.start(self.data, self.port, settings=FAST)
+        self.server = postgres.start(self.data, self.port, settings=FAST | SURVIVING)
 
     def kill(self) -> None:
         assert self.server is not None
@@ -108,9 +109,11 @@ async def house(url: str) -> AsyncIterator[House]:
         wired_up = Wiring(settings, wiring.context, Scripted(world.provider))
         async with client_of(create_app(wiring.context, settings), made.token.reveal()) as api:
             working = asyncio.create_task(worker.run(wired_up, BRISK))
-            yield House(world, api, working)
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            try:
+                yield House(world, api, working)
+            finally:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
 
 
 async def test_requests_are_refused_with_a_sentence_while_it_is_gone_and_operations_end_when_it_is_back(
