@@ -21,7 +21,13 @@ from embedded.binaries import OLDEST_MAJOR
 from embedded.processes import free_port
 
 # A test server may lose everything at a power cut; it must not wait for disks.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200", "deadlock_timeout": "50ms"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "deadlock_timeout": "50ms",
+}
 
 
 @functools.cache
