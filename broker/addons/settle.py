@@ -10,10 +10,11 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import bindparam, delete, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
@@ -36,7 +37,7 @@ from broker.catalog.models import Plan
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.db import Tx, again_on_deadlock
-from broker.kernel.direct import Direct
+from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.errors import InvalidParams
 from broker.kernel.jobs import defer
 from broker.kernel.signals import notify
@@ -166,9 +167,16 @@ async def transition(tx: Tx, addon: LockedAddon, to: AddonState, at: datetime, *
         raise SettledElsewhere
     if to is AddonState.DEPROVISIONED:
         values["deprovisioned_at"] = at
-    changed = update(Addon).where(Addon.id == addon.id, Addon.state == addon.state)
-    if (await tx.execute(changed.values(state=to, updated_at=at, **values))).rowcount != 1:
+    values |= {"state": to, "updated_at": at}
+    changed = await _move(" ".join(values)).all(tx, addon_id=addon.id, state_before=addon.state, **filled(values))
+    if len(changed) != 1:
         raise SettledElsewhere
+
+
+@cache
+def _move(columns: str) -> Direct:
+    moved = update(Addon).where(Addon.id == bindparam("addon_id"), Addon.state == bindparam("state_before"))
+    return Direct(moved.values(placeholders(columns)).returning(Addon.id))
 
 
 async def _failed_provision(
@@ -281,24 +289,44 @@ def _error_id(reply: Reply) -> str:
 async def _finish(
     tx: Tx, s: Settlement, state: OperationState, reason: str | None = None, error_id: str | None = None
 ) -> None:
-    values = {
-        "state": state,
-        "step": "done",
-        "next_at": None,
-        "lease_until": None,
-        "finished_at": s.at,
-        "reason": reason,
-        "error_id": error_id,
-        "options_sealed": None,
-    }
-    await _update_operation(tx, s, values)
+    """The compare-and-set that ends an operation, and the notice to whoever waits."""
+    end = {"state": state, "step": "done", "finished_at": s.at, "updated_at": s.at}
+    end |= {"reason": reason, "error_id": error_id}
+    held = {"operation_id": s.work.operation_id, "held": s.work.fencing}
+    if len(await _FINISH.all(tx, **held, **filled(end), entry=_entry(s))) != 1:
+        raise SettledElsewhere
+    await notify(tx, s.work.operation_id)
+
+
+_FINISH: Final = Direct(
+    update(Operation)
+    .where(
+        Operation.id == bindparam("operation_id"),
+        Operation.fencing == bindparam("held"),
+        Operation.finished_at.is_(None),
+    )
+    .values(
+        placeholders("state step finished_at updated_at reason error_id")
+        | {
+            "next_at": null(),
+            "lease_until": null(),
+            "options_sealed": null(),
+            "history": Operation.history.op("||")(bindparam("entry", type_=JSONB)),
+        }
+    )
+    .returning(Operation.id)
+)
+
+
+def _entry(s: Settlement) -> list[dict[str, Any]]:
+    """What the operation's history says of this settlement."""
+    refused = ", ".join(undeclared(s.addon, s.reply.config))
+    note = f"config not declared in the manifest was refused: {refused}" if refused else s.reply.note
+    return history_entry(s.at, "settle", s.reply.answer.value, status=s.reply.status, note=note)
 
 
 async def _update_operation(tx: Tx, s: Settlement, values: Mapping[str, Any]) -> None:
-    """The compare-and-set that ends every settlement, and the notice to whoever waits."""
-    refused = ", ".join(undeclared(s.addon, s.reply.config))
-    note = f"config not declared in the manifest was refused: {refused}" if refused else s.reply.note
-    entry = history_entry(s.at, "settle", s.reply.answer.value, status=s.reply.status, note=note)
+    """The same compare-and-set for an operation that goes on."""
     result = await tx.execute(
         update(Operation)
         .where(
@@ -306,7 +334,7 @@ async def _update_operation(tx: Tx, s: Settlement, values: Mapping[str, Any]) ->
             Operation.fencing == s.work.fencing,
             Operation.finished_at.is_(None),
         )
-        .values(updated_at=s.at, history=Operation.history.op("||")(literal(entry, JSONB)), **values)
+        .values(updated_at=s.at, history=Operation.history.op("||")(literal(_entry(s), JSONB)), **values)
     )
     if result.rowcount != 1:
         raise SettledElsewhere

@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from broker.addons.models import Operation, OperationState
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import Conflict, InvalidParams, ProviderRefused, ProviderUnavailable
 from broker.kernel.places import place_lent
 
@@ -22,8 +23,13 @@ _SETTLED: Final = (OperationState.SUCCEEDED, OperationState.FAILED, OperationSta
 
 
 async def _operation_settled(tx: Tx, operation_id: UUID) -> bool:
-    state = (await tx.execute(select(Operation.state).where(Operation.id == operation_id))).scalar()
-    return state is None or state in _SETTLED
+    row = await _RESULT.first(tx, operation_id=operation_id)
+    return row is None or row.state in _SETTLED
+
+
+_RESULT: Final = Direct(
+    select(Operation.state, Operation.reason, Operation.error_id).where(Operation.id == bindparam("operation_id"))
+)
 
 
 @asynccontextmanager
@@ -70,11 +76,8 @@ async def raise_failure(tx: Tx, operation_id: UUID) -> None:
 
     Raises: ProviderRefused with the provider's words; ProviderUnavailable; Conflict if it was overtaken.
     """
-    row = (
-        await tx.execute(
-            select(Operation.state, Operation.reason, Operation.error_id).where(Operation.id == operation_id)
-        )
-    ).one()
+    row = await _RESULT.first(tx, operation_id=operation_id)
+    assert row is not None, "operations are kept"
     if row.state != OperationState.FAILED:
         return
     message = row.reason or "The operation failed."
