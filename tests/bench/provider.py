@@ -11,6 +11,8 @@ from typing import Any
 import uvicorn
 
 SLUG = "bench"
+SLUGS = [SLUG, *(f"{SLUG}{number}" for number in range(2, 6))]
+"""Several services, because the broker bounds how often it calls one of them (see `broker/addons/gate.py`)."""
 
 
 class Provider:
@@ -26,7 +28,8 @@ class Provider:
             await _answer(send, {"calls": self.calls, "spent_s": self.spent_s})
             return
         asked = json.loads((await receive())["body"])
-        answer = {"id": asked["uuid"], "config": {"BENCH_URL": f"bench://127.0.0.1/{asked['uuid']}"}}
+        slug = scope["path"].split("/")[1]
+        answer = {"id": asked["uuid"], "config": {f"{slug.upper()}_URL": f"bench://127.0.0.1/{asked['uuid']}"}}
         await _answer(send, answer)
         self.calls += 1
         self.spent_s += time.perf_counter() - began
@@ -38,21 +41,21 @@ async def _answer(send: Any, value: object) -> None:
     await send({"type": "http.response.body", "body": json.dumps(value).encode()})
 
 
-def manifest(port: int) -> dict[str, Any]:
-    """What the provider on this port is published with."""
-    origin = f"http://127.0.0.1:{port}"
+def manifest(slug: str, port: int) -> dict[str, Any]:
+    """What one service of the provider on this port is published with."""
+    origin = f"http://127.0.0.1:{port}/{slug}"
     return {
-        "id": SLUG,
+        "id": slug,
         "name": "Bench",
         "api": {
             "version": "3",
             "password": "password-of-the-bench-provider",
             "sso_salt": "salt-of-the-bench-provider",
-            "config_vars": ["BENCH_URL"],
-            "config_vars_prefix": "BENCH",
+            "config_vars": [f"{slug.upper()}_URL"],
+            "config_vars_prefix": slug.upper(),
             "regions": ["us", "eu"],
             "requires": ["many_per_app", "attachable"],
-            "production": {"base_url": f"{origin}/heroku/resources", "sso_url": f"{origin}/sso"},
+            "production": {"base_url": f"{origin}/resources", "sso_url": f"{origin}/sso"},
         },
         "plans": [
             {"name": "free", "human_name": "Free", "price_cents": 0, "default": True},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import urllib.request
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.bench.driving import BenchFailed, Measured, drive, request
 from tests.bench.programs import Group, Programs
-from tests.bench.provider import SLUG
+from tests.bench.provider import SLUGS
 from tests.bench.world import TOKEN, World
 
 PROCESSES = 2
@@ -27,8 +28,9 @@ class Latency:
 
 
 def _creations(world: World) -> list[str]:
-    body = {"attachment": {}, "config": {}, "plan": {"name": f"{SLUG}:free"}}
-    return [request("POST", f"/apps/bench-{number}/addons", TOKEN, body) for number in range(world.apps)]
+    bodies = [{"attachment": {}, "config": {}, "plan": {"name": f"{slug}:free"}} for slug in SLUGS]
+    wanted = zip(range(world.apps), itertools.cycle(bodies), strict=False)
+    return [request("POST", f"/apps/bench-{number}/addons", TOKEN, body) for number, body in wanted]
 
 
 def _watched(world: World, servers: Group, *others: Group) -> Mapping[str, list[int]]:

@@ -26,7 +26,7 @@ from broker.settings import Settings
 from broker.wiring import wired
 from embedded import postgres
 from embedded.processes import LOOPBACK, free_port
-from tests.bench.provider import manifest
+from tests.bench.provider import SLUGS, manifest
 
 TOKEN = "HRKU-token-of-the-bench"
 _SEEDED = "seeded"
@@ -78,7 +78,8 @@ class World:
         async with wired(settings) as wiring:
             ctx = wiring.context
             await ensure_account(ctx, "bench@broker.localhost", Secret(secrets.token_hex(8)), Secret(TOKEN))
-            await publish(ctx, parse(manifest(self.provider_port), allow_insecure=True), SYSTEM)
+            for slug in SLUGS:
+                await publish(ctx, parse(manifest(slug, self.provider_port), allow_insecure=True), SYSTEM)
             actor = await authenticate(ctx, Secret(TOKEN))
             for number in range(self.apps):
                 await create_app(ctx, actor, CreateApp(name=f"bench-{number}"))
