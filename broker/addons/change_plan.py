@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.intents import start_operation
 from broker.addons.models import AddonState, OperationKind
-from broker.addons.queries import AddonView, get_addon
+from broker.addons.queries import AddonView, current_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
@@ -37,10 +37,9 @@ async def change_plan(ctx: Context, actor: Actor, key: AddonKey, plan: str, *, w
             raise Conflict("Another change of this add-on is under way; wait for it with `addons:wait`.") from None
         if started:
             await outcome()
-    async with ctx.database.transaction() as tx:
-        if started:
-            await raise_failure(tx, operation_id)
-        return await get_addon(tx, addon_id)
+    if started:
+        await raise_failure(ctx.database, operation_id)
+    return await current_addon(ctx.database, addon_id)
 
 
 async def _record(

@@ -22,7 +22,7 @@ from broker.apps.releases import ConfigChange, cut_release
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
-from broker.kernel.direct import Direct, filled, placeholders
+from broker.kernel.direct import Direct, Record, filled, placeholders
 from broker.kernel.secret import Secret
 from broker.kernel.vault import DataKey
 
@@ -34,9 +34,12 @@ def undeclared(addon: LockedAddon, names: Iterable[str]) -> list[str]:
 
 async def stored_config(tx: Tx, addon_id: UUID, key: DataKey) -> dict[str, Secret]:
     """What the provider gave so far, under the manifest's names."""
+    return _opened(addon_id, key, await _STORED.all(tx, addon_id=addon_id))
+
+
+def _opened(addon_id: UUID, key: DataKey, rows: Iterable[Record]) -> dict[str, Secret]:
     return {
-        name: Secret(key.open(sealed, _place(addon_id, name, generation)).decode())
-        for name, generation, sealed in await _STORED.all(tx, addon_id=addon_id)
+        name: Secret(key.open(sealed, _place(addon_id, name, generation)).decode()) for name, generation, sealed in rows
     }
 
 
@@ -50,20 +53,17 @@ _STORED: Final = Direct(
 async def store_config(tx: Tx, addon: LockedAddon, values: Mapping[str, Secret | None]) -> bool:
     """Merge `values` (None removes) into what is stored; False if that changes nothing."""
     key = addon.apps[addon.app_id].data_key
-    before = await stored_config(tx, addon.id, key)
+    rows = await _STORED.all(tx, addon_id=addon.id)
+    before = _opened(addon.id, key, rows)
     removed = [name for name, value in values.items() if value is None and name in before]
     changed = {name: value for name, value in values.items() if value is not None and before.get(name) != value}
     if removed:
         await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id, AddonConfig.name.in_(removed)))
     if changed:
-        await _put(tx, addon.id, key, changed)
+        generations = {row.name: row.generation for row in rows}
+        put = [_row(addon.id, name, generations.get(name, 0) + 1, key, value) for name, value in changed.items()]
+        await _PUT.many(tx, [filled(row) for row in put])
     return bool(removed or changed)
-
-
-async def _put(tx: Tx, addon_id: UUID, key: DataKey, values: Mapping[str, Secret]) -> None:
-    generations = {row["name"]: row["generation"] for row in await _STORED.all(tx, addon_id=addon_id)}
-    rows = [_row(addon_id, name, generations.get(name, 0) + 1, key, value) for name, value in values.items()]
-    await _PUT.many(tx, [filled(row) for row in rows])
 
 
 _NEW: Final = insert(AddonConfig).values(placeholders("addon_id name generation value_sealed"))

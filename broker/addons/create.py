@@ -23,7 +23,7 @@ from broker.addons.names import (
     config_var_names,
 )
 from broker.addons.provision_intent import record_provision
-from broker.addons.queries import AddonView, get_addon, given_vars
+from broker.addons.queries import AddonView, current_addon, given_vars
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
@@ -67,9 +67,8 @@ async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait
         await outcome()
     if not wait:
         return recorded
-    async with ctx.database.transaction() as tx:
-        await raise_failure(tx, operation_id)
-        return await get_addon(tx, addon_id)
+    await raise_failure(ctx.database, operation_id)
+    return await current_addon(ctx.database, addon_id)
 
 
 async def _record_with_a_free_name(

@@ -177,6 +177,11 @@ async def get_addon(tx: Tx, addon_id: UUID) -> AddonView:
     return (await _addon_views(tx, await _GET.all(tx, addon_id=addon_id)))[0]
 
 
+async def current_addon(database: Database, addon_id: UUID) -> AddonView:
+    """The same without a transaction."""
+    return (await read_addons(database, _GET, addon_id=addon_id))[0]
+
+
 async def find_addons(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AddonView]:
     """The visible add-ons that fit, oldest first."""
     statement = addons().where(openable_with_app(actor.id), condition).order_by(Addon.created_at, Addon.id)

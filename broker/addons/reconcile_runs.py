@@ -15,7 +15,7 @@ from broker.addons.wait import NO_WAIT, waiting
 from broker.catalog.models import AddonService
 from broker.catalog.queries import get_service
 from broker.kernel.context import SYSTEM, Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Database, Tx
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.jobs import defer
@@ -62,9 +62,10 @@ async def start_run(
     return await get_run(ctx, actor, str(run_id))
 
 
-async def _is_finished(tx: Tx, run_id: UUID) -> bool:
+async def _is_finished(database: Database, run_id: UUID) -> bool:
     finished = select(ReconcileRun.finished_at).where(ReconcileRun.id == run_id)
-    return (await tx.execute(finished)).scalar() is not None
+    async with database.transaction() as tx:
+        return (await tx.execute(finished)).scalar() is not None
 
 
 async def _insert(tx: Tx, run_id: UUID, actor: Actor, service_id: UUID | None, fix: bool, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 
 from broker.addons.models import Operation, OperationState
 from broker.kernel.context import Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Database
 from broker.kernel.direct import Direct
 from broker.kernel.errors import Conflict, InvalidParams, ProviderRefused, ProviderUnavailable
 from broker.kernel.places import place_lent
@@ -22,9 +22,8 @@ NO_WAIT: Final = timedelta(0)
 _SETTLED: Final = (OperationState.SUCCEEDED, OperationState.FAILED, OperationState.WAITING)
 
 
-async def _operation_settled(tx: Tx, operation_id: UUID) -> bool:
-    row = await _RESULT.first(tx, operation_id=operation_id)
-    return row is None or row.state in _SETTLED
+async def _operation_settled(database: Database, operation_id: UUID) -> bool:
+    return all(row.state in _SETTLED for row in await _RESULT.read(database, operation_id=operation_id))
 
 
 _RESULT: Final = Direct(
@@ -37,7 +36,7 @@ async def waiting(
     ctx: Context,
     subject: UUID,
     bound: timedelta,
-    is_settled: Callable[[Tx, UUID], Awaitable[bool]] = _operation_settled,
+    is_settled: Callable[[Database, UUID], Awaitable[bool]] = _operation_settled,
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Subscribe before the intent is committed; the function that is given waits until the outcome or the bound."""
     if not bound:
@@ -61,23 +60,21 @@ async def _at_once() -> None:
 
 
 async def _settled(
-    ctx: Context, subject: UUID, event: asyncio.Event, is_settled: Callable[[Tx, UUID], Awaitable[bool]]
+    ctx: Context, subject: UUID, event: asyncio.Event, is_settled: Callable[[Database, UUID], Awaitable[bool]]
 ) -> None:
     while not ctx.signals.over:
         await event.wait()
         event.clear()
-        async with ctx.database.transaction() as tx:
-            if await is_settled(tx, subject):
-                return
+        if await is_settled(ctx.database, subject):
+            return
 
 
-async def raise_failure(tx: Tx, operation_id: UUID) -> None:
+async def raise_failure(database: Database, operation_id: UUID) -> None:
     """Go on, unless the operation has failed.
 
     Raises: ProviderRefused with the provider's words; ProviderUnavailable; Conflict if it was overtaken.
     """
-    row = await _RESULT.first(tx, operation_id=operation_id)
-    assert row is not None, "operations are kept"
+    (row,) = await _RESULT.read(database, operation_id=operation_id)
     if row.state != OperationState.FAILED:
         return
     message = row.reason or "The operation failed."
