@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal, update
+from sqlalchemy import insert, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, stored_config, undeclared
+from broker.addons.intents import new_operation
 from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import AddonState, Operation, OperationKind, OperationState
 from broker.addons.ports import Answer, Reply
@@ -23,6 +24,7 @@ from broker.addons.work import history_entry
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
 from broker.kernel.signals import notify
 
@@ -92,9 +94,11 @@ async def update_config(ctx: Context, addon_id: UUID, values: Mapping[str, Secre
         addon = await _locked(tx, ctx, addon_id)
         if unknown := undeclared(addon, values):
             raise InvalidParams(f"The manifest of {addon.service} does not declare {', '.join(unknown)}.")
-        changed = await store_config(tx, addon, values)
-        if changed and addon.state is AddonState.PROVISIONED:
-            await give_to_apps(tx, addon, "Update", SYSTEM, ctx.clock.now())
+        if await store_config(tx, addon, values):
+            now = ctx.clock.now()
+            if addon.state is AddonState.PROVISIONED:
+                await give_to_apps(tx, addon, "Update", SYSTEM, now)
+            await _record_refresh(tx, addon_id, sorted(values), now)
         return _complete(addon, await _stored(tx, addon))
 
     return await with_locks(ctx, body)
@@ -114,6 +118,14 @@ async def _stored(tx: Tx, addon: LockedAddon) -> dict[str, Secret]:
 
 def _complete(addon: LockedAddon, stored: Mapping[str, Secret]) -> dict[str, Secret | None]:
     return {name: stored.get(name) for name in addon.declared}
+
+
+async def _record_refresh(tx: Tx, addon_id: UUID, names: list[str], now: datetime) -> None:
+    """New config is an operation too, over as soon as it is recorded, so that its history tells of it."""
+    done = {"state": OperationState.SUCCEEDED, "step": "done", "attempts": 1, "next_at": None, "finished_at": now}
+    entry = history_entry(now, "callback", "done", note=f"the provider sent {', '.join(names)}")
+    row = new_operation(new_id(), addon_id, OperationKind.REFRESH, SYSTEM, now)
+    await tx.execute(insert(Operation).values(row | done | {"history": entry}))
 
 
 async def _end_operation(

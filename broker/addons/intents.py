@@ -21,6 +21,7 @@ DEADLINES: Final[dict[OperationKind, timedelta]] = {
     OperationKind.PROVISION: timedelta(hours=1),
     OperationKind.PLAN_CHANGE: timedelta(hours=1),
     OperationKind.DEPROVISION: timedelta(hours=24),
+    OperationKind.REFRESH: timedelta(0),
 }
 """How long an operation is tried before it fails. A provider that answers 202 gets its own deadline."""
 

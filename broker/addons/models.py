@@ -36,6 +36,8 @@ class OperationKind(StrEnum):
     PROVISION = "provision"
     PLAN_CHANGE = "plan_change"
     DEPROVISION = "deprovision"
+    REFRESH = "refresh"
+    """The provider sent new config: done when it is recorded."""
 
 
 class OperationState(StrEnum):

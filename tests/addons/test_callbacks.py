@@ -7,6 +7,7 @@ from broker.addons.callbacks import read_config, report_deprovisioned, report_pr
 from broker.addons.destroy import destroy_addon
 from broker.addons.models import AddonState
 from broker.addons.ports import Answer, Reply
+from broker.addons.queries import list_operations
 from broker.addons.resolve import AddonKey
 from broker.apps.config_vars import get_config_vars
 from broker.apps.release_history import list_releases
@@ -53,6 +54,15 @@ async def test_new_credentials_reach_every_attached_app(world: World) -> None:
     await update_config(world.ctx, addon.id, {"STORE_URL": None})
     assert await get_config_vars(world.ctx, world.user, "shop") == {}
     assert await read_config(world.ctx, addon.id) == {"STORE_URL": None, "STORE_TOKEN": None}
+
+
+async def test_new_config_stands_in_the_history_of_operations_without_its_values(world: World) -> None:
+    addon = await world.provisioned()
+    await update_config(world.ctx, addon.id, {"STORE_URL": Secret("canary-rotated")})
+    newest, *_ = await list_operations(world.ctx, world.user, addon.id)
+    assert (newest.kind, newest.state, newest.finished_at) == ("refresh", "succeeded", world.ctx.clock.now())
+    assert "STORE_URL" in str(newest.history)
+    assert "canary" not in str(newest.history)
 
 
 async def test_undeclared_names_are_refused_whole(world: World) -> None:
