@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import floors, scenarios
+from tests.bench.driving import Size
 from tests.bench.programs import Programs
 from tests.bench.report import Figures, as_json, as_text
 from tests.bench.world import new_world
 
-
-@dataclass(frozen=True)
-class Size:
-    """How long and on how much is measured."""
-
-    apps: int
-    seconds: float
-    warm_up: int
-    additions: int
-
-
 USUAL = Size(apps=400, seconds=6, warm_up=400, additions=100)
-QUICK = Size(apps=20, seconds=0.5, warm_up=16, additions=3)
+QUICK = Size(apps=20, seconds=0.5, warm_up=16, additions=3, processes=1)
 
 
 def run(size: Size) -> Figures:
     """One run: the floors and what stands on them, on the same machine in the same minute."""
+    load = os.getloadavg()[0]
     with new_world(size.apps) as world:
         programs = Programs(world.folder)
         with programs.group("tests.bench.provider", world.provider_port):
             create_floor = floors.create_transaction(world, world.database("floor"), size.seconds)
-            hello_floor = floors.hello(programs, scenarios.PROCESSES, size.seconds, size.warm_up)
-            accepted, reads = scenarios.accepted(world, programs, size.seconds, size.warm_up)
-            completed = scenarios.completed(world, programs, size.seconds, size.warm_up)
-            latency = scenarios.latency(world, programs, size.additions, size.warm_up // 10)
-    return Figures(create_floor, hello_floor, accepted, reads, completed, latency)
+            hello_floor = floors.hello(programs, size)
+            accepted, reads = scenarios.accepted(world, programs, size)
+            completed = scenarios.completed(world, programs, size)
+            latency = scenarios.latency(world, programs, size)
+    return Figures(size, load, create_floor, hello_floor, accepted, reads, completed, latency)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

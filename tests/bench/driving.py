@@ -19,6 +19,17 @@ class BenchFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Size:
+    """How long, on how much and with how many server processes is measured."""
+
+    apps: int
+    seconds: float
+    warm_up: int
+    additions: int
+    processes: int = 2
+
+
+@dataclass(frozen=True)
 class Measured:
     """One measurement. Units: `rate` per second, `cpu_us` microseconds per request by who used them, `took_ms` each."""
 
@@ -26,6 +37,12 @@ class Measured:
     count: int
     cpu_us: Mapping[str, float | None]
     took_ms: Sequence[float] = ()
+
+    @property
+    def whole_us(self) -> float | None:
+        """All processor time of a request."""
+        known = [each for each in self.cpu_us.values() if each is not None]
+        return sum(known) if len(known) == len(self.cpu_us) else None
 
     def percentile(self, percent: int) -> float:
         return statistics.quantiles(self.took_ms, n=100, method="inclusive")[percent - 1]
@@ -44,25 +61,25 @@ def drive(
     ports: Sequence[int],
     requests: Sequence[str],
     watched: Mapping[str, Sequence[int]],
+    size: Size,
     *,
-    seconds: float,
     clients: int = CLIENTS,
-    warm_up: int,
     count: int | None = None,
 ) -> Measured:
-    """Send the requests in turn for `seconds`, or until `count` answers, after the first `warm_up` answers.
+    """Send the requests in turn for the size's seconds, or until `count` answers, after those of the warm-up.
 
     `watched` names trees of processes by their roots.
 
     Raises: BenchFailed when anything but success was answered.
     """
-    job = {"ports": ports, "requests": requests, "clients": clients, "seconds": seconds, "count": count}
+    job = {"ports": ports, "requests": requests, "clients": clients, "count": count}
+    job |= {"seconds": size.seconds, "warm_up": size.warm_up}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(job | {"warm_up": warm_up}))
+        process.stdin.write(json.dumps(job))
         process.stdin.close()
         process.stdout.readline()
         before = {name: cpu.used_s(roots) for name, roots in watched.items()}

@@ -12,7 +12,7 @@ from broker.accounts.tokens import token_hash
 from embedded.postgres import find_binaries
 from embedded.processes import free_port
 from tests.bench import cpu
-from tests.bench.driving import CLIENTS, BenchFailed, Measured, drive, per_request_us, request
+from tests.bench.driving import CLIENTS, BenchFailed, Measured, Size, drive, per_request_us, request
 from tests.bench.programs import Programs
 from tests.bench.provider import SLUG
 from tests.bench.world import TOKEN, World
@@ -79,7 +79,7 @@ def _pgbench(url: str, script: Path, seconds: float) -> tuple[float, int, float]
     return float(rate[1]), int(count[1]), own_s
 
 
-def hello(programs: Programs, processes: int, seconds: float, warm_up: int) -> Measured:
+def hello(programs: Programs, size: Size) -> Measured:
     """The least FastAPI application, in as many processes as the broker has."""
-    with programs.group("tests.bench.hello", *(free_port() for _ in range(processes))) as servers:
-        return drive(servers.ports, [request("GET", "/")], {"server": servers.pids}, seconds=seconds, warm_up=warm_up)
+    with programs.group("tests.bench.hello", *(free_port() for _ in range(size.processes))) as servers:
+        return drive(servers.ports, [request("GET", "/")], {"server": servers.pids}, size)

@@ -7,8 +7,8 @@ import platform
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.driving import CLIENTS, Measured
-from tests.bench.scenarios import PROCESSES, Latency
+from tests.bench.driving import CLIENTS, Measured, Size
+from tests.bench.scenarios import Latency
 
 _GOALS = "goals: accepted >= 25 % of its floor (35 % would be fine), reads >= 15 %, addons:add <= 15 ms in the median"
 
@@ -17,6 +17,8 @@ _GOALS = "goals: accepted >= 25 % of its floor (35 % would be fine), reads >= 15
 class Figures:
     """Everything that one run has measured."""
 
+    size: Size
+    load_before: float
     create_floor: Measured
     hello_floor: Measured
     accepted: Measured
@@ -37,9 +39,14 @@ class Figures:
 
 def as_text(figures: Figures) -> str:
     """The table."""
-    head = f"{CLIENTS} clients, {PROCESSES} server processes, {os.cpu_count()} cores, {platform.machine()}"
-    lines = [head, "", "| | per second | of its floor | median ms | p95 ms | CPU us: server | PostgreSQL | load |"]
-    lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
+    head = f"{CLIENTS} clients, {figures.size.processes} server processes, {os.cpu_count()} cores, {platform.machine()}"
+    head += f"; load average before: {figures.load_before:.1f} (should be 0)"
+    lines = [
+        head,
+        "",
+        "| | per second | of its floor | by CPU | median ms | p95 ms | CPU us: server | PostgreSQL | load |",
+    ]
+    lines.append("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     lines += [_line(*row) for row in figures.rows()]
     late = figures.latency
     lines += ["", f"addons:add, one after the other, without the provider's {late.provider_ms:.2f} ms: "]
@@ -48,10 +55,16 @@ def as_text(figures: Figures) -> str:
 
 
 def _line(name: str, measured: Measured, floor: Measured | None) -> str:
-    share = "" if floor is None else f"{100 * measured.rate / floor.rate:.0f} %"
+    shares = ["", ""]
+    if floor is not None:
+        shares = [f"{100 * measured.rate / floor.rate:.0f} %", _percent(floor.whole_us, measured.whole_us)]
     times = [f"{measured.percentile(50):.1f}", f"{measured.percentile(95):.1f}"] if measured.took_ms else ["", ""]
     used = [_us(measured.cpu_us.get(name)) for name in ("server", "postgres", "load")]
-    return "| " + " | ".join([name, f"{measured.rate:,.0f}", share, *times, *used]) + " |"
+    return "| " + " | ".join([name, f"{measured.rate:,.0f}", *shares, *times, *used]) + " |"
+
+
+def _percent(part: float | None, whole: float | None) -> str:
+    return "" if part is None or whole is None else f"{100 * part / whole:.0f} %"
 
 
 def _us(value: float | None) -> str:
@@ -70,4 +83,9 @@ def as_json(figures: Figures) -> dict[str, Any]:
         }
         for name, each, floor in figures.rows()
     }
-    return {"cores": os.cpu_count(), "measured": measured, "addons_add": vars(figures.latency)}
+    return {
+        "cores": os.cpu_count(),
+        "load_before": figures.load_before,
+        "measured": measured,
+        "addons_add": vars(figures.latency),
+    }

@@ -7,14 +7,12 @@ import json
 import statistics
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tests.bench.driving import BenchFailed, Measured, drive, request
+from tests.bench.driving import BenchFailed, Measured, Size, drive, request
 from tests.bench.programs import Group, Programs
 from tests.bench.provider import SLUGS
 from tests.bench.world import TOKEN, World
-
-PROCESSES = 2
 
 
 @dataclass(frozen=True)
@@ -37,48 +35,38 @@ def _watched(world: World, servers: Group, *others: Group) -> Mapping[str, list[
     return {"server": sum((group.pids for group in others), servers.pids), "postgres": [world.postgres_pid]}
 
 
-def accepted(world: World, programs: Programs, seconds: float, warm_up: int) -> tuple[Measured, Measured]:
+def accepted(world: World, programs: Programs, size: Size) -> tuple[Measured, Measured]:
     """Provisions accepted with waiting switched off and no worker, then reads of the add-ons that came of them."""
     url = world.database("accepted")
-    with programs.brokers(world.environment(url, OPERATION_WAIT_S="0"), PROCESSES) as servers:
+    with programs.brokers(world.environment(url, OPERATION_WAIT_S="0"), size.processes) as servers:
         watched = _watched(world, servers)
-        creations = drive(servers.ports, _creations(world), watched, seconds=seconds, warm_up=warm_up)
+        creations = drive(servers.ports, _creations(world), watched, size)
         if world.count(url, "select count(*) from operations where state = 'pending'") < creations.count:
             raise BenchFailed("an accepted provision is not in the database")
         paths = [f"/addons/{addon}" for addon in world.column(url, "select id from addons limit 500")]
-        reads = drive(
-            servers.ports, [request("GET", path, TOKEN) for path in paths], watched, seconds=seconds, warm_up=warm_up
-        )
+        reads = drive(servers.ports, [request("GET", path, TOKEN) for path in paths], watched, size)
     return creations, reads
 
 
-def completed(world: World, programs: Programs, seconds: float, warm_up: int) -> Measured:
+def completed(world: World, programs: Programs, size: Size) -> Measured:
     """Provisions that are answered when they are done: two servers, a worker, a provider that answers at once."""
     url = world.database("completed")
     environment = world.environment(url, OPERATION_WAIT_S="25")
-    with programs.brokers(environment, PROCESSES) as servers, programs.worker(environment) as worker:
-        measured = drive(
-            servers.ports, _creations(world), _watched(world, servers, worker), seconds=seconds, warm_up=warm_up
-        )
+    with programs.brokers(environment, size.processes) as servers, programs.worker(environment) as worker:
+        measured = drive(servers.ports, _creations(world), _watched(world, servers, worker), size)
     if world.count(url, "select count(*) from releases where description like 'Attach %'") < measured.count:
         raise BenchFailed("a provision was answered before its release")
     return measured
 
 
-def latency(world: World, programs: Programs, count: int, warm_up: int) -> Latency:
+def latency(world: World, programs: Programs, size: Size) -> Latency:
     """One `addons:add` after the other on one process with its worker, as `broker up` runs it."""
     url = world.database("latency")
     with programs.brokers(world.environment(url, OPERATION_WAIT_S="25"), 1, with_worker=True) as server:
         before = _provider(world)
-        measured = drive(
-            server.ports,
-            _creations(world),
-            _watched(world, server),
-            seconds=60,
-            clients=1,
-            count=count,
-            warm_up=warm_up,
-        )
+        patient = replace(size, seconds=60, warm_up=size.warm_up // 10)
+        watched = _watched(world, server)
+        measured = drive(server.ports, _creations(world), watched, patient, clients=1, count=size.additions)
         after = _provider(world)
     own_ms = 1000 * (after["spent_s"] - before["spent_s"]) / (after["calls"] - before["calls"])
     return Latency(
