@@ -19,9 +19,13 @@ DRIVER_ERRORS: Final = (
     AsyncAdapt_asyncpg_dbapi.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
 )
 """What a statement can raise, at whatever height of the driver, besides what was asked wrongly."""
+
+_UNUSABLE: Final = (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
+"""The driver lost track of a connection that broke in the middle of a statement: rolling back is not possible any more."""
 
 _LOST_STATES: Final = ("08", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs: connection lost; the server shuts down, has crashed or starts up; it has no place for one more."""
@@ -45,6 +49,8 @@ def is_outage(error: BaseException) -> bool:
         if error.connection_invalidated:
             return True
         error = error.orig or error
+    if isinstance(error, _UNUSABLE):
+        return True
     state = getattr(error, "sqlstate", None) or ""
     return state.startswith(_LOST_STATES) or "connection is closed" in str(error)
 

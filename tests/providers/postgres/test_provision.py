@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 import sqlalchemy
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections
 
@@ -135,6 +136,7 @@ async def test_django_connects_and_migrates(tenant: Tenant) -> None:
     place = sqlalchemy.make_url(tenant.url)
     if not django_settings.configured:
         django_settings.configure(USE_TZ=True, DATABASES={})
+    if not apps.ready:  # another test of this process may have configured Django and needed no more
         django.setup()
     connections.settings["provider"] = connections.configure_settings(
         {
