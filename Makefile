@@ -8,9 +8,13 @@ BIN := $(VENV)/bin
 PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
 N ?= 1000
+# Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
+LONG := tests/backup tests/bench tests/docs/test_stories.py tests/journeys/test_canary.py tests/journeys/test_life.py \
+  tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/migrations/test_upgrade.py \
+  tests/wire/test_schemathesis.py
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup program demo up test check lint tools bench docs chaos faults clean
+.PHONY: help setup program demo up test check lint tools bench docs chaos faults long clean
 
 help: ## this list
 	@echo 'make <target>:'
@@ -28,10 +32,13 @@ demo: program ## start everything on this machine and run the whole story; ONCE=
 up: program ## start everything on this machine, in the foreground
 	@$(BIN)/broker up
 
-test: setup tools ## run all tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --ignore=tests/chaos
+test: setup tools ## run the tests, but for the long ones of `make check`
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --ignore=tests/chaos $(LONG:%=--ignore=%)
 
-check: lint faults test ## what CI runs: linters, types, import rules, faults, all tests
+check: lint faults long test ## what CI runs: linters, types, import rules, faults, all tests
+
+long: setup tools
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(LONG)
 
 faults: setup
 	@$(BIN)/python -m pytest -n 2 --dist load tests/chaos/test_kill_points.py

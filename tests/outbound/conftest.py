@@ -8,7 +8,7 @@ import pytest_asyncio
 from broker.outbound.http import GuardedClient
 
 LIMIT_BYTES = 20_000
-TIMEOUT_S = 0.4
+TIMEOUT_S = 1.0
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
