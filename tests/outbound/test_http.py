@@ -58,7 +58,9 @@ async def test_the_environment_of_the_process_names_no_proxy(
     await fresh.close()
 
 
-@pytest.mark.parametrize(("coding", "body"), [("gzip", gzip.compress(b"{}", mtime=0)), ("deflate", zlib.compress(b"{}"))])
+@pytest.mark.parametrize(
+    ("coding", "body"), [("gzip", gzip.compress(b"{}", mtime=0)), ("deflate", zlib.compress(b"{}"))]
+)
 async def test_compression_that_nobody_asked_for_is_understood(client: GuardedClient, coding: str, body: bytes) -> None:
     async with listening(http(200, body, content_encoding=coding)) as wire:
         assert (await get(client, wire.url)).body == b"{}"
