@@ -45,6 +45,8 @@ class Actor:
     authorization_id: UUID | None = None
     is_operator: bool = False
     """Whether it is one of those who run this installation."""
+    only_apps: frozenset[UUID] | None = None
+    """The apps that a resource-scoped token is good for, with the add-ons attached to them; None: all of the user's."""
 
     def require(self, scope: Scope) -> None:
         """Go on only if the token reaches `scope`.

@@ -1,0 +1,10 @@
+"""What single sign-on needs besides."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
