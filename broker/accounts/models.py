@@ -54,4 +54,6 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[bytes]
     subject_id: Mapped[UUID | None]
+    reserved_id: Mapped[UUID | None]
+    """The id that what is made gets, so that whoever takes over a dead request finds what it had committed."""
     created_at: Mapped[datetime]

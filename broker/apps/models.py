@@ -1,4 +1,4 @@
-"""Tables of apps, their config vars and their releases."""
+"""Tables of apps, their collaborators, their config vars and their releases."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ class App(Base):
     updated_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
+
+
+class Collaborator(Base):
+    """Somebody with whom the owner shares an app. The owner has no row: who it is, the app says."""
+
+    __tablename__ = "collaborators"
+
+    app_id: Mapped[UUID] = mapped_column(ForeignKey("apps.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
+    role: Mapped[str]
+    """`collaborator`; text, so that finer roles need no migration."""
+    created_by: Mapped[UUID]
+    created_at: Mapped[datetime]
 
 
 class ConfigVar(Base):
