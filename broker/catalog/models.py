@@ -1,4 +1,6 @@
-"""Tables of what the marketplace offers: services, their plans, and each plan's prices over time."""
+"""Tables of what the marketplace offers (services, plans, prices over time) and of the partner's side of it (manifest
+versions, members, entitlements, reviews).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
@@ -36,10 +39,100 @@ class AddonService(Base):
     data_key: Mapped[bytes] = mapped_column(info={"wrapped_key": True})
     password_sealed: Mapped[bytes]
     sso_salt_sealed: Mapped[bytes | None]
+    old_password_sealed: Mapped[bytes | None]
+    """What the provider may still use towards us until `old_secrets_until`; towards the provider we use the new one."""
+    old_sso_salt_sealed: Mapped[bytes | None]
+    old_secrets_until: Mapped[datetime | None]
+    client_secret_hash: Mapped[bytes | None]
+    client_secret_old_hash: Mapped[bytes | None]
+    client_secret_old_until: Mapped[datetime | None]
+    sunset_at: Mapped[datetime | None]
+    """When the service ends for those who have it; announced together with the state `sunset`."""
+    successor: Mapped[str | None]
+    """What to move to, as users would type it: `service` or `service:plan`."""
+    conformance: Mapped[dict[str, Any] | None]
+    """The summary of the last run of the provider test kit that was handed in, with its instant."""
     revision: Mapped[int]
+    """The number of the newest manifest version: the `$base` of whoever changes it next."""
     digest: Mapped[bytes]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class ManifestVersion(Base):
+    """A manifest as it was pushed. Immutable; its secrets are sealed under the service's data key."""
+
+    __tablename__ = "manifest_versions"
+    __table_args__ = (UniqueConstraint("service_id", "revision"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    revision: Mapped[int]
+    contents: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Without secrets. Not jsonb, which would not keep the order that the partner wrote."""
+    secrets_sealed: Mapped[bytes]
+    actor_id: Mapped[UUID]
+    actor_email: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ServiceMember(Base):
+    """Somebody who works for the partner. A service that the operator's files declare has none."""
+
+    __tablename__ = "service_members"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
+    role: Mapped[str]
+    """owner, admin or developer."""
+    created_at: Mapped[datetime]
+
+
+class Entitlement(Base):
+    """The right of a user to what is not for everybody: a whole service while it is alpha, or one plan by invitation."""
+
+    __tablename__ = "entitlements"
+    __table_args__ = (
+        Index(
+            "uq_entitlements_holder",
+            "user_id",
+            "service_id",
+            "plan_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("plans.id"))
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    granted_by: Mapped[UUID]
+    created_at: Mapped[datetime]
+
+
+class ServiceReview(Base):
+    """A request to bring a listing to its next state, and what the operator said to it. At most one is pending."""
+
+    __tablename__ = "service_reviews"
+    __table_args__ = (
+        Index("uq_service_reviews_pending", "service_id", unique=True, postgresql_where=text("state = 'pending'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    wanted: Mapped[str]
+    """beta or ga."""
+    state: Mapped[str]
+    """pending, approved or refused."""
+    checklist: Mapped[list[Any]]
+    note: Mapped[str | None]
+    requested_by: Mapped[UUID]
+    requested_by_email: Mapped[str]
+    decided_by: Mapped[UUID | None]
+    decided_by_email: Mapped[str | None]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
 
 
 class Plan(Base):
