@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +12,7 @@ from sqlalchemy import insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.models import UNFINISHED, Operation, OperationKind, OperationState
+from broker.addons.ports import Answer
 from broker.addons.work import ADVANCE, history_entry
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
@@ -122,7 +124,41 @@ async def supersede(tx: Tx, addon_id: UUID, reason: str, now: datetime) -> Overt
 async def start_deprovision(tx: Tx, operation_id: UUID, addon_id: UUID, actor: Actor, now: datetime) -> None:
     """Overtake whatever is under way and begin to deprovision: at once, or when no older call can arrive after it."""
     before = await supersede(tx, addon_id, "The add-on was destroyed meanwhile.", now)
-    at = now + CALL_BOUND if before.under_way else None
+    at = now + CALL_BOUND if before.under_way else await quiet_from(tx, addon_id, now)
     await start_operation(
         tx, operation_id, addon_id, OperationKind.DEPROVISION, actor, now, at=at, may_exist=before.may_exist
     )
+
+
+_MAY_STILL_HAPPEN: Final = frozenset({Answer.LOST, Answer.TIMEOUT_STATUS, Answer.SERVER_ERROR})
+"""Answers, or none, that a provider (or what stands before it) gives while it may still be at work."""
+
+
+async def quiet_from(tx: Tx, addon_id: UUID, now: datetime) -> datetime | None:
+    """When no earlier call can make a resource any more, if that is still to come: a removal before it could be overtaken."""
+    made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+    newest = (
+        select(Operation.history)
+        .where(Operation.addon_id == addon_id, Operation.kind.in_(made))
+        .order_by(Operation.created_at.desc())
+        .limit(2)
+    )
+    histories = (await tx.execute(newest)).scalars().all()
+    quiet = max((at + CALL_BOUND for history in histories for at in _unanswered(history)), default=now)
+    return quiet if quiet > now else None
+
+
+def _unanswered(history: Sequence[dict[str, Any]]) -> Iterator[datetime]:
+    """The times of calls that never were answered for good."""
+    under_way: datetime | None = None
+    for entry in history:
+        if entry["step"] == "call":
+            if under_way is not None:
+                yield under_way
+            under_way = datetime.fromisoformat(entry["at"])
+        elif entry["step"] == "settle" and under_way is not None:
+            if entry["outcome"] in _MAY_STILL_HAPPEN:
+                yield under_way
+            under_way = None
+    if under_way is not None:
+        yield under_way

@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, delete, func, literal, null, or_, select, upda
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
+from broker.addons.intents import quiet_from
 from broker.addons.locks import AttachmentsMoved, LockedAddon, lock_addon
 from broker.addons.models import (
     ADDON_TRANSITIONS,
@@ -184,9 +185,11 @@ async def _failed_provision(
 ) -> None:
     said = reason or told(s.decision.row, s.addon.service_name, s.reply)
     await fail_provision(tx, s.addon, said, s.actor, s.at, **_known(s.reply))
-    if s.decision.row.orphan or s.may_exist if orphan is None else orphan:
-        await record_orphan(tx, s.addon, s.reply.provider_id, f"provisioning failed: {s.reply.answer.value}", s.at)
     await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+    if s.decision.row.orphan or s.may_exist if orphan is None else orphan:
+        why = f"provisioning failed: {s.reply.answer.value}"
+        first_try = await quiet_from(tx, s.addon.id, s.at)
+        await record_orphan(tx, s.addon, s.reply.provider_id, why, s.at, first_try=first_try)
 
 
 async def fail_provision(tx: Tx, addon: LockedAddon, reason: str, actor: Actor, at: datetime, **known: Any) -> None:
@@ -352,7 +355,7 @@ async def _note_late_reply(tx: Tx, ctx: Context, work: Work, reply: Reply) -> No
         await _note_late_resource(tx, addon, reply, ctx.clock.now(), newest)
     answered = newest and reply.status is not None and work.kind is not OperationKind.DEPROVISION
     if addon.state is AddonState.DEPROVISIONING and answered:
-        await _deprovision_now(tx, addon.id, ctx.clock.now())
+        await _deprovision_soon(tx, work, reply, ctx.clock.now())
 
 
 async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: datetime, newest: bool) -> None:
@@ -367,17 +370,24 @@ async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: date
         await give_to_apps(tx, addon, "Update", SYSTEM, at)
 
 
-async def _deprovision_now(tx: Tx, addon_id: UUID, at: datetime) -> None:
+async def _deprovision_soon(tx: Tx, work: Work, reply: Reply, at: datetime) -> None:
+    """The call that the removal waited for is over; there may be older ones that are not."""
+    entry = history_entry(at, "settle", reply.answer.value, status=reply.status, note="answered late")
+    late = update(Operation).where(Operation.id == work.operation_id)
+    await tx.execute(late.values(history=Operation.history.op("||")(literal(entry, JSONB))))
+    due = await quiet_from(tx, work.addon_id, at) or at
     pulled = (
         update(Operation)
         .where(
-            Operation.addon_id == addon_id, Operation.finished_at.is_(None), Operation.state == OperationState.PENDING
+            Operation.addon_id == work.addon_id,
+            Operation.finished_at.is_(None),
+            Operation.state == OperationState.PENDING,
         )
-        .values(next_at=at)
+        .values(next_at=due)
         .returning(Operation.id)
     )
     for operation_id in (await tx.execute(pulled)).scalars():
-        await defer(tx, "broker.advance", {"operation_id": str(operation_id)})
+        await defer(tx, "broker.advance", {"operation_id": str(operation_id)}, at=due)
 
 
 _Effect = Callable[[Tx, Context, Settlement], Awaitable[None]]

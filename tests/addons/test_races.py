@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from sqlalchemy import func, select, text
 
@@ -12,6 +13,7 @@ from broker.addons.attach import AttachAddon, attach
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon, destroy_app_with_addons
 from broker.addons.gate import USUAL
+from broker.addons.intents import CALL_BOUND
 from broker.addons.models import Addon, AddonState, Attachment, Operation, OperationState, Orphan
 from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, ProvisionCall, Reply
 from broker.addons.queries import AddonView
@@ -174,9 +176,39 @@ async def test_a_v1_resource_that_never_got_an_id_is_kept_as_an_orphan(live: Wor
     await live.run()
     await destroy_addon(live.ctx, live.user, AddonKey(addon.name))
     live.provider.will(Reply(Answer.GONE, note="the provider never gave an id"))
-    await live.run()
+    await live.run(seconds=31)
     assert (await live.read(addon.id)).state is AddonState.DEPROVISIONED
     assert await count(live, Orphan) == 1
+
+
+@pytest.mark.parametrize("answer", [Answer.LOST, Answer.TIMEOUT_STATUS, Answer.SERVER_ERROR])
+@pytest.mark.parametrize("changing", [False, True], ids=["provision", "plan change"])
+async def test_a_removal_waits_for_a_call_that_may_still_take_effect(
+    live: World, answer: Answer, changing: bool
+) -> None:
+    """A provider may be at work for longer than we listen: removing too early would be overtaken by what it makes."""
+    addon = await (live.provisioned("store:big") if changing else live.create())
+    if changing:
+        await change_plan(live.ctx, live.user, AddonKey(addon.name), "store:huge")
+    live.provider.will(Reply(answer, None if answer is Answer.LOST else 500))
+    await live.run()
+    await destroy_addon(live.ctx, live.user, AddonKey(addon.name))
+    await live.run(seconds=10)
+    assert DeprovisionCall not in map(type, live.provider.calls)
+    assert (await live.read(addon.id)).state is AddonState.DEPROVISIONING
+    live.provider.will(GONE)
+    await live.run(seconds=21)
+    assert (await live.read(addon.id)).state is AddonState.DEPROVISIONED
+
+
+async def test_an_orphan_of_a_call_that_may_still_take_effect_is_not_tried_at_once(live: World) -> None:
+    addon = await live.create()
+    live.provider.will(*[Reply(Answer.LOST)] * 5)
+    for _ in range(5):
+        await live.run(seconds=40)
+    async with live.ctx.database.transaction() as tx:
+        orphan = (await tx.execute(select(Orphan.next_at, Orphan.since).where(Orphan.addon_id == addon.id))).one()
+    assert orphan.next_at - orphan.since == CALL_BOUND
 
 
 async def test_destroyed_while_its_plan_is_changed(live: World) -> None:

@@ -47,13 +47,14 @@ async def _resources(db: Any, folder: Path) -> list[str]:
         " join plans p on p.id = a.plan_id left join orphans o on o.addon_id = a.id"
     )
     known = {row["id"]: row for row in rows}
-    found = []
+    found: list[str] = []
     for uuid, plan in there.items():
         row = known.get(uuid)
         if row is None:
             found.append(f"resource {uuid} exists and nobody knows it")
         elif (row["state"] == "provisioned") == (row["orphan"] == "open"):
             found.append(f"resource {uuid}: its add-on is {row['state']} and its orphan row is {row['orphan']}")
+            found += await _history(db, uuid)
         elif row["state"] == "provisioned" and row["plan"] != plan:
             found.append(f"resource {uuid} is on {plan}, the broker believes {row['plan']}")
     found += [
@@ -62,6 +63,13 @@ async def _resources(db: Any, folder: Path) -> list[str]:
         if row["state"] == "provisioned" and row["id"] not in there
     ]
     return found
+
+
+async def _history(db: Any, addon_id: str) -> list[str]:
+    rows = await db.fetch(
+        "select kind, history from operations where addon_id = $1::uuid order by created_at", addon_id
+    )
+    return [f"  {row['kind']}: {row['history']}" for row in rows]
 
 
 async def _usage(db: Any) -> list[str]:
