@@ -37,7 +37,9 @@ class OperationKind(StrEnum):
     PLAN_CHANGE = "plan_change"
     DEPROVISION = "deprovision"
     REFRESH = "refresh"
-    """The provider sent new config: done when it is recorded."""
+    """The provider sent new config: done when it is recorded. Or it is asked for the config that holds now."""
+    ROTATE = "rotate"
+    """The provider issues new credentials, while the old ones go on working."""
 
 
 class OperationState(StrEnum):
@@ -65,6 +67,26 @@ class OrphanState(StrEnum):
     OPEN = "open"
     DELETED = "deleted"
     RESOLVED = "resolved"
+
+
+class RotationState(StrEnum):
+    """Where one change of an add-on's credentials is. `overlap`: old and new ones work; `revoking`: the old ones are
+    being withdrawn."""
+
+    ISSUING = "issuing"
+    OVERLAP = "overlap"
+    REVOKING = "revoking"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Acknowledgement(StrEnum):
+    """How it is known that an app runs with its new credentials; `deadline`: it is not, and the overlap is over."""
+
+    RUN = "broker run"
+    API = "api"
+    WEBHOOK = "webhook"
+    DEADLINE = "deadline"
 
 
 UNFINISHED: Final = (OperationState.PENDING, OperationState.RUNNING, OperationState.WAITING)
@@ -187,6 +209,53 @@ class Orphan(Base):
     history: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     since: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class Rotation(Base):
+    """One change of an add-on's credentials, from the question for new ones to the end of the old. Its id is what the
+    provider knows it by."""
+
+    __tablename__ = "rotations"
+    __table_args__ = (
+        Index("ix_rotations_addon_id", "addon_id", "created_at"),
+        Index("ix_rotations_due", "next_at", postgresql_where=text("finished_at is null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"))
+    operation_id: Mapped[UUID | None]
+    """The operation that asks for the new credentials, whose history goes on until the old ones are gone."""
+    generation: Mapped[int | None]
+    """Of the credentials that it issued; counted from 1, which are those of the provision."""
+    state: Mapped[str]
+    by_provider: Mapped[bool]
+    """Whether the provider sent new config by itself."""
+    overlap_s: Mapped[int]
+    revoke_at: Mapped[datetime | None]
+    """When the old credentials are withdrawn at the latest."""
+    attempts: Mapped[int]
+    """Counted up by each claim: the number of an attempt is its fencing token."""
+    next_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    last_answer: Mapped[str | None]
+    actor_id: Mapped[UUID]
+    actor_email: Mapped[str]
+    created_at: Mapped[datetime]
+    issued_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class RotationApp(Base):
+    """An app that got the credentials of a rotation with a release, and whether it runs with them."""
+
+    __tablename__ = "rotation_apps"
+    __table_args__ = (Index("ix_rotation_apps_app_id", "app_id", postgresql_where=text("acknowledged_at is null")),)
+
+    rotation_id: Mapped[UUID] = mapped_column(ForeignKey("rotations.id"), primary_key=True)
+    app_id: Mapped[UUID] = mapped_column(ForeignKey("apps.id"), primary_key=True)
+    release_version: Mapped[int]
+    acknowledged_at: Mapped[datetime | None]
+    how: Mapped[str | None]
 
 
 class SsoSignOn(Base):

@@ -69,6 +69,16 @@ _KEEP_TRYING: Final[dict[Answer, Row]] = {
     if answer is not Answer.DEADLINE
 }
 
+_AS_BEFORE: Final = "{service} failed to answer properly. The credentials are as before; try again later."
+_UNCHANGED: Final[dict[Answer, Row]] = {
+    **{answer: Row(row.conclusion, False, _AS_BEFORE, row.operator) for answer, row in _FAULTS.items()},
+    Answer.THROTTLED: _FAULTS[Answer.THROTTLED],
+    Answer.MISSING: Row(Conclusion.FAIL, False, _AS_BEFORE, "the provider has no such resource, or no such call"),
+    Answer.REFUSED: Row(Conclusion.FAIL, False, _OWN_WORDS),
+    Answer.DONE: Row(Conclusion.SUCCEED, False, ""),
+}
+"""Of calls that change nothing unless they succeed."""
+
 TABLE: Final[dict[OperationKind, dict[Answer, Row]]] = {
     OperationKind.PROVISION: {
         **_FAULTS,
@@ -91,7 +101,16 @@ TABLE: Final[dict[OperationKind, dict[Answer, Row]]] = {
         Answer.REFUSED: Row(Conclusion.RETRY, True, _OWN_WORDS),
         Answer.DEADLINE: Row(Conclusion.FAIL, True, "{service} did not confirm the removal in time."),
     },
+    OperationKind.ROTATE: {
+        **_UNCHANGED,
+        Answer.ACCEPTED: Row(Conclusion.WAIT, False, ""),
+        Answer.DEADLINE: Row(Conclusion.FAIL, False, "{service} sent no new credentials in time. The old ones stay."),
+    },
+    OperationKind.REFRESH: {**_UNCHANGED, Answer.ACCEPTED: Row(Conclusion.SUCCEED, False, "")},
 }
+
+REVOKED: Final = frozenset({Answer.DONE, Answer.ACCEPTED, Answer.MISSING, Answer.GONE})
+"""Answers by which old credentials are gone, or the provider's word for it; after any other it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +126,8 @@ RETRIES: Final[dict[OperationKind, RetryPolicy]] = {
     OperationKind.PROVISION: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
     OperationKind.PLAN_CHANGE: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
     OperationKind.DEPROVISION: RetryPolicy(60, timedelta(seconds=1), timedelta(hours=1)),
+    OperationKind.ROTATE: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
+    OperationKind.REFRESH: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
 }
 
 LONGEST_RETRY_AFTER: Final = timedelta(minutes=15)

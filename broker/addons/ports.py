@@ -70,6 +70,38 @@ class DeprovisionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateCall:
+    """Issue new credentials beside those that work now; repeating the call with the same `rotation` gives the same ones.
+
+    Of services with the capability `rotate`, like the two calls below.
+    """
+
+    access: ProviderAccess
+    uuid: UUID
+    provider_id: str | None
+    rotation: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeCall:
+    """Withdraw every credential that is older than those of `rotation`."""
+
+    access: ProviderAccess
+    uuid: UUID
+    provider_id: str | None
+    rotation: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshCall:
+    """Say which config holds now."""
+
+    access: ProviderAccess
+    uuid: UUID
+    provider_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListCall:
     """Say which resources there are; of services with the capability `list`."""
 
@@ -152,5 +184,11 @@ class Provisioner(Protocol):
     async def change_plan(self, call: PlanChangeCall) -> Reply: ...
 
     async def deprovision(self, call: DeprovisionCall) -> Reply: ...
+
+    async def rotate(self, call: RotateCall) -> Reply: ...
+
+    async def revoke(self, call: RevokeCall) -> Reply: ...
+
+    async def refresh(self, call: RefreshCall) -> Reply: ...
 
     async def list_resources(self, call: ListCall) -> Listing: ...

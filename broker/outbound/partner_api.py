@@ -21,7 +21,10 @@ from broker.addons.ports import (
     PlanChangeCall,
     ProviderAccess,
     ProvisionCall,
+    RefreshCall,
     Reply,
+    RevokeCall,
+    RotateCall,
 )
 from broker.kernel.clock import rfc3339
 from broker.kernel.ids import as_uuid, new_id
@@ -81,6 +84,24 @@ class PartnerApi:
         response = await self._send("DELETE", call.access, _remote_id(call), None)
         return response if isinstance(response, Reply) else _read(response, needs_id=False)
 
+    async def rotate(self, call: RotateCall) -> Reply:
+        """`POST base_url/<id>/actions/rotate`: the capability `rotate`, an extension of ours."""
+        return await self._act(call, "rotate")
+
+    async def revoke(self, call: RevokeCall) -> Reply:
+        """`POST base_url/<id>/actions/revoke`: the same."""
+        return await self._act(call, "revoke")
+
+    async def refresh(self, call: RefreshCall) -> Reply:
+        """`GET base_url/<id>`: the same."""
+        response = await self._send("GET", call.access, _remote_id(call), None)
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
+    async def _act(self, call: RotateCall | RevokeCall, action: str) -> Reply:
+        body = {"rotation": str(call.rotation)}
+        response = await self._send("POST", call.access, _remote_id(call), body, f"/actions/{action}")
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
     async def list_resources(self, call: ListCall) -> Listing:
         """`GET base_url`: the capability `list`, an extension of ours."""
         response = await self._send("GET", call.access, "", None)
@@ -105,7 +126,7 @@ class PartnerApi:
         return common | {"name": call.name, "callback_url": callback, "oauth_grant": grant}
 
     async def _send(
-        self, method: str, access: ProviderAccess, remote_id: str, body: Mapping[str, Any] | None
+        self, method: str, access: ProviderAccess, remote_id: str, body: Mapping[str, Any] | None, below: str = ""
     ) -> Response | Reply:
         headers = {
             "accept": "application/json" if access.is_v1 else _ACCEPT_V3,
@@ -118,7 +139,7 @@ class PartnerApi:
         try:
             auth = (access.service, access.password.reveal())
             return await self._client.request(
-                method, _url(access, remote_id), headers=headers, content=content, auth=auth
+                method, _url(access, remote_id) + below, headers=headers, content=content, auth=auth
             )
         except NotSent as failure:
             return Reply(Answer.NOT_SENT, note=failure.note)
@@ -143,7 +164,7 @@ def _url(access: ProviderAccess, remote_id: str) -> str:
     return f"{base.rstrip('/')}/{quote(remote_id, safe='')}" if remote_id else base
 
 
-def _remote_id(call: PlanChangeCall | DeprovisionCall) -> str:
+def _remote_id(call: PlanChangeCall | DeprovisionCall | RotateCall | RevokeCall | RefreshCall) -> str:
     return str(call.provider_id or call.uuid) if call.access.is_v1 else str(call.uuid)
 
 
