@@ -11,10 +11,11 @@ from sqlalchemy import text
 
 from broker.accounts.login import LoginThrottle
 from broker.addons.backlog import Backlog
+from broker.faces import errors
+from broker.faces.answers import Answer
 from broker.kernel.context import Actor, Context
 from broker.kernel.places import Places
-from broker.platform_api import errors, routes
-from broker.platform_api.answers import Answer
+from broker.platform_api import routes
 from broker.platform_api.deps import Face
 from broker.platform_api.document import DescribedApp
 from broker.platform_api.edge import Edge

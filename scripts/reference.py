@@ -24,10 +24,10 @@ import broker
 from broker.addons.outcomes import RETRIES, TABLE
 from broker.addons.ports import Answer
 from broker.cli.reference import PAGES as CLI_PAGES
+from broker.faces.errors import status_of
 from broker.kernel.errors import BrokerError
 from broker.openapi import PATH as OPENAPI
 from broker.openapi import document
-from broker.platform_api.errors import status_of
 from broker.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from broker.accounts.account import get_account
+from broker.faces.answers import Answer
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 

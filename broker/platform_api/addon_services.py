@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from broker.catalog.queries import get_plan, get_service, list_plans, list_services
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["marketplace"], responses=REFUSED)
 

@@ -15,15 +15,15 @@ from broker.addons.destroy import destroy_addon
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon, resolve_addons
 from broker.apps.queries import get_app
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes, streams
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, Truth, storable
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["add-ons"], responses=REFUSED)
 

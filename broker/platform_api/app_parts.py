@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 
 from broker.addons.queries import list_addons
 from broker.apps.queries import get_app
+from broker.faces.answers import Answer
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 

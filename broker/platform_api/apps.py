@@ -10,15 +10,15 @@ from broker.addons.destroy import destroy_app_with_addons
 from broker.apps import queries
 from broker.apps.change import ChangeApp, change_app
 from broker.apps.create import CreateApp, create_app
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import AppName, Named, Truth
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
 from broker.platform_api.inventory import region_name
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["apps"], responses=REFUSED)
 

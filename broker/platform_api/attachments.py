@@ -12,14 +12,14 @@ from broker.addons.detach import detach
 from broker.addons.queries import AttachmentView
 from broker.addons.resolve import AddonKey, read_addon, resolve_attachments, visible_attachment
 from broker.apps.queries import get_app
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.context import Actor, Scope
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import AttachmentName, Named, Text
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["attachments"], responses=REFUSED)
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from broker.accounts import authorizations as use
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, SigningIn, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["authorizations"], responses=REFUSED)
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 
 from broker.addons.taken import reserved_names
 from broker.apps import config_vars as use
+from broker.faces.answers import Answer
 from broker.kernel.errors import InvalidParams
 from broker.platform_api import shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor, face_of, read_object
 from broker.platform_api.describe import REFUSED, gives
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Final, NoReturn, TypeVar
-from uuid import UUID
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from broker.accounts.authenticate import authenticate
 from broker.accounts.login import LoginThrottle, log_in
 from broker.addons.backlog import Backlog
+from broker.faces import reading
+from broker.faces.credentials import Credentials
+from broker.faces.reading import B, Bounds, checked
+from broker.faces.reading import Body as Body
+from broker.faces.serialize import SignOnUrl as SignOnUrl
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import (
-    BadRequest,
-    InvalidParams,
-    PayloadTooLarge,
-    RequestTimeout,
-    Unauthorized,
-    UnsupportedMediaType,
-)
-from broker.platform_api.credentials import Credentials
+from broker.kernel.errors import Unauthorized
 from broker.platform_api.rates import RateLimits
-from broker.platform_api.wording import sentence
-
-SignOnUrl = Callable[[Actor, UUID, UUID], str]
-"""The short-lived link with which an actor opens an add-on (first id) from an app (second)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +35,6 @@ class Face:
     backlog: Backlog
     rates: RateLimits
     throttle: LoginThrottle
-
-
-class Body(BaseModel):
-    """A request body. Members that we do not know are ignored: the clients send some that concern others."""
-
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-B = TypeVar("B", bound=Body)
 
 
 def face_of(request: Request) -> Face:
@@ -104,11 +83,7 @@ async def read(request: Request, model: type[B]) -> B:
 
     Raises: InvalidParams in one sentence, BadRequest, PayloadTooLarge, UnsupportedMediaType.
     """
-    raw = await read_object(request)
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise InvalidParams(sentence(error)) from None
+    return checked(model, await read_object(request))
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -117,50 +92,4 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises: BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType.
     """
     face = face_of(request)
-    try:
-        async with asyncio.timeout(face.client_timeout.total_seconds()):
-            raw = await _bytes(request, face.request_limit_bytes)
-    except TimeoutError:
-        raise RequestTimeout("The request body did not arrive in time; send it again, all at once.") from None
-    if not raw.strip():
-        return {}
-    _check_type(request.headers.get("content-type"))
-    try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
-    except RecursionError:
-        raise BadRequest("The request body is nested too deeply.") from None
-    except ValueError:
-        raise BadRequest("The request body is not valid JSON in UTF-8.") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The request body must be a JSON object.")
-    return value
-
-
-async def _bytes(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit:
-        _too_large(limit)
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            _too_large(limit)
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _too_large(limit: int) -> NoReturn:
-    raise PayloadTooLarge(f"The request body may have at most {limit} bytes.")
-
-
-_JSON: Final = ("application/json", "text/json")
-
-
-def _check_type(header: str | None) -> None:
-    kind = (header or _JSON[0]).partition(";")[0].strip().lower()
-    if kind not in _JSON and not kind.endswith("+json"):
-        raise UnsupportedMediaType("Send the request body as JSON, with `Content-Type: application/json`.")
-
-
-def _no_constant(_name: str) -> NoReturn:
-    raise ValueError("not JSON")
+    return await reading.read_object(request, Bounds(face.request_limit_bytes, face.client_timeout))

@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.accounts.tokens import token_hash
+from broker.faces.answers import Answer
+from broker.faces.credentials import Credentials, parse
+from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
 from broker.kernel.errors import Overloaded, RateLimited
 from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
-from broker.platform_api.answers import Answer
-from broker.platform_api.credentials import Credentials, parse
-from broker.platform_api.errors import error_body, refusal
 from broker.platform_api.rates import RateLimits
 
 _UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json")

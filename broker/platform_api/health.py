@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 
 from broker.addons.health import HealthView, get_health, list_health
 from broker.addons.pending import PendingView, list_pending
+from broker.faces.answers import Answer
 from broker.kernel.clock import rfc3339
 from broker.platform_api import operating_shapes, serialize
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 

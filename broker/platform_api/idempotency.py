@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import Request
 
 from broker.accounts.idempotency import begin, finish
+from broker.faces.answers import Answer
 from broker.kernel.context import Actor
 from broker.kernel.errors import BrokerError, DatabaseUnavailable
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Body, face_of
 
 

@@ -7,13 +7,13 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from broker.apps.create import DEFAULT_STACK
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import CurrentActor
 from broker.platform_api.describe import REFUSED, gives
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["inventory"], responses=REFUSED)
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 
 from broker.addons.forget import forget_addon
 from broker.addons.orphans import OrphanView, get_orphan, list_orphans, resolve_orphan, retry_orphan
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
 from broker.platform_api import operating_shapes, serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
-from broker.platform_api.ranges import page
 
 router = APIRouter(tags=["operating"], responses=REFUSED)
 

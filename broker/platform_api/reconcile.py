@@ -7,9 +7,9 @@ from typing import cast
 from fastapi import APIRouter, Request
 
 from broker.addons.reconcile_runs import RunView, get_run, list_runs, start_run
+from broker.faces.answers import Answer
 from broker.kernel.clock import rfc3339
 from broker.platform_api import operating_shapes, serialize
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import Text, Truth
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from broker.addons.taken import reserved_names
 from broker.apps import release_history as history
 from broker.apps.rollback import roll_back
+from broker.faces.answers import Answer
+from broker.faces.ranges import ListRange, range_of, sliced
 from broker.platform_api import serialize, shapes
-from broker.platform_api.answers import Answer
 from broker.platform_api.bodies import NumberText
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
-from broker.platform_api.ranges import ListRange, range_of, sliced
 
 router = APIRouter(tags=["releases"], responses=REFUSED)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from broker.faces.errors import STATUS, refusal, status_of
 from broker.kernel import errors
-from broker.platform_api.errors import STATUS, refusal, status_of
 
 
 def subclasses(kind: type[errors.BrokerError]) -> Iterator[type[errors.BrokerError]]:

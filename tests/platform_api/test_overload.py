@@ -20,11 +20,11 @@ from broker.addons.models import AddonState, Operation
 from broker.app import create_app
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
+from broker.faces.answers import Answer
 from broker.kernel.clock import SystemClock
 from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import connect
 from broker.kernel.errors import DatabaseUnavailable
-from broker.platform_api.answers import Answer
 from broker.platform_api.deps import Body, CurrentActor
 from broker.platform_api.idempotency import once
 from broker.settings import Settings

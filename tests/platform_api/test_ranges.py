@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.platform_api.ranges import MAX, ListRange, parse
+from broker.faces.ranges import MAX, ListRange, parse
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,186 @@
+"""From the views of use cases to the shapes that several faces answer with. Always the full nested objects: every
+expansion that a client may ask for in a header is there without asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from broker.addons.queries import AddonView, AttachmentView
+from broker.apps.resolve import AppView
+from broker.catalog import views as catalog
+from broker.faces import shapes
+from broker.kernel.clock import rfc3339
+from broker.kernel.context import Actor
+
+SignOnUrl = Callable[[Actor, UUID, UUID], str | None]
+"""The short-lived link with which an actor opens an add-on (first id) from an app (second), for whoever has one."""
+_NAMES = UUID("6f0cf5c1-9d0a-4c55-b6c1-2f6f6d1c5a10")
+"""Space of the ids of what has only a name here: regions, stacks, generations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seer:
+    """Who looks: links to add-ons are made for one person."""
+
+    actor: Actor
+    sign_on_url: SignOnUrl
+
+
+def maybe(instant: datetime | None) -> str | None:
+    """An instant as text, if there is one."""
+    return None if instant is None else rfc3339(instant)
+
+
+def ref(id_: UUID, name: str) -> shapes.Ref:
+    """Something by id and name."""
+    return {"id": str(id_), "name": name}
+
+
+def named(name: str) -> shapes.Ref:
+    """Something that has only a name: its id is made from it."""
+    return ref(uuid5(_NAMES, name), name)
+
+
+def app(view: AppView, public_url: str) -> shapes.App:
+    return {
+        "id": str(view.id),
+        "name": view.name,
+        "acm": False,
+        "archived_at": None,
+        "buildpack_provided_description": None,
+        "build_stack": named(view.stack),
+        "stack": named(view.stack),
+        "generation": named("cedar"),
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.updated_at),
+        "released_at": maybe(view.released_at),
+        "git_url": f"{public_url}/{view.name}.git",
+        "web_url": f"{public_url}/dashboard/apps/{view.name}",
+        "internal_routing": None,
+        "maintenance": view.maintenance,
+        "owner": {"id": str(view.owner_id), "email": view.owner_email},
+        "organization": None,
+        "team": None,
+        "region": named(view.region),
+        "repo_size": None,
+        "slug_size": None,
+        "space": None,
+    }
+
+
+def service(view: catalog.ServiceView) -> shapes.Service:
+    return {
+        "id": str(view.id),
+        "name": view.slug,
+        "human_name": view.name,
+        "cli_plugin_name": view.cli_plugin_name,
+        "state": view.state,
+        "supports_multiple_installations": view.supports_multiple_installations,
+        "supports_sharing": view.supports_sharing,
+        "supported_generations": [named("cedar")],
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.updated_at),
+        "tagline": view.listing.tagline,
+        "description": view.listing.description,
+        "category": view.listing.category,
+        "tags": list(view.listing.tags),
+        "docs": view.listing.docs,
+        "docs_url": view.listing.docs_url,
+        "support_email": view.listing.support_email,
+        "regions": list(view.regions),
+    }
+
+
+def _service_ref(view: catalog.ServiceRef) -> shapes.ServiceRef:
+    return {
+        "id": str(view.id),
+        "name": view.slug,
+        "human_name": view.name,
+        "state": view.state,
+        "supports_multiple_installations": view.supports_multiple_installations,
+        "supports_sharing": view.supports_sharing,
+    }
+
+
+def _price(cents: int, currency: str) -> shapes.Price:
+    return {"cents": cents, "contract": False, "unit": "month", "metered": False, "currency": currency}
+
+
+def plan(view: catalog.PlanView) -> shapes.Plan:
+    return {
+        "id": str(view.id),
+        "name": view.name,
+        "human_name": view.human_name,
+        "description": view.description,
+        "addon_service": _service_ref(view.service),
+        "compliance": None,
+        "default": view.is_default,
+        "visible": view.visible,
+        "state": view.state,
+        "price": _price(view.price_cents, view.currency),
+        "space_default": False,
+        "installable_inside_private_network": False,
+        "installable_outside_private_network": True,
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.updated_at),
+        "features": dict(view.features),
+        "regions": list(view.regions),
+        "options_schema": None if view.options_schema is None else dict(view.options_schema),
+    }
+
+
+def addon(view: AddonView, seer: Seer) -> shapes.Addon:
+    return {
+        "id": str(view.id),
+        "name": view.name,
+        "actions": [],
+        "addon_service": service(view.service),
+        "app": ref(view.app_id, view.app_name),
+        "billing_entity": {"id": str(view.app_id), "name": view.app_name, "type": "app"},
+        "billed_price": _price(view.price_cents, view.currency),
+        "config_vars": list(view.config_vars),
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.updated_at),
+        "plan": plan(view.plan),
+        "provider_id": view.provider_id or "",
+        "provision_message": view.provision_message or "",
+        "reason": view.reason,
+        "state": view.state.value,
+        "web_url": seer.sign_on_url(seer.actor, view.id, view.app_id),
+    }
+
+
+def attachment(view: AttachmentView, seer: Seer) -> shapes.Attachment:
+    return {
+        "id": str(view.id),
+        "name": view.name,
+        "namespace": view.namespace,
+        "addon": {
+            "id": str(view.addon_id),
+            "name": view.addon_name,
+            "app": ref(view.owner_app_id, view.owner_app_name),
+            "plan": plan(view.plan),
+            "state": view.addon_state.value,
+        },
+        "app": ref(view.app_id, view.app_name),
+        "config_vars": list(view.config_vars),
+        "web_url": seer.sign_on_url(seer.actor, view.addon_id, view.app_id),
+        "log_input_url": None,
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.updated_at),
+    }
+
+
+def owner_as_collaborator(view: AppView) -> shapes.Collaborator:
+    """The only collaborator that an app has so far."""
+    return {
+        "id": str(uuid5(view.id, str(view.owner_id))),
+        "app": ref(view.id, view.name),
+        "user": {"id": str(view.owner_id), "email": view.owner_email, "federated": False},
+        "role": "owner",
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.created_at),
+    }
