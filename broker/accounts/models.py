@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, false, func
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
@@ -39,7 +40,19 @@ class Authorization(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     hint: Mapped[str]
+    client_id: Mapped[UUID | None] = mapped_column(index=True)
+    """The OAuth client that holds it; None: the user's own."""
+    session_id: Mapped[UUID | None]
+    """The browser session in which it was consented to."""
+    parent_id: Mapped[UUID | None] = mapped_column(index=True)
+    """The authorization that it was narrowed from, and ends with."""
+    only_apps: Mapped[list[UUID] | None] = mapped_column(ARRAY(PgUuid(as_uuid=True)))
+    """The apps that it is limited to; None: all of the user's."""
     expires_at: Mapped[datetime | None]
+    renewable_until: Mapped[datetime | None]
+    """Until when its refresh token gives a new access token."""
+    last_used_at: Mapped[datetime | None]
+    """To some minutes: it is not written at every request."""
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

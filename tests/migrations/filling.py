@@ -23,7 +23,7 @@ _MAKERS: dict[type, Callable[[Any], Any]] = {
     BYTEA: lambda _: uuid4().bytes,
     JSONB: lambda _: {"a": [1, None]},
     JSON: lambda _: {"a": [1, None]},
-    ARRAY: lambda _: ["one", "two"],
+    ARRAY: lambda column: [uuid4()] if isinstance(column.type.item_type, UUID) else ["one", "two"],
     Enum: lambda column: column.type.enums[0],
 }
 
