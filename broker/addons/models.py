@@ -307,3 +307,22 @@ class ReconcileRun(Base):
     report: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class PartnerToken(Base):
+    """A token of a provider, good for one add-on; stored as a hash. `kind` is `access` or `refresh`."""
+
+    __tablename__ = "partner_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"), index=True)
+    grant_id: Mapped[UUID] = mapped_column(index=True)
+    """The grant that it goes back to: when its code turns up again, everything that came of it is revoked."""
+    kind: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    minted_under: Mapped[bytes]
+    """The hash of the client secret that it was asked for with: an access token dies with that secret."""
+    expires_at: Mapped[datetime | None]
+    """Null for refresh tokens, which live as long as the add-on."""
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
