@@ -68,6 +68,9 @@ TOPICS: dict[str, dict[str, str]] = {
         "cli-proxy": "cli_proxy:cli_proxy",
         "completion": "completion:completion",
     },
+    "Providers": {
+        "provider:init": "provider_init:init",
+    },
     "Operating": {
         "orphans": "orphans:list_",
         "orphans:retry": "orphans:retry",
