@@ -13,7 +13,8 @@ from broker.catalog.faults import Fault, ManifestFaults
 from broker.catalog.manifest import Manifest
 from broker.catalog.models import AddonService
 from broker.catalog.plans import sync_plans
-from broker.catalog.queries import get_service, owner, password_place, sso_salt_place
+from broker.catalog.queries import get_service
+from broker.catalog.shared_secrets import ServiceSecrets, owner, sealed_secrets
 from broker.catalog.views import ServiceView
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
@@ -108,12 +109,7 @@ def _declared(ctx: Context, manifest: Manifest) -> dict[str, Any]:
 
 
 def _sealed(key: DataKey, service_id: UUID, manifest: Manifest) -> dict[str, bytes | None]:
-    password = manifest.password.reveal().encode()
-    salt = manifest.sso_salt.reveal().encode() if manifest.sso_salt else None
-    return {
-        "password_sealed": key.seal(password, password_place(service_id)),
-        "sso_salt_sealed": None if salt is None else key.seal(salt, sso_salt_place(service_id)),
-    }
+    return sealed_secrets(key, service_id, ServiceSecrets(manifest.password, manifest.sso_salt))
 
 
 def _canonical(manifest: Manifest) -> bytes:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
+from broker.catalog.shared_secrets import ServiceSecrets, service_secrets
 from broker.catalog.views import (
     INSTALLABLE_STATES,
     PLAN_COLUMNS,
@@ -28,7 +29,6 @@ from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
-from broker.kernel.secret import Secret
 from broker.kernel.vault import Vault
 
 __all__ = [
@@ -49,14 +49,6 @@ __all__ = [
 
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,63}")
 _LONGEST_QUOTED: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSecrets:
-    """What the broker and the provider share."""
-
-    password: Secret
-    sso_salt: Secret | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,34 +166,6 @@ async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
         config_vars=tuple(row["config_vars"]),
         secrets=service_secrets(vault, row["id"], row["data_key"], row["password_sealed"], row["sso_salt_sealed"]),
     )
-
-
-def service_secrets(
-    vault: Vault, service_id: UUID, data_key: bytes, password_sealed: bytes, sso_salt_sealed: bytes | None
-) -> ServiceSecrets:
-    """Open what a row of `addon_services` seals.
-
-    Raises: SealBroken.
-    """
-    key = vault.unwrap(data_key, owner(service_id))
-    salt = sso_salt_sealed and key.open(sso_salt_sealed, sso_salt_place(service_id))
-    password = key.open(password_sealed, password_place(service_id))
-    return ServiceSecrets(Secret(password.decode()), Secret(salt.decode()) if salt else None)
-
-
-def owner(service_id: UUID) -> str:
-    """Whose data key it is, for the vault."""
-    return f"addon_services:{service_id}"
-
-
-def password_place(service_id: UUID) -> str:
-    """Where the password is sealed for."""
-    return f"addon_services:{service_id}:password:1"
-
-
-def sso_salt_place(service_id: UUID) -> str:
-    """Where the SSO salt is sealed for."""
-    return f"addon_services:{service_id}:sso_salt:1"
 
 
 def _service(key: str | UUID) -> ColumnElement[bool] | None:
