@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -35,6 +36,11 @@ _IMPLIED: Final[dict[Scope, frozenset[Scope]]] = {
 }
 
 
+def reaches(held: Collection[Scope], wanted: Scope) -> bool:
+    """Whether scopes that are held include one that is wanted, or imply it."""
+    return any(wanted in _IMPLIED[scope] for scope in held)
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A caller with what its token allows. `id` is the user's id; the broker itself acts as `SYSTEM`."""
@@ -47,14 +53,35 @@ class Actor:
     """Whether it is one of those who run this installation."""
     only_apps: frozenset[UUID] | None = None
     """The apps that a resource-scoped token is good for, with the add-ons attached to them; None: all of the user's."""
+    client_id: UUID | None = None
+    """The OAuth client that holds the token; None: it is the user's own."""
 
     def require(self, scope: Scope) -> None:
         """Go on only if the token reaches `scope`.
 
         Raises: Forbidden, naming the scope that is missing.
         """
-        if not any(scope in _IMPLIED[held] for held in self.scopes):
+        if scope is Scope.GLOBAL:
+            self.require_every_app()
+        if not reaches(self.scopes, scope):
             raise Forbidden(f"This token lacks the scope `{scope}`; use one that has it.")
+
+    def require_every_app(self) -> None:
+        """Go on only if the token is good for all apps of its user: for what concerns the account as a whole.
+
+        Raises: Forbidden.
+        """
+        if self.only_apps is not None:
+            raise Forbidden("This token is limited to some apps; use one that is good for the whole account.")
+
+    def require_own_token(self) -> None:
+        """Go on only with a token that the user made: what an OAuth client holds makes no further tokens, which would outlive it.
+
+        Raises: Forbidden; also for a token that is limited to some apps, or does not have every scope.
+        """
+        if self.client_id is not None or self.only_apps is not None:
+            raise Forbidden("This is beyond the reach of a token that an OAuth client holds; use a token of your own.")
+        self.require(Scope.GLOBAL)
 
     def require_operator(self) -> None:
         """Go on only for an operator, with a token that may do everything.
