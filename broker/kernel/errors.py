@@ -26,6 +26,12 @@ class Unauthorized(BrokerError):
     id = "unauthorized"
 
 
+class InvalidClient(Unauthorized):
+    """The client secret is not one of the service's, or of the client's."""
+
+    id = "invalid_client"
+
+
 class Forbidden(BrokerError):
     """The caller is known, and its token or role does not reach this far."""
 
@@ -51,6 +57,12 @@ class BadRequest(BrokerError):
     """The request cannot be read at all (not JSON, wrong type of body)."""
 
     id = "bad_request"
+
+
+class InvalidGrant(BadRequest):
+    """The code or refresh token is unknown, used, expired, or its add-on is gone."""
+
+    id = "invalid_grant"
 
 
 class UnsupportedMediaType(BrokerError):
