@@ -14,6 +14,7 @@ from broker.addons.config import give_to_app, stored_config
 from broker.addons.locks import LockedAddon, LockedAttachment
 from broker.addons.models import AddonState, Attachment
 from broker.addons.names import automatic_attachment_name, checked_attachment_name, config_var_names
+from broker.addons.permits import require_part
 from broker.addons.queries import AttachmentView, get_attachment
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
@@ -61,7 +62,9 @@ async def attach(ctx: Context, actor: Actor, request: AttachAddon) -> Attachment
 
 async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:
     app = await visible_app(tx, actor, request.app)
-    addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id)
+    addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id, seeing_suffices=True)
+    if all(attachment.app_id != app.id for attachment in addon.attachments):
+        await require_part(tx, actor, addon.app_id, addon.name)
     if addon.state not in (AddonState.PROVISIONED, AddonState.PROVISIONING):
         raise Conflict(f"{addon.name} is {addon.state} and can't be attached.")
     await _refuse_unsharable(tx, addon, app)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.intents import start_operation
 from broker.addons.models import AddonState, OperationKind
+from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, current_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
@@ -53,6 +54,8 @@ async def _record(
         raise Conflict(f"{addon.name} is {addon.state}; its plan can be changed once it is provisioned.")
     if target.id == addon.plan_id:
         return addon.id, False
+    if target.price_cents or addon.price_cents:
+        await require_payer(tx, actor, addon.app_id, "change paid plans")
     await start_operation(
         tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id
     )

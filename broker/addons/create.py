@@ -27,6 +27,7 @@ from broker.addons.queries import AddonView, current_addon, given_vars
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
+from broker.apps.collaborators import require_owner
 from broker.apps.releases import app_key
 from broker.apps.resolve import AppView, visible_app
 from broker.catalog.offers import Offer
@@ -101,6 +102,8 @@ async def _record(
     app = await visible_app(tx, actor, request.app, keep=True)
     offer = await resolve_offer(tx, request.plan)
     plan, now = offer.plan, ctx.clock.now()
+    if plan.price_cents:
+        require_owner(actor, app, "add paid add-ons to it")
     await _check_installable(tx, app, plan)
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)

@@ -12,6 +12,7 @@ from broker.addons.config import take_from_apps
 from broker.addons.intents import start_deprovision
 from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import Addon, AddonState, Attachment
+from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import transition, until_locked, with_locks
@@ -51,6 +52,8 @@ async def _record(
     addon = await lock_visible_addon(tx, ctx, actor, key)
     if addon.state is AddonState.DEPROVISIONING:
         return addon.id, False
+    if addon.price_cents:
+        await require_payer(tx, actor, addon.app_id, "remove paid add-ons")
     if not force:
         _refuse_shared(addon)
     await begin_deprovision(tx, addon, operation_id, actor, ctx.clock.now())

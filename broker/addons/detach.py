@@ -25,7 +25,7 @@ async def detach(ctx: Context, actor: Actor, key: str) -> AttachmentView:
 async def _detach(tx: Tx, ctx: Context, actor: Actor, key: str) -> AttachmentView:
     found = await visible_attachment(tx, actor, key)
     view = await get_attachment(tx, found.id)
-    addon = await lock_visible_addon(tx, ctx, actor, AddonKey(str(found.addon_id)))
+    addon = await lock_visible_addon(tx, ctx, actor, AddonKey(str(found.addon_id)), seeing_suffices=True)
     ended = [item for item in addon.attachments if item.id == found.id]
     if not ended:
         raise NotFound("add_on attachment")

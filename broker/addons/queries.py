@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from broker.accounts.models import User
 from broker.addons.models import Addon, AddonState, Attachment, Operation
 from broker.addons.names import config_var_names
-from broker.addons.visibility import openable_with_app, visible_addon, visible_attachment
+from broker.addons.visibility import visible_addon, visible_attachment
 from broker.apps.models import App
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.offers import VERSION_COLUMNS, Offer, Version, kept, look_up
@@ -184,7 +184,7 @@ async def current_addon(database: Database, addon_id: UUID) -> AddonView:
 
 async def find_addons(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AddonView]:
     """The visible add-ons that fit, oldest first."""
-    statement = addons().where(openable_with_app(actor.id), condition).order_by(Addon.created_at, Addon.id)
+    statement = addons().where(visible_addon(actor), condition).order_by(Addon.created_at, Addon.id)
     return await _addon_views(tx, (await tx.execute(statement)).all())
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.models import Addon
 from broker.addons.names import checked_addon_name
+from broker.addons.permits import require_part
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.resolve import AddonKey, visible_addon
 from broker.events.emit import emit
@@ -17,7 +18,7 @@ from broker.kernel.errors import NameTaken
 async def rename_addon(ctx: Context, actor: Actor, key: AddonKey, name: str) -> AddonView:
     """Rename a visible add-on.
 
-    Raises: NotFound, InvalidParams, NameTaken.
+    Raises: NotFound, InvalidParams, NameTaken, Forbidden.
     """
     actor.require(Scope.WRITE)
     checked_addon_name(name)
@@ -25,6 +26,7 @@ async def rename_addon(ctx: Context, actor: Actor, key: AddonKey, name: str) -> 
     try:
         async with ctx.database.transaction() as tx:
             addon = await visible_addon(tx, actor, key)
+            await require_part(tx, actor, addon.app_id, addon.name)
             await tx.execute(update(Addon).where(Addon.id == addon.id).values(name=name, updated_at=now))
             await emit(
                 tx, "addon.renamed", actor, now, app_id=addon.app_id, addon_id=addon.id, before=addon.name, after=name

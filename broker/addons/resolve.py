@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, ColumnElement, bindparam, or_, select
 from broker.addons import visibility
 from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import Addon, AddonState, Attachment
+from broker.addons.permits import require_part
 from broker.addons.queries import (
     KEPT_VISIBLE,
     AddonView,
@@ -21,9 +22,9 @@ from broker.addons.queries import (
     find_attachments,
     read_addons,
 )
-from broker.addons.visibility import openable_with_app
-from broker.apps.models import App
+from broker.addons.visibility import may_open
 from broker.apps.resolve import visible_app
+from broker.apps.visibility import ANY_VIEWER, viewing
 from broker.catalog.models import AddonService
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -74,8 +75,7 @@ def _findable(since: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 
 def _readable(named: ColumnElement[bool]) -> Direct:
     """The add-ons of that name to show to a user, oldest first."""
-    seen = openable_with_app(bindparam("user_id", type_=App.id.type))
-    shown = addons().where(named, seen, _findable(bindparam("since", type_=Addon.updated_at.type)))
+    shown = addons().where(named, may_open(ANY_VIEWER), _findable(bindparam("since", type_=Addon.updated_at.type)))
     return Direct(shown.order_by(Addon.created_at, Addon.id))
 
 
@@ -103,12 +103,17 @@ async def visible_addon(tx: Tx, actor: Actor, key: AddonKey) -> FoundAddon:
     return FoundAddon(row.id, row.name, row.app_id, AddonState(row.state))
 
 
-async def lock_visible_addon(tx: Tx, ctx: Context, actor: Actor, key: AddonKey, *apps: UUID) -> LockedAddon:
-    """The same, locked together with its apps and with `apps`.
+async def lock_visible_addon(
+    tx: Tx, ctx: Context, actor: Actor, key: AddonKey, *apps: UUID, seeing_suffices: bool = False
+) -> LockedAddon:
+    """The same, locked together with its apps and with `apps`, to be changed: by those who work on its billing app.
 
-    Raises: NotFound; AttachmentsMoved, see `with_locks`.
+    With `seeing_suffices`, also by those who only see it because it is attached to an app of theirs.
+    Raises: NotFound, Forbidden; AttachmentsMoved, see `with_locks`.
     """
     found = await visible_addon(tx, actor, key)
+    if not seeing_suffices:
+        await require_part(tx, actor, found.app_id, found.name)
     addon = await lock_addon(tx, ctx, found.id, *apps)
     if addon is None or addon.state is AddonState.DEPROVISIONED:
         raise NotFound("add_on")
@@ -140,9 +145,9 @@ async def read_addon(ctx: Context, actor: Actor, key: AddonKey) -> AddonView:
     if key.app is not None:
         found = await _find_on_app(ctx, actor, key.key, key.app, now)
     elif addon_id is not None:
-        found = await read_addons(ctx.database, _BY_ID, user_id=actor.id, key=addon_id, since=now - KEPT_VISIBLE)
+        found = await read_addons(ctx.database, _BY_ID, key=addon_id, since=now - KEPT_VISIBLE, **viewing(actor))
     else:
-        found = await read_addons(ctx.database, _BY_NAME, user_id=actor.id, key=key.key, since=now - KEPT_VISIBLE)
+        found = await read_addons(ctx.database, _BY_NAME, key=key.key, since=now - KEPT_VISIBLE, **viewing(actor))
     if not found:
         raise NotFound("add_on")
     return next((view for view in found if view.state is not AddonState.DEPROVISIONED), found[-1])

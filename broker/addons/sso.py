@@ -17,8 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
 from broker.addons.models import Addon, AddonState, SsoSignOn
-from broker.addons.visibility import openable_by
+from broker.addons.visibility import may_open
 from broker.apps.models import App
+from broker.apps.visibility import Viewer
 from broker.catalog.models import AddonService
 from broker.catalog.queries import service_secrets
 from broker.events.emit import emit
@@ -151,7 +152,7 @@ async def _subject(tx: Tx, user_id: UUID, addon_id: UUID, context_app_id: UUID) 
         .join(App, App.id == Addon.app_id)
         .join(User, User.id == user_id)
         .join(AddonService, AddonService.id == Addon.service_id)
-        .where(Addon.id == addon_id, openable_by(user_id))
+        .where(Addon.id == addon_id, may_open(Viewer(user_id)))
     )
     row = (await tx.execute(statement)).one_or_none()
     if row is None or row.state == AddonState.DEPROVISIONED:

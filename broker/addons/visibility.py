@@ -1,46 +1,42 @@
-"""Which add-ons and attachments an actor may see: every select on them for somebody starts here."""
+"""Which add-ons and attachments somebody may see: every select on them for somebody starts here. Who may see which app is
+told by `apps/visibility.py`, and nothing of that is repeated here."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, exists, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from broker.addons.models import Addon, Attachment
 from broker.apps.models import App
+from broker.apps.visibility import Viewer, may_see, seen_app_ids, viewer
 from broker.kernel.context import Actor
 
 
-def _live_apps(user_id: UUID) -> Select[UUID]:
-    return select(App.id).where(App.owner_id == user_id, App.destroyed_at.is_(None))
-
-
-def openable_by(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
-    """Add-ons billed to an app of this user (a destroyed one too, until they are gone), or attached to a live one."""
-    billed = aliased(App)
-    owned = exists().where(billed.id == Addon.app_id, billed.owner_id == user_id).correlate(Addon)
-    return or_(owned, _attached_for(user_id))
-
-
-def openable_with_app(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
-    """The same for statements that join `App` as the billing app."""
-    return or_(App.owner_id == user_id, _attached_for(user_id))
-
-
-def _attached_for(user_id: UUID | BindParameter[UUID]) -> ColumnElement[bool]:
-    """The app goes by a name of its own, so that it fits into statements that read `apps`, too."""
+def may_open(who: Viewer) -> ColumnElement[bool]:
+    """Add-ons billed to an app that may be seen, or attached to one. For statements that join `App` as the billing app and
+    name the add-on."""
     app = aliased(App)
-    live = (app.id == Attachment.app_id, app.owner_id == user_id, app.destroyed_at.is_(None))
-    return exists().where(Attachment.addon_id == Addon.id, *live).correlate(Addon)
+    attached = exists().where(Attachment.addon_id == Addon.id, app.id == Attachment.app_id, may_see(app, who))
+    return or_(may_see(App, who), attached.correlate(Addon))
+
+
+def seen_addon_ids(who: Viewer) -> CompoundSelect[UUID]:
+    """The ids of the same add-ons."""
+    return union_all(
+        select(Addon.id).where(Addon.app_id.in_(seen_app_ids(who))),
+        select(Attachment.addon_id).where(Attachment.app_id.in_(seen_app_ids(who))),
+    )
 
 
 def visible_addon(actor: Actor) -> ColumnElement[bool]:
     """The condition under which the actor may see a row of `addons`."""
-    return openable_by(actor.id)
+    return Addon.id.in_(seen_addon_ids(viewer(actor)))
 
 
 def visible_attachment(actor: Actor) -> ColumnElement[bool]:
-    """The same for `attachments`: on apps of the actor, or of the actor's add-ons to apps of others."""
-    owned = select(Addon.id).where(Addon.app_id.in_(_live_apps(actor.id)))
-    return or_(Attachment.app_id.in_(_live_apps(actor.id)), Attachment.addon_id.in_(owned))
+    """The same for `attachments`: on apps that the actor may see, or of add-ons billed to such, wherever they are attached."""
+    apps = seen_app_ids(viewer(actor))
+    billed = select(Attachment.id).join(Addon, Addon.id == Attachment.addon_id).where(Addon.app_id.in_(apps))
+    return Attachment.id.in_(union_all(select(Attachment.id).where(Attachment.app_id.in_(apps)), billed))

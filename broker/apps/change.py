@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from broker.apps.collaborators import require_owner
 from broker.apps.models import App
 from broker.apps.names import checked_app_name
 from broker.apps.resolve import AppView, visible_app
@@ -38,6 +39,8 @@ async def change_app(ctx: Context, actor: Actor, key: str, request: ChangeApp) -
         changes = _changes(app, request)
         if not changes:
             return app
+        if "name" in changes:
+            require_owner(actor, app, "rename it")
         try:
             await tx.execute(update(App).where(App.id == app.id).values(updated_at=at, **changes))
         except IntegrityError:

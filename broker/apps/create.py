@@ -40,9 +40,10 @@ async def create_app(ctx: Context, actor: Actor, request: CreateApp) -> AppView:
     """Create an app that belongs to the actor, at its release v1.
 
     Transactions: one of its own.
-    Raises: InvalidParams, NameTaken.
+    Raises: InvalidParams, NameTaken, Forbidden.
     """
     actor.require(Scope.WRITE)
+    actor.require_every_app()
     region = checked_region(request.region)
     names = [automatic_app_name(_chance) for _ in range(_ATTEMPTS)]
     if request.name is not None:

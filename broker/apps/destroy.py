@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sqlalchemy import delete, update
 
+from broker.apps.collaborators import require_owner
 from broker.apps.models import App, ConfigVar
 from broker.apps.releases import LockedApp, lock_app
 from broker.apps.resolve import AppView, visible_app
@@ -29,6 +30,7 @@ async def destroy_app(ctx: Context, actor: Actor, key: str, before: BeforeDestro
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         view = await visible_app(tx, actor, key)
+        require_owner(actor, view, "destroy it")
         app = await lock_app(tx, ctx.vault, view.id, alone=True)
         if app is None:
             raise NotFound("app")

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from broker.accounts.models import User
 from broker.apps.models import App
 from broker.apps.names import is_app_name
+from broker.apps.visibility import ANY_VIEWER, may_see, seen_app_ids, viewer, viewing
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
@@ -21,7 +22,7 @@ from broker.kernel.ids import as_uuid
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """An app as its owner sees it."""
+    """An app as everybody sees it who may."""
 
     id: UUID
     name: str
@@ -38,10 +39,10 @@ class AppView:
 
 def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
     """The live apps that the actor may see, with the columns of `AppView`."""
-    return _of_owner(actor.id)
+    return _apps(App.id.in_(seen_app_ids(viewer(actor))))
 
 
-def _of_owner(owner_id: UUID | BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
+def _apps(seen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             App.id,
@@ -57,7 +58,7 @@ def _of_owner(owner_id: UUID | BindParameter[UUID]) -> Select[*tuple[Any, ...]]:
             App.released_at,
         )
         .join(User, User.id == App.owner_id)
-        .where(App.owner_id == owner_id, App.destroyed_at.is_(None))
+        .where(seen, App.destroyed_at.is_(None))
     )
 
 
@@ -70,7 +71,7 @@ async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> 
     if app_id is None and not is_app_name(key):
         raise NotFound("app")
     statement = (_BY_NAME if app_id is None else _BY_ID)[keep]
-    row = await statement.first(tx, owner_id=actor.id, key=key if app_id is None else app_id)
+    row = await statement.first(tx, key=key if app_id is None else app_id, **viewing(actor))
     if row is None:
         raise NotFound("app")
     return AppView(*row)
@@ -78,7 +79,7 @@ async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> 
 
 def _found(named: ColumnElement[bool]) -> dict[bool, Direct]:
     """The app of that name, by whether it is to be kept."""
-    statement = _of_owner(bindparam("owner_id", type_=App.owner_id.type)).where(named)
+    statement = _apps(may_see(App, ANY_VIEWER)).where(named)
     return {False: Direct(statement), True: Direct(statement.with_for_update(read=True, key_share=True, of=App))}
 
 
