@@ -39,6 +39,11 @@ class AddonService(Base):
     data_key: Mapped[bytes] = mapped_column(info={"wrapped_key": True})
     password_sealed: Mapped[bytes]
     sso_salt_sealed: Mapped[bytes | None]
+    sso: Mapped[str] = mapped_column(server_default="form")
+    """How users are signed on: `form`, the signed one of the protocol, or `oidc`."""
+    sso_paths: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Where links may lead in the dashboard, each with all below it."""
+    sso_redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     old_password_sealed: Mapped[bytes | None]
     """What the provider may still use towards us until `old_secrets_until`; towards the provider we use the new one."""
     old_sso_salt_sealed: Mapped[bytes | None]

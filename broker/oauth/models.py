@@ -43,6 +43,8 @@ class OAuthClient(Base):
     requires_pkce: Mapped[bool]
     own_scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     """What it may do in its owner's name with its secret alone; empty: nothing."""
+    service_id: Mapped[UUID | None] = mapped_column(unique=True)
+    """The add-on service whose dashboard it is, if it is one."""
     destroyed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -69,6 +71,10 @@ class OAuthCode(Base):
     used_at: Mapped[datetime | None]
     authorization_id: Mapped[UUID | None]
     """What was given for it."""
+    addon_id: Mapped[UUID | None]
+    """The add-on whose dashboard is being opened with it."""
+    context_app_id: Mapped[UUID | None]
+    """The app that it is opened from."""
 
 
 class OAuthRefreshToken(Base):
