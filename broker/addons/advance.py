@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from broker.addons.gate import USUAL, Limits, next_in_queue, note_reply
-from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Provisioner, Reply
+from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Provisioner, RefreshCall, Reply, RotateCall
 from broker.addons.settle import settle
 from broker.addons.work import ADVANCE, LEASE, Call, Work, claim, heartbeat
 from broker.kernel.context import Context
@@ -70,6 +70,10 @@ async def _ask(provisioner_for: ProvisionerFor, call: Call | None) -> Reply:
         return await provisioner.deprovision(call)
     if isinstance(call, PlanChangeCall):
         return await provisioner.change_plan(call)
+    if isinstance(call, RotateCall):
+        return await provisioner.rotate(call)
+    if isinstance(call, RefreshCall):
+        return await provisioner.refresh(call)
     return await provisioner.provision(call)
 
 

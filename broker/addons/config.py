@@ -89,15 +89,20 @@ def vars_for(addon: LockedAddon, attachment_name: str, config: Mapping[str, Secr
     return {config_var_name(name, addon.prefix, attachment_name): value.reveal() for name, value in config.items()}
 
 
-async def give_to_apps(tx: Tx, addon: LockedAddon, verb: str, actor: Actor, at: datetime) -> None:
-    """Put the stored config into every attached app, one release each.
+async def give_to_apps(tx: Tx, addon: LockedAddon, verb: str, actor: Actor, at: datetime) -> dict[UUID, int]:
+    """Put the stored config into every attached app, one release each; the versions by app.
 
     Raises: InvalidParams if an app's environment would become too large.
     """
     config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
+    there: dict[UUID, list[LockedAttachment]] = {}
     for attachment in addon.attachments:
         if attachment.app_id in addon.apps:
-            await give_to_app(tx, addon, attachment, config, verb, actor, at)
+            there.setdefault(attachment.app_id, []).append(attachment)
+    return {
+        app_id: await _give(tx, addon, app_id, attachments, config, verb, actor, at)
+        for app_id, attachments in there.items()
+    }
 
 
 async def give_to_app(
@@ -110,11 +115,28 @@ async def give_to_app(
     at: datetime,
 ) -> None:
     """Put the values of one attachment into its app, and take away what it gave before and gives no more."""
-    attachment, changes = await _take_over(tx, attachment)
-    put = vars_for(addon, attachment.name, config)
-    gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
-    changes.append(ConfigChange(put=put, remove=gone, attachment_id=attachment.id))
-    await _release(tx, addon, attachment, changes, verb, actor, at)
+    await _give(tx, addon, attachment.app_id, [attachment], config, verb, actor, at)
+
+
+async def _give(
+    tx: Tx,
+    addon: LockedAddon,
+    app_id: UUID,
+    attachments: Sequence[LockedAttachment],
+    config: Mapping[str, Secret],
+    verb: str,
+    actor: Actor,
+    at: datetime,
+) -> int:
+    names: list[str] = []
+    changes: list[ConfigChange] = []
+    for waiting in attachments:
+        attachment, taken = await _take_over(tx, waiting)
+        put = vars_for(addon, attachment.name, config)
+        gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
+        changes += [*taken, ConfigChange(put=put, remove=gone, attachment_id=attachment.id)]
+        names.append(attachment.name)
+    return await _release(tx, addon, app_id, names, changes, verb, actor, at)
 
 
 async def _take_over(tx: Tx, attachment: LockedAttachment) -> tuple[LockedAttachment, list[ConfigChange]]:
@@ -140,20 +162,21 @@ async def displace(tx: Tx, app_id: UUID, name: str) -> list[ConfigChange]:
 async def _release(
     tx: Tx,
     addon: LockedAddon,
-    attachment: LockedAttachment,
+    app_id: UUID,
+    names: Sequence[str],
     changes: Sequence[ConfigChange],
     verb: str,
     actor: Actor,
     at: datetime,
-) -> None:
-    await cut_release(
+) -> int:
+    return await cut_release(
         tx,
-        addon.apps[attachment.app_id],
+        addon.apps[app_id],
         changes,
-        description=f"{verb} {attachment.name} ({addon.name})",
+        description=f"{verb} {', '.join(names)} ({addon.name})",
         actor=actor,
         at=at,
-        addon_plan_names=await _plan_names(tx, attachment.app_id),
+        addon_plan_names=await _plan_names(tx, app_id),
     )
 
 
@@ -179,4 +202,4 @@ async def take_from_apps(
         if attachment.app_id in addon.apps and release:
             names = config_var_names(addon.declared, addon.prefix, attachment.name)
             change = ConfigChange(remove=names, attachment_id=attachment.id)
-            await _release(tx, addon, attachment, [change], "Detach", actor, at)
+            await _release(tx, addon, attachment.app_id, [attachment.name], [change], "Detach", actor, at)

@@ -60,7 +60,7 @@ def given_up(row: Record, held: Held, now: datetime) -> Reply | None:
 
 
 def _impatient(row: Record) -> bool:
-    return row.kind in (OperationKind.PROVISION, OperationKind.PLAN_CHANGE) and not row.may_exist
+    return row.kind != OperationKind.DEPROVISION and not row.may_exist
 
 
 async def hold(

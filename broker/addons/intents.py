@@ -23,7 +23,8 @@ DEADLINES: Final[dict[OperationKind, timedelta]] = {
     OperationKind.PROVISION: timedelta(hours=1),
     OperationKind.PLAN_CHANGE: timedelta(hours=1),
     OperationKind.DEPROVISION: timedelta(hours=24),
-    OperationKind.REFRESH: timedelta(0),
+    OperationKind.REFRESH: timedelta(hours=1),
+    OperationKind.ROTATE: timedelta(hours=1),
 }
 """How long an operation is tried before it fails. A provider that answers 202 gets its own deadline."""
 

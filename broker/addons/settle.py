@@ -7,17 +7,17 @@ add-on, operation; the last statement is a compare-and-set on the operation, and
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, literal, null, or_, select, update
+from sqlalchemy import bindparam, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from broker.addons.config import give_to_apps, store_config, take_from_apps, undeclared
+from broker.addons.config import give_to_apps, store_config, take_from_apps
+from broker.addons.generations import record_new_config
 from broker.addons.intents import quiet_from
 from broker.addons.locks import AttachmentsMoved, LockedAddon, lock_addon
 from broker.addons.models import (
@@ -30,8 +30,18 @@ from broker.addons.models import (
     OperationState,
 )
 from broker.addons.orphans import record_orphan
-from broker.addons.outcomes import Conclusion, Decision, decide, told
+from broker.addons.outcomes import Conclusion, decide, told
 from broker.addons.ports import Answer, Reply
+from broker.addons.settle_rotation import refresh_failed, refreshed, rotated, rotation_accepted, rotation_failed
+from broker.addons.settlement import (
+    SettledElsewhere,
+    Settlement,
+    acceptable,
+    error_id_of,
+    finish,
+    retry,
+    update_operation,
+)
 from broker.addons.work import Work, history_entry
 from broker.billing.usage import Subject, end_period, start_period
 from broker.catalog.models import Plan
@@ -41,31 +51,12 @@ from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.errors import InvalidParams
 from broker.kernel.jobs import defer
-from broker.kernel.signals import notify
 
 ACCEPTED_FOR: Final = timedelta(hours=12)
 """How long a provider that answered 202 has to finish. Source: Add-on Partner API, asynchronous provisioning."""
 
 T = TypeVar("T")
 _chance = random.SystemRandom()
-
-
-class SettledElsewhere(Exception):
-    """The operation is no longer ours: everything done in this transaction must be undone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What a settlement works with: the reply, what was decided, and the locked subject."""
-
-    work: Work
-    reply: Reply
-    decision: Decision
-    addon: LockedAddon
-    actor: Actor
-    at: datetime
-    target_plan_id: UUID | None
-    may_exist: bool
 
 
 async def settle(ctx: Context, work: Work, reply: Reply) -> bool:
@@ -128,7 +119,7 @@ async def _provisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
     except InvalidParams as refusal:
         await _failed_provision(tx, ctx, s, reason=f"{s.addon.service_name}: {refusal.message}", orphan=True)
         return
-    await _finish(tx, s, OperationState.SUCCEEDED)
+    await finish(tx, s, OperationState.SUCCEEDED)
 
 
 async def complete_provision(tx: Tx, addon: LockedAddon, reply: Reply, actor: Actor, at: datetime) -> None:
@@ -137,15 +128,10 @@ async def complete_provision(tx: Tx, addon: LockedAddon, reply: Reply, actor: Ac
     Raises: InvalidParams if the values do not fit into an app's environment.
     """
     await transition(tx, addon, AddonState.PROVISIONED, at, **_known(reply))
-    await store_config(tx, addon, _acceptable(addon, reply))
+    await store_config(tx, addon, acceptable(addon, reply))
     await give_to_apps(tx, addon, "Attach", actor, at)
     await start_period(tx, _subject(addon), at)
     await emit(tx, "addon.provisioned", actor, at, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
-
-
-def _acceptable(addon: LockedAddon, reply: Reply) -> dict[str, Any]:
-    refused = undeclared(addon, reply.config)
-    return {name: value for name, value in reply.config.items() if name not in refused}
 
 
 def _known(reply: Reply) -> dict[str, Any]:
@@ -185,7 +171,7 @@ async def _failed_provision(
 ) -> None:
     said = reason or told(s.decision.row, s.addon.service_name, s.reply)
     await fail_provision(tx, s.addon, said, s.actor, s.at, **_known(s.reply))
-    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+    await finish(tx, s, OperationState.FAILED, said, error_id_of(s.reply))
     if s.decision.row.orphan or s.may_exist if orphan is None else orphan:
         why = f"provisioning failed: {s.reply.answer.value}"
         first_try = await quiet_from(tx, s.addon.id, s.at)
@@ -211,21 +197,7 @@ async def _accepted(tx: Tx, ctx: Context, s: Settlement) -> None:
         "lease_until": None,
         "next_at": None,
     }
-    await _update_operation(tx, s, values)
-
-
-async def _retry(tx: Tx, ctx: Context, s: Settlement) -> None:
-    assert s.decision.delay is not None
-    next_at = s.at + s.decision.delay
-    values = {
-        "state": OperationState.PENDING,
-        "next_at": next_at,
-        "lease_until": None,
-        "may_exist": or_(Operation.may_exist, literal(s.decision.row.orphan)),
-        "reason": told(s.decision.row, s.addon.service_name, s.reply),
-    }
-    await _update_operation(tx, s, values)
-    await defer(tx, "broker.advance", {"operation_id": str(s.work.operation_id)}, at=next_at)
+    await update_operation(tx, s, values)
 
 
 async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
@@ -249,18 +221,18 @@ async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
         tx, "addon.plan_changed", s.actor, s.at, app_id=moved.app_id, addon_id=moved.id,
         before=s.addon.plan_name, after=moved.plan_name,
     )  # fmt: skip
-    await _finish(tx, s, OperationState.SUCCEEDED)
+    await finish(tx, s, OperationState.SUCCEEDED)
 
 
 async def _new_config(tx: Tx, addon: LockedAddon, s: Settlement) -> None:
-    if await store_config(tx, addon, _acceptable(addon, s.reply)):
-        await give_to_apps(tx, addon, "Update", s.actor, s.at)
+    if await store_config(tx, addon, acceptable(addon, s.reply)):
+        await record_new_config(tx, addon, await give_to_apps(tx, addon, "Update", s.actor, s.at), s.at)
 
 
 async def _plan_change_failed(tx: Tx, ctx: Context, s: Settlement) -> None:
     said = told(s.decision.row, s.addon.service_name, s.reply)
     await emit(tx, "addon.plan_change_failed", s.actor, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
-    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
+    await finish(tx, s, OperationState.FAILED, said, error_id_of(s.reply))
 
 
 async def _deprovisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
@@ -268,7 +240,7 @@ async def _deprovisioned(tx: Tx, ctx: Context, s: Settlement) -> None:
         # Nothing was sent: a v1 provider knows a resource by an id of its own, and that never arrived.
         await record_orphan(tx, s.addon, None, "destroyed before the provider had told its id", s.at)
     await complete_deprovision(tx, s.addon, s.actor, s.at)
-    await _finish(tx, s, OperationState.SUCCEEDED)
+    await finish(tx, s, OperationState.SUCCEEDED)
 
 
 async def complete_deprovision(tx: Tx, addon: LockedAddon, actor: Actor, at: datetime) -> None:
@@ -282,66 +254,7 @@ async def _deprovision_given_up(tx: Tx, ctx: Context, s: Settlement) -> None:
     said = told(s.decision.row, s.addon.service_name, s.reply)
     await record_orphan(tx, s.addon, s.addon.provider_id, f"deprovisioning failed: {s.reply.answer.value}", s.at)
     await complete_deprovision(tx, s.addon, s.actor, s.at)
-    await _finish(tx, s, OperationState.FAILED, said, _error_id(s.reply))
-
-
-def _error_id(reply: Reply) -> str:
-    return InvalidParams.id if reply.answer is Answer.REFUSED else "provider_unavailable"
-
-
-async def _finish(
-    tx: Tx, s: Settlement, state: OperationState, reason: str | None = None, error_id: str | None = None
-) -> None:
-    """The compare-and-set that ends an operation, and the notice to whoever waits."""
-    end = {"state": state, "step": "done", "finished_at": s.at, "updated_at": s.at}
-    end |= {"reason": reason, "error_id": error_id}
-    held = {"operation_id": s.work.operation_id, "held": s.work.fencing}
-    if len(await _FINISH.all(tx, **held, **filled(end), entry=_entry(s))) != 1:
-        raise SettledElsewhere
-    await notify(tx, s.work.operation_id)
-
-
-_FINISH: Final = Direct(
-    update(Operation)
-    .where(
-        Operation.id == bindparam("operation_id"),
-        Operation.fencing == bindparam("held"),
-        Operation.finished_at.is_(None),
-    )
-    .values(
-        placeholders("state step finished_at updated_at reason error_id")
-        | {
-            "next_at": null(),
-            "lease_until": null(),
-            "options_sealed": null(),
-            "history": Operation.history.op("||")(bindparam("entry", type_=JSONB)),
-        }
-    )
-    .returning(Operation.id)
-)
-
-
-def _entry(s: Settlement) -> list[dict[str, Any]]:
-    """What the operation's history says of this settlement."""
-    refused = ", ".join(undeclared(s.addon, s.reply.config))
-    note = f"config not declared in the manifest was refused: {refused}" if refused else s.reply.note
-    return history_entry(s.at, "settle", s.reply.answer.value, status=s.reply.status, note=note)
-
-
-async def _update_operation(tx: Tx, s: Settlement, values: Mapping[str, Any]) -> None:
-    """The same compare-and-set for an operation that goes on."""
-    result = await tx.execute(
-        update(Operation)
-        .where(
-            Operation.id == s.work.operation_id,
-            Operation.fencing == s.work.fencing,
-            Operation.finished_at.is_(None),
-        )
-        .values(updated_at=s.at, history=Operation.history.op("||")(literal(_entry(s), JSONB)), **values)
-    )
-    if result.rowcount != 1:
-        raise SettledElsewhere
-    await notify(tx, s.work.operation_id)
+    await finish(tx, s, OperationState.FAILED, said, error_id_of(s.reply))
 
 
 async def _note_late_reply(tx: Tx, ctx: Context, work: Work, reply: Reply) -> None:
@@ -366,7 +279,7 @@ async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: date
     if addon.state is AddonState.DEPROVISIONED:
         await record_orphan(tx, addon, reply.provider_id, "provisioned after it had been given up", at)
     current = newest and addon.state is AddonState.PROVISIONED
-    if current and await store_config(tx, addon, _acceptable(addon, reply)):
+    if current and await store_config(tx, addon, acceptable(addon, reply)):
         await give_to_apps(tx, addon, "Update", SYSTEM, at)
 
 
@@ -394,13 +307,20 @@ _Effect = Callable[[Tx, Context, Settlement], Awaitable[None]]
 _EFFECTS: Final[dict[tuple[OperationKind, Conclusion], _Effect]] = {
     (OperationKind.PROVISION, Conclusion.SUCCEED): _provisioned,
     (OperationKind.PROVISION, Conclusion.WAIT): _accepted,
-    (OperationKind.PROVISION, Conclusion.RETRY): _retry,
+    (OperationKind.PROVISION, Conclusion.RETRY): retry,
     (OperationKind.PROVISION, Conclusion.FAIL): _failed_provision,
     (OperationKind.PLAN_CHANGE, Conclusion.SUCCEED): _plan_changed,
-    (OperationKind.PLAN_CHANGE, Conclusion.RETRY): _retry,
+    (OperationKind.PLAN_CHANGE, Conclusion.RETRY): retry,
     (OperationKind.PLAN_CHANGE, Conclusion.FAIL): _plan_change_failed,
     (OperationKind.DEPROVISION, Conclusion.SUCCEED): _deprovisioned,
     (OperationKind.DEPROVISION, Conclusion.WAIT): _accepted,
-    (OperationKind.DEPROVISION, Conclusion.RETRY): _retry,
+    (OperationKind.DEPROVISION, Conclusion.RETRY): retry,
     (OperationKind.DEPROVISION, Conclusion.FAIL): _deprovision_given_up,
+    (OperationKind.ROTATE, Conclusion.SUCCEED): rotated,
+    (OperationKind.ROTATE, Conclusion.WAIT): rotation_accepted,
+    (OperationKind.ROTATE, Conclusion.RETRY): retry,
+    (OperationKind.ROTATE, Conclusion.FAIL): rotation_failed,
+    (OperationKind.REFRESH, Conclusion.SUCCEED): refreshed,
+    (OperationKind.REFRESH, Conclusion.RETRY): retry,
+    (OperationKind.REFRESH, Conclusion.FAIL): refresh_failed,
 }

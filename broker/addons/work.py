@@ -16,8 +16,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.gate import Limits, admit
 from broker.addons.hold import given_up, hold
-from broker.addons.models import Addon, Operation, OperationKind, OperationState
-from broker.addons.ports import Answer, DeprovisionCall, Grant, PlanChangeCall, ProviderAccess, ProvisionCall, Reply
+from broker.addons.models import Addon, Operation, OperationKind, OperationState, Rotation, RotationState
+from broker.addons.ports import (
+    Answer,
+    DeprovisionCall,
+    Grant,
+    PlanChangeCall,
+    ProviderAccess,
+    ProvisionCall,
+    RefreshCall,
+    Reply,
+    RotateCall,
+)
 from broker.apps.models import App
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.queries import service_secrets
@@ -36,7 +46,7 @@ ADVANCE: Final = "broker.advance"
 
 GRANT_LIFE: Final = timedelta(minutes=5)
 
-Call = ProvisionCall | PlanChangeCall | DeprovisionCall
+Call = ProvisionCall | PlanChangeCall | DeprovisionCall | RotateCall | RefreshCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,11 @@ async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: Record, now:
         return DeprovisionCall(access, row.id, row.provider_id)
     if kind is OperationKind.PLAN_CHANGE:
         return PlanChangeCall(access, row.id, row.app_id, row.provider_id, row.plan_slug)
+    if kind is OperationKind.ROTATE:
+        issuing = select(Rotation.id).where(Rotation.addon_id == row.id, Rotation.state == RotationState.ISSUING)
+        return RotateCall(access, row.id, row.provider_id, (await tx.execute(issuing)).scalar_one())
+    if kind is OperationKind.REFRESH:
+        return RefreshCall(access, row.id, row.provider_id)
     grant = None if access.is_v1 else await mint_grant(tx, row.id, now)
     options = open_options(ctx, row.app_id, row.app_data_key, claimed["options_sealed"], row.id)
     return ProvisionCall(access, row.id, row.name, row.app_id, row.plan_slug, row.region, options, grant)
