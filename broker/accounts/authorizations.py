@@ -36,6 +36,11 @@ class AuthorizationView:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    client_id: UUID | None = None
+    session_id: UUID | None = None
+    only_apps: Collection[UUID] | None = None
+    last_used_at: datetime | None = None
+    renewable_until: datetime | None = None
     token: Secret | None = None
 
 
@@ -56,7 +61,7 @@ async def create_authorization(
     Transactions: one of its own.
     Raises: InvalidParams, Forbidden.
     """
-    actor.require(Scope.GLOBAL)
+    actor.require_own_token()
     life, at = _checked_life(request.expires_in or default_life), ctx.clock.now()
     token, authorization_id = new_token(), new_id()
     row = {
@@ -75,7 +80,7 @@ async def create_authorization(
 
 
 async def list_authorizations(ctx: Context, actor: Actor) -> list[AuthorizationView]:
-    """The actor's valid tokens, oldest first.
+    """The actor's valid tokens, oldest first; those that OAuth clients hold, too, as long as they can be refreshed.
 
     Raises: Forbidden.
     """
@@ -104,7 +109,7 @@ async def describe_authorization(ctx: Context, actor: Actor, key: str, descripti
 
 
 async def revoke_authorization(ctx: Context, actor: Actor, key: str) -> AuthorizationView:
-    """End a token at once. A token may always end itself.
+    """End a token at once, with all that were narrowed from it. A token may always end itself.
 
     Raises: NotFound, Forbidden.
     """
@@ -114,8 +119,12 @@ async def revoke_authorization(ctx: Context, actor: Actor, key: str) -> Authoriz
 async def renew_authorization(ctx: Context, actor: Actor, key: str) -> AuthorizationView:
     """Give it a new token with the same scopes and the same end; the old one is void at once.
 
-    Raises: NotFound, Forbidden.
+    Raises: NotFound, Forbidden; InvalidParams for what an OAuth client holds, which renews it itself.
     """
+    if actor.client_id is not None:
+        actor.require_own_token()
+    if (await get_authorization(ctx, actor, key)).client_id is not None:
+        raise InvalidParams("An OAuth client holds this authorization and renews its token itself; you can revoke it.")
     token = new_token()
     return replace(
         await _change(ctx, actor, key, "authorization.renewed", _stored(token)), token=token, hint=token_hint(token)
@@ -127,7 +136,10 @@ async def _change(ctx: Context, actor: Actor, key: str, kind: str, values: dict[
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         found = await _find(tx, actor, at, key)
-        await tx.execute(update(Authorization).where(Authorization.id == found.id).values(updated_at=at, **values))
+        named = Authorization.id == found.id
+        if "revoked_at" in values:
+            named = or_(named, Authorization.parent_id == found.id)
+        await tx.execute(update(Authorization).where(named).values(updated_at=at, **values))
         await emit(tx, kind, actor, at, authorization=str(found.id))
         return replace(found, updated_at=at, description=values.get("description", found.description))
 
@@ -148,7 +160,9 @@ async def _find(tx: Tx, actor: Actor, now: datetime, key: str) -> AuthorizationV
 
 
 def _valid(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
-    unexpired = or_(Authorization.expires_at.is_(None), Authorization.expires_at > now)
+    unexpired = or_(
+        Authorization.expires_at.is_(None), Authorization.expires_at > now, Authorization.renewable_until > now
+    )
     return (
         select(
             Authorization.id,
@@ -160,6 +174,11 @@ def _valid(actor: Actor, now: datetime) -> Select[*tuple[Any, ...]]:
             Authorization.expires_at,
             Authorization.created_at,
             Authorization.updated_at,
+            Authorization.client_id,
+            Authorization.session_id,
+            Authorization.only_apps,
+            Authorization.last_used_at,
+            Authorization.renewable_until,
         )
         .join(User, User.id == Authorization.user_id)
         .where(Authorization.user_id == actor.id, Authorization.revoked_at.is_(None), unexpired)

@@ -9,12 +9,16 @@ from typing import Final
 from broker.kernel.secret import Secret
 
 PREFIX: Final = "HRKU-"
+ACCESS_PREFIX: Final = "HRKU-T-"
+REFRESH_PREFIX: Final = "HRKU-R-"
+CLIENT_SECRET_PREFIX: Final = "HRKU-S-"
+"""What third parties hold: access tokens, refresh tokens, and the secrets of OAuth clients."""
 _HIDDEN: Final = "*" * 10
 
 
-def new_token() -> Secret:
+def new_token(prefix: str = PREFIX) -> Secret:
     """A fresh token: the prefix and 32 random bytes as 43 url-safe characters."""
-    return Secret(PREFIX + secrets.token_urlsafe(32))
+    return Secret(prefix + secrets.token_urlsafe(32))
 
 
 def token_hash(token: str) -> bytes:
