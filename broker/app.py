@@ -13,8 +13,10 @@ from broker.accounts.login import LoginThrottle
 from broker.addons.backlog import Backlog
 from broker.faces import errors
 from broker.faces.answers import Answer
+from broker.faces.reading import Bounds
 from broker.kernel.context import Actor, Context
 from broker.kernel.places import Places
+from broker.oauth_api import token
 from broker.platform_api import routes
 from broker.platform_api.deps import Face
 from broker.platform_api.document import DescribedApp
@@ -32,8 +34,10 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     rates = RateLimits(settings.rate_limit_per_hour)
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
+    app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
     errors.install(app)
     routes.install(app)
+    app.include_router(token.router)
     app.include_router(sso.router)
     app.include_router(landing.router)
     app.add_api_route("/health", _health, include_in_schema=False)
