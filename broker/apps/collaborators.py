@@ -78,7 +78,7 @@ async def list_collaborators(ctx: Context, actor: Actor, app_key: str) -> list[C
     """
     actor.require(Scope.READ)
     async with ctx.database.transaction() as tx:
-        return await _everybody(tx, await visible_app(tx, actor, app_key))
+        return await everybody_on(tx, await visible_app(tx, actor, app_key))
 
 
 async def get_collaborator(ctx: Context, actor: Actor, app_key: str, key: str) -> CollaboratorView:
@@ -127,7 +127,7 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, app_key)
-        gone = _find(await _everybody(tx, app), key)
+        gone = _find(await everybody_on(tx, app), key)
         if gone.role is Role.OWNER:
             raise InvalidParams(f"{gone.email} owns {app.name} and can't be removed from it.")
         if gone.user_id != actor.id:
@@ -138,7 +138,8 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
         return gone
 
 
-async def _everybody(tx: Tx, app: AppView) -> list[CollaboratorView]:
+async def everybody_on(tx: Tx, app: AppView) -> list[CollaboratorView]:
+    """The same for a use case that has checked who asks."""
     owner = CollaboratorView(app.id, app.name, app.owner_id, app.owner_email, Role.OWNER, app.created_at)
     statement = (
         select(Collaborator.user_id, User.email, Collaborator.role, Collaborator.created_at)

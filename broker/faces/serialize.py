@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from broker.addons.queries import AddonView, AttachmentView
+from broker.apps.collaborators import CollaboratorView
 from broker.apps.resolve import AppView
 from broker.catalog import views as catalog
 from broker.faces import shapes
@@ -174,13 +175,12 @@ def attachment(view: AttachmentView, seer: Seer) -> shapes.Attachment:
     }
 
 
-def owner_as_collaborator(view: AppView) -> shapes.Collaborator:
-    """The only collaborator that an app has so far."""
+def collaborator(view: CollaboratorView) -> shapes.Collaborator:
     return {
-        "id": str(uuid5(view.id, str(view.owner_id))),
-        "app": ref(view.id, view.name),
-        "user": {"id": str(view.owner_id), "email": view.owner_email, "federated": False},
-        "role": "owner",
+        "id": str(view.id),
+        "app": ref(view.app_id, view.app_name),
+        "user": {"id": str(view.user_id), "email": view.email, "federated": False},
+        "role": view.role,
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.created_at),
     }

@@ -1,4 +1,4 @@
-"""What clients read of an app besides: collaborators, usage, and the parts of a platform that there are not here."""
+"""What clients read of an app besides: usage, and the parts of a platform that there are not here."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from broker.addons.queries import list_addons
 from broker.apps.queries import get_app
 from broker.faces.answers import Answer
 from broker.kernel.errors import NotFound
-from broker.platform_api import serialize, shapes
+from broker.platform_api import shapes
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 
 router = APIRouter(tags=["apps"], responses=REFUSED)
-
-
-@router.get("/apps/{app}/collaborators", responses=gives(shapes.Collaborator, many=True))
-async def collaborators(request: Request, actor: CurrentActor, app: str) -> Answer:
-    """Who works on the app: so far its owner alone."""
-    return Answer([serialize.owner_as_collaborator(await get_app(face_of(request).ctx, actor, app))])
 
 
 @router.get("/apps/{app}/usage", responses=gives(shapes.Usage))

@@ -12,9 +12,9 @@ from broker.faces.serialize import Seer as Seer
 from broker.faces.serialize import addon as addon
 from broker.faces.serialize import app as app
 from broker.faces.serialize import attachment as attachment
+from broker.faces.serialize import collaborator as collaborator
 from broker.faces.serialize import maybe as maybe
 from broker.faces.serialize import named as named
-from broker.faces.serialize import owner_as_collaborator as owner_as_collaborator
 from broker.faces.serialize import plan as plan
 from broker.faces.serialize import ref as ref
 from broker.faces.serialize import service as service
