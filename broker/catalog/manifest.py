@@ -6,13 +6,16 @@ Source: the add-on manifest of Heroku's partner programme, with the extensions o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from broker.catalog.contents import Json, masked
 from broker.catalog.faults import Fault, ManifestFaults
 from broker.catalog.manifest_plans import SLUG, PlanSpec, read_plans
-from broker.catalog.reading import Node, TextRule, url_complaint
+from broker.catalog.manifest_sign_on import SignOnRules, read_sign_on
+from broker.catalog.reading import Node, TextRule, json_complaint, url_complaint
 from broker.kernel.ids import as_uuid
 from broker.kernel.secret import Secret
 
@@ -24,6 +27,7 @@ REGIONS: Final = (
     "us", "eu", "dublin", "frankfurt", "oregon", "singapore", "sydney", "tokyo", "virginia", "*",
 )  # fmt: skip
 _MOST_CONFIG_VARS: Final = 64
+_LARGEST_BYTES: Final = 512 * 1024
 _ROOT_PATH: Final = "/heroku/resources"
 
 _LINE: Final = TextRule(100)
@@ -79,6 +83,7 @@ class Manifest:
     url_style: UrlStyle
     base_url: str
     sso_url: str | None
+    sign_on: SignOnRules
     prefix: str
     config_vars: tuple[str, ...]
     requires: tuple[str, ...]
@@ -86,6 +91,10 @@ class Manifest:
     regions: tuple[str, ...]
     listing: Listing
     plans: tuple[PlanSpec, ...]
+    contents: Json = field(default_factory=dict)
+    """The whole as it was written, with masks for the secrets in it: what a version keeps."""
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """What the masks stand for, by JSON pointer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,12 @@ def parse(data: object, *, allow_insecure: bool = False) -> Manifest:
     faults: list[Fault] = []
     root = Node(data, "", faults)
     manifest = _manifest(root, root.node("api"), insecure=allow_insecure)
+    if not faults and (complaint := json_complaint(data, _LARGEST_BYTES)):
+        root.fault("", complaint)
     if faults or manifest is None:
         raise ManifestFaults(faults)
-    return manifest
+    contents, secrets = masked(data)
+    return replace(manifest, contents=contents, secrets={path: Secret(text) for path, text in secrets.items()})
 
 
 def default_prefix(service_id: str) -> str:
@@ -146,6 +158,9 @@ def _manifest(root: Node, api: Node | None, *, insecure: bool) -> Manifest | Non
         url_style=urls.style,
         base_url=urls.base_url,
         sso_url=urls.sso_url,
+        sign_on=read_sign_on(
+            api, has_address=urls.style is UrlStyle.OBJECT and urls.sso_url is not None, insecure=insecure
+        ),
         prefix=prefix,
         config_vars=_config_vars(api, prefix),
         # The oldest manifests have `requires` beside `api`.

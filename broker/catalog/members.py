@@ -164,10 +164,10 @@ _SERVICE: Final = select(
 )
 
 
-async def _service(tx: Tx, actor: Actor, slug: str, needed: Role, wanted: Select[Any]) -> PartnerService:
+async def _service(tx: Tx, actor: Actor, slug: str, needed: Role, wanted: Select[*tuple[Any, ...]]) -> PartnerService:
     actor.require(Scope.GLOBAL)
     row = (await tx.execute(wanted)).one_or_none()
-    role = row and await role_of(tx, row.id, actor)
+    role = None if row is None else await role_of(tx, row.id, actor)
     if row is None or role is None:
         raise NotFound("add_on_service", "Couldn't find that add-on service among those that you work on.")
     if not role.reaches(needed):

@@ -190,6 +190,13 @@ def json_complaint(value: object, largest: int) -> str | None:
     return None
 
 
+def too_deep(value: object, levels: int = _DEEPEST) -> bool:
+    """Whether it is nested more deeply than anything that is meant seriously, and than may be walked recursively."""
+    if isinstance(value, Mapping):
+        return levels == 0 or any(too_deep(each, levels - 1) for each in value.values())
+    return isinstance(value, list) and (levels == 0 or any(too_deep(each, levels - 1) for each in value))
+
+
 def _storable(value: object, levels: int) -> bool:
     if levels == 0:
         return False

@@ -48,7 +48,7 @@ async def test_publishing_the_same_manifest_again_writes_nothing(
     ctx: Context, cache: ServiceView, clock: StoppedClock
 ) -> None:
     clock.advance(hours=1)
-    assert await publish(ctx, parsed(unknown="member"), SYSTEM) == cache
+    assert await publish(ctx, parsed(), SYSTEM) == cache
     async with ctx.database.transaction() as tx:
         kinds = (await tx.execute(select(Event.kind).where(Event.kind == "addon_service.published"))).scalars().all()
     assert len(kinds) == 1

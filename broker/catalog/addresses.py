@@ -1,0 +1,70 @@
+"""Where a pushed manifest may lead the broker: a partner's URL must not reach into the operator's own network.
+
+Only what the manifest itself tells is checked here; where a host name leads is checked at every call, by `outbound`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from broker.catalog.faults import Fault
+from broker.catalog.reading import is_loopback
+
+Network = IPv4Network | IPv6Network
+_Address = IPv4Address | IPv6Address
+_LOOPBACK: Final = ip_address("127.0.0.1")
+_KEYS: Final = ("production", "test")
+
+
+def insecure_allowed(networks: Sequence[Network]) -> bool:
+    """Whether this installation is for development: providers on its own loopback address are let in."""
+    return any(_within(_LOOPBACK, [network]) for network in networks)
+
+
+def address_faults(contents: Mapping[str, Any], networks: Sequence[Network]) -> list[Fault]:
+    """The URLs of the manifest that lead to addresses which are neither public nor in one of these networks."""
+    advice = "leads to an address that is not public: give the public address of your program."
+    return [Fault(path, advice) for path, url in _urls(contents.get("api")) if not _reachable(url, networks)]
+
+
+def _urls(api: object) -> Iterator[tuple[str, str]]:
+    for key in _KEYS if isinstance(api, Mapping) else ():
+        value = api.get(key) if isinstance(api, Mapping) else None
+        # Like the parser, look at `test` only when there is nothing better.
+        if value is not None:
+            yield from _strings(value, f"/api/{key}")
+            return
+
+
+def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        yield from ((f"{path}/{key}", url) for key in ("base_url", "sso_url") if isinstance(url := value.get(key), str))
+
+
+def _reachable(url: str, networks: Sequence[Network]) -> bool:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return True  # not a URL at all, as the parser will say
+    address = _address(host) if host else None
+    return address is None or (address.is_global and not address.is_multicast) or _within(address, networks)
+
+
+def _address(host: str) -> _Address | None:
+    """The address that a host spells, if it spells one; old ways of writing it included, which resolvers understand."""
+    if is_loopback(host):
+        return _LOOPBACK
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return _LOOPBACK if host.replace(".", "").replace("x", "").isdigit() else None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def _within(address: _Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
