@@ -11,7 +11,7 @@ from broker.kernel.secret import Secret
 PREFIX: Final = "HRKU-"
 ACCESS_PREFIX: Final = "HRKU-T-"
 REFRESH_PREFIX: Final = "HRKU-R-"
-CLIENT_SECRET_PREFIX: Final = "HRKU-S-"
+CLIENT_PREFIX: Final = "HRKU-S-"
 """What third parties hold: access tokens, refresh tokens, and the secrets of OAuth clients."""
 _HIDDEN: Final = "*" * 10
 
