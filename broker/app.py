@@ -17,6 +17,7 @@ from broker.faces.reading import Bounds
 from broker.kernel.context import Actor, Context
 from broker.kernel.places import Places
 from broker.oauth_api import token
+from broker.partner_api import routes as partner_routes
 from broker.platform_api import routes
 from broker.platform_api.deps import Face
 from broker.platform_api.document import DescribedApp
@@ -35,9 +36,11 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
+    app.state.provider_networks = settings.outbound_allow
     errors.install(app)
     routes.install(app)
     app.include_router(token.router)
+    partner_routes.install(app)
     app.include_router(sso.router)
     app.include_router(landing.router)
     app.add_api_route("/health", _health, include_in_schema=False)
