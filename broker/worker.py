@@ -18,10 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
 from broker.addons.gate import Limits
+from broker.addons.generations import REVOKE
 from broker.addons.orphans import REAP
 from broker.addons.reap import enqueue_orphans, reap
 from broker.addons.reconcile import reconcile
 from broker.addons.reconcile_runs import RECONCILE, enqueue_runs
+from broker.addons.revoke import enqueue_rotations, revoke
 from broker.addons.sweep import sweep
 from broker.addons.work import ADVANCE, LEASE
 from broker.kernel.db import libpq_url
@@ -68,6 +70,10 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     @app.task(name=REAP)
     async def reap_orphan(orphan_id: str, attempt: int) -> None:
         await reap(wiring.context, wiring.registry.provisioner_for, UUID(orphan_id), attempt, limits)
+
+    @app.task(name=REVOKE)
+    async def revoke_old(rotation_id: str, attempt: int) -> None:
+        await revoke(wiring.context, wiring.registry.provisioner_for, UUID(rotation_id), attempt, limits)
 
     @app.task(name=RECONCILE)
     async def do_reconcile(run_id: str) -> None:
@@ -129,6 +135,7 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             revived = await sweep(wiring.context)
             await enqueue_orphans(wiring.context)
             await enqueue_runs(wiring.context)
+            await enqueue_rotations(wiring.context)
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)
             if revived:

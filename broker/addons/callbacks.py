@@ -5,8 +5,8 @@ Who may say so is checked by the face; here the add-on is taken as it is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from sqlalchemy import insert, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, stored_config, undeclared
+from broker.addons.generations import OVERLAP, issued, issuing, record_new_config
 from broker.addons.intents import new_operation
 from broker.addons.locks import LockedAddon, lock_addon
-from broker.addons.models import AddonState, Operation, OperationKind, OperationState
+from broker.addons.models import UNFINISHED, AddonState, Operation, OperationKind, OperationState
 from broker.addons.ports import Answer, Reply
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.settle import complete_deprovision, complete_provision, fail_provision, with_locks
@@ -84,9 +85,13 @@ async def read_config(ctx: Context, addon_id: UUID) -> dict[str, Secret | None]:
     return await with_locks(ctx, body)
 
 
-async def update_config(ctx: Context, addon_id: UUID, values: Mapping[str, Secret | None]) -> dict[str, Secret | None]:
+async def update_config(
+    ctx: Context, addon_id: UUID, values: Mapping[str, Secret | None], overlap: timedelta = OVERLAP
+) -> dict[str, Secret | None]:
     """Take new values from the provider: kept for later while it provisions, else given to every attached app at once.
 
+    They are a new generation of credentials; `overlap` is how long the apps are waited for before the provider is told
+    that the old ones are no longer needed.
     Raises: NotFound; InvalidParams for names that the manifest does not declare, or an environment grown too large.
     """
 
@@ -97,7 +102,7 @@ async def update_config(ctx: Context, addon_id: UUID, values: Mapping[str, Secre
         if await store_config(tx, addon, values):
             now = ctx.clock.now()
             if addon.state is AddonState.PROVISIONED:
-                await give_to_apps(tx, addon, "Update", SYSTEM, now)
+                await _credentials_came(tx, addon, await give_to_apps(tx, addon, "Update", SYSTEM, now), now, overlap)
             await _record_refresh(tx, addon_id, sorted(values), now)
         return _complete(addon, await _stored(tx, addon))
 
@@ -120,22 +125,42 @@ def _complete(addon: LockedAddon, stored: Mapping[str, Secret]) -> dict[str, Sec
     return {name: stored.get(name) for name in addon.declared}
 
 
+async def _credentials_came(
+    tx: Tx, addon: LockedAddon, releases: Mapping[UUID, int], now: datetime, overlap: timedelta
+) -> None:
+    """They are what the provider was asked for, if it was asked, or its own doing."""
+    rotation_id = await issuing(tx, addon.id)
+    if rotation_id is None:
+        await record_new_config(tx, addon, releases, now, overlap=overlap)
+        return
+    await issued(tx, addon, rotation_id, releases, SYSTEM, now)
+    quiet = (OperationState.PENDING, OperationState.WAITING)  # a call that is under way ends its operation itself
+    await _end_operation(tx, addon.id, OperationKind.ROTATE, OperationState.SUCCEEDED, now, found=quiet)
+
+
 async def _record_refresh(tx: Tx, addon_id: UUID, names: list[str], now: datetime) -> None:
     """New config is an operation too, over as soon as it is recorded, so that its history tells of it."""
     done = {"state": OperationState.SUCCEEDED, "step": "done", "attempts": 1, "next_at": None, "finished_at": now}
+    done["deadline_at"] = now
     entry = history_entry(now, "callback", "done", note=f"the provider sent {', '.join(names)}")
     row = new_operation(new_id(), addon_id, OperationKind.REFRESH, SYSTEM, now)
     await tx.execute(insert(Operation).values(row | done | {"history": entry}))
 
 
 async def _end_operation(
-    tx: Tx, addon_id: UUID, kind: OperationKind, state: OperationState, now: datetime, reason: str | None = None
+    tx: Tx,
+    addon_id: UUID,
+    kind: OperationKind,
+    state: OperationState,
+    now: datetime,
+    reason: str | None = None,
+    found: Collection[OperationState] = UNFINISHED,
 ) -> None:
     """End the unfinished operation of this kind from outside: whoever holds its fencing token has lost it."""
     entry: list[Any] = history_entry(now, "callback", state)
     ended = (
         update(Operation)
-        .where(Operation.addon_id == addon_id, Operation.kind == kind, Operation.finished_at.is_(None))
+        .where(Operation.addon_id == addon_id, Operation.kind == kind, Operation.state.in_(found))
         .values(
             state=state,
             step="done",

@@ -18,6 +18,10 @@ from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
+from broker.kernel.jobs import defer
+
+REVOKE: Final = "broker.revoke"
+"""Name of the job that tries once to have the old credentials of a rotation withdrawn."""
 
 OVERLAP: Final = timedelta(hours=2)
 """How long old credentials go on working at the most, if nothing else was asked for."""
@@ -81,6 +85,8 @@ async def issued(
     ]
     if rows:
         await tx.execute(insert(RotationApp), rows)
+    if not rows or until == at:
+        await defer(tx, REVOKE, {"rotation_id": str(rotation_id), "attempt": 0})
     await emit(
         tx, "credentials.rotated", actor, at, app_id=addon.app_id, addon_id=addon.id,
         generation=generation, overlap_until=until.isoformat(),

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.gate import Limits, admit
 from broker.addons.hold import given_up, hold
-from broker.addons.models import Addon, Operation, OperationKind, OperationState, Rotation, RotationState
+from broker.addons.models import Addon, Operation, OperationKind, OperationState, Rotation
 from broker.addons.ports import (
     Answer,
     DeprovisionCall,
@@ -133,7 +133,7 @@ async def _take(
         fencing=claimed["fencing"],
         attempts=claimed["attempts"],
         expired=claimed["deadline_at"] <= now or reply is not None,
-        call=None if reply else await _call(tx, ctx, kind, claimed, now),
+        call=None if reply else await _call(tx, ctx, operation_id, kind, claimed, now),
         reply=reply,
     )
 
@@ -175,7 +175,7 @@ async def heartbeat(ctx: Context, work: Work, lease: timedelta = LEASE) -> bool:
         return result.rowcount == 1
 
 
-async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: Record, now: datetime) -> Call:
+async def _call(tx: Tx, ctx: Context, operation_id: UUID, kind: OperationKind, claimed: Record, now: datetime) -> Call:
     row = await _SUBJECT.first(tx, addon_id=claimed["addon_id"], plan_id=claimed["plan_id"])
     assert row is not None, "operations refer to add-ons"
     access = _access(ctx, row)
@@ -184,8 +184,8 @@ async def _call(tx: Tx, ctx: Context, kind: OperationKind, claimed: Record, now:
     if kind is OperationKind.PLAN_CHANGE:
         return PlanChangeCall(access, row.id, row.app_id, row.provider_id, row.plan_slug)
     if kind is OperationKind.ROTATE:
-        issuing = select(Rotation.id).where(Rotation.addon_id == row.id, Rotation.state == RotationState.ISSUING)
-        return RotateCall(access, row.id, row.provider_id, (await tx.execute(issuing)).scalar_one())
+        rotation = select(Rotation.id).where(Rotation.operation_id == operation_id)
+        return RotateCall(access, row.id, row.provider_id, (await tx.execute(rotation)).scalar_one())
     if kind is OperationKind.REFRESH:
         return RefreshCall(access, row.id, row.provider_id)
     grant = None if access.is_v1 else await mint_grant(tx, row.id, now)
