@@ -5,6 +5,7 @@ Only what the manifest itself tells is checked here; where a host name leads is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
@@ -17,6 +18,7 @@ Network = IPv4Network | IPv6Network
 _Address = IPv4Address | IPv6Address
 _LOOPBACK: Final = ip_address("127.0.0.1")
 _KEYS: Final = ("production", "test")
+_ENDS_IN_A_NUMBER: Final = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?$")
 
 
 def insecure_allowed(networks: Sequence[Network]) -> bool:
@@ -56,13 +58,15 @@ def _reachable(url: str, networks: Sequence[Network]) -> bool:
 
 
 def _address(host: str) -> _Address | None:
-    """The address that a host spells, if it spells one; old ways of writing it included, which resolvers understand."""
+    """The address that a host spells, if it spells one. The old ways of writing one, which resolvers understand and
+    nobody needs, count as loopback.
+    """
     if is_loopback(host):
         return _LOOPBACK
     try:
         found = ip_address(host)
     except ValueError:
-        return _LOOPBACK if host.replace(".", "").replace("x", "").isdigit() else None
+        return _LOOPBACK if _ENDS_IN_A_NUMBER.search(host) else None
     return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
