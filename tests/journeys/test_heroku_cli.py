@@ -210,6 +210,16 @@ def test_errors_say_what_is_wrong(heroku: Heroku, app: str, stranger: Api, stran
     assert stranger.get(f"/addons/{theirs}")["state"] == "provisioned"
 
 
+def test_an_app_is_shared_and_left(heroku: Heroku, stranger: Api, app: str) -> None:
+    assert "done" in heroku.ok("access:add", "mallory@example.com", "-a", app).err
+    shown = heroku.ok("access", "-a", app).out
+    assert re.search(r"@broker.localhost +owner\s+mallory@example.com +collaborator", shown)
+    assert stranger.get(f"/apps/{app}")["name"] == app
+    assert "done" in heroku.ok("access:remove", "mallory@example.com", "-a", app).err
+    assert stranger.call("GET", f"/apps/{app}").status_code == 404
+    assert "Nobody has an account" in heroku.run("access:add", "nobody@example.com", "-a", app).said
+
+
 def test_a_login_lasts_until_the_logout(heroku: Heroku, platform: Platform) -> None:
     person = heroku.without("HEROKU_API_KEY")
     answers = [("Email", platform.email), ("Password", platform.password)]

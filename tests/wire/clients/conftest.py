@@ -27,6 +27,7 @@ class Server:
 @pytest_asyncio.fixture
 async def server(live_ctx: Context) -> AsyncIterator[Server]:
     alice = await new_user(live_ctx, "alice@example.com")
+    await new_user(live_ctx, "bob@example.com")
     world, token = await make_world(live_ctx, alice), await token_of(live_ctx, alice)
     listening = socket.create_server(("127.0.0.1", 0))  # who connects before the server runs waits in the backlog
     config = uvicorn.Config(create_app(live_ctx, settings()), log_config=None, lifespan="off")

@@ -41,6 +41,10 @@ async def test_apps_and_config_vars(conn: Any) -> None:
         assert not app.disable_maintenance_mode().maintenance
         app = app.rename("renamed")
         assert [item.user.email for item in app.collaborators()] == ["alice@example.com"]
+        assert app.add_collaborator("bob@example.com", silent=1).user.email == "bob@example.com"
+        assert [item.user.email for item in app.collaborators()] == ["alice@example.com", "bob@example.com"]
+        app.remove_collaborator("bob@example.com")
+        assert [item.user.email for item in app.collaborators()] == ["alice@example.com"]
         app.delete()
         assert [item.name for item in conn.apps()] == ["shop"]
 
