@@ -70,6 +70,7 @@ def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
         backlog=Backlog(ctx, settings.max_unfinished),
         rates=rates,
         throttle=LoginThrottle(),
+        rotation_overlap=timedelta(seconds=settings.rotation_overlap_s),
     )
 
 

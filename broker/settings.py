@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     circuit_faults: int = Field(default=5, ge=1, description="Faults in a row after which a service is left alone.")
     circuit_pause_s: float = Field(default=10.0, gt=0, description="First pause of such a service; doubled each time.")
     circuit_longest_pause_s: float = Field(default=300.0, gt=0, description="Longest such pause.")
+    rotation_overlap_s: int = Field(
+        default=7200,
+        ge=0,
+        le=604_800,
+        description="How long old credentials work at most after a rotation, while apps take the new ones.",
+    )
     sso_link_ttl_s: int = Field(
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )

@@ -136,7 +136,8 @@ async def _views(tx: Tx, addon_id: UUID) -> list[RotationView]:
     )  # fmt: skip
     apps = await _apps(tx, addon_id)
     rows: list[Any] = list((await tx.execute(statement)).all())
-    return [RotationView(*row, tuple(apps.get(row.id, ()))) for row in rows]
+    names = RotationView.__slots__[:-1]
+    return [RotationView(**dict(zip(names, row, strict=True)), apps=tuple(apps.get(row.id, ()))) for row in rows]
 
 
 async def _apps(tx: Tx, addon_id: UUID) -> dict[UUID, list[RotationAppView]]:

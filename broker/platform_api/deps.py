@@ -35,6 +35,7 @@ class Face:
     backlog: Backlog
     rates: RateLimits
     throttle: LoginThrottle
+    rotation_overlap: timedelta = timedelta(hours=2)
 
 
 def face_of(request: Request) -> Face:

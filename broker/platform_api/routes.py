@@ -21,6 +21,7 @@ from broker.platform_api import (
     orphans,
     reconcile,
     releases,
+    rotations,
 )
 
 NOUNS: Final = (
@@ -38,6 +39,7 @@ NOUNS: Final = (
     health,
     orphans,
     reconcile,
+    rotations,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -1,0 +1,57 @@
+"""The JSON shapes of credentials and their rotation: all outside of the public Platform API schema.
+
+`shapes.py` shows them in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class RotationApp(TypedDict):
+    """An app that got new credentials in a release, and how it is known that it runs with them."""
+
+    id: str
+    name: str
+    release: int
+    acknowledged_at: str | None
+    how: str | None
+
+
+class Rotation(TypedDict):
+    """One change of an add-on's credentials: `issuing`, `overlap` (old and new ones work), `revoking`, `finished` or
+    `failed`. Of attempts to have the old ones withdrawn there are `attempts`, the next at `next_attempt_at`."""
+
+    id: str
+    addon: dict[str, str]
+    operation_id: str | None
+    generation: int | None
+    state: str
+    initiated_by: str
+    actor: str
+    overlap_until: str | None
+    apps: list[RotationApp]
+    attempts: int
+    next_attempt_at: str | None
+    last_answer: str | None
+    created_at: str
+    issued_at: str | None
+    finished_at: str | None
+
+
+class StartedRotation(TypedDict):
+    """What became of one add-on of many: its rotation, or why there is none."""
+
+    addon: dict[str, str]
+    addon_service: str
+    rotation: str | None
+    refusal: str | None
+
+
+class Credentials(TypedDict):
+    """The credentials that hold now, without their values. `old_until`: until when older ones work at the most."""
+
+    addon: dict[str, str]
+    generation: int
+    rotated_at: str
+    old_until: str | None
