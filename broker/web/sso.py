@@ -1,4 +1,5 @@
-"""The page behind `addons:open`: checks the signed link, then lets the browser post the sign-on to the provider."""
+"""The pages behind `addons:open` and behind links into dashboards: who comes with a signed link or is signed in here is
+signed on at the provider, by a form that the browser posts. Nobody else is told whether there is such an add-on."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from broker.addons.sso import SignOn, mint_ticket, read_ticket, sign_on
-from broker.kernel.context import Actor, Context
+from broker.addons.sso import SignOn, sign_on_by_ticket
+from broker.addons.tickets import Visit, mint_ticket
+from broker.kernel.context import Actor, Context, Scope, reaches
 from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, NotFound, Overloaded
 from broker.kernel.ids import as_uuid
 from broker.web.pages import page
@@ -30,9 +32,18 @@ _REFUSALS: Final[dict[type[BrokerError], tuple[int, str, tuple[str, str] | None]
 """Status, heading, and what helps: in words, and the command."""
 
 
-def sign_on_url(ctx: Context, public_url: str, actor: Actor, addon_id: UUID, app_id: UUID, ttl_s: int) -> str:
-    """The short-lived link with which this user, and nobody else, opens the add-on from the app. Units: seconds."""
-    ticket = mint_ticket(ctx.vault, actor.id, addon_id, app_id, ctx.clock.now() + timedelta(seconds=ttl_s))
+def sign_on_url(
+    ctx: Context, public_url: str, actor: Actor, addon_id: UUID, app_id: UUID, ttl_s: int, path: str = ""
+) -> str:
+    """The link with which this user, and nobody else, opens the add-on from the app. Units: `ttl_s` in seconds.
+
+    It lets its bearer in, for a short time. So a token that may not do everything gets the address alone, where one has to
+    be signed in: a program that a user lets read must not become the user at every provider.
+    """
+    if not reaches(actor.scopes, Scope.GLOBAL) or actor.only_apps is not None:
+        return f"{public_url}/sso/apps/{app_id}/addons/{addon_id}"
+    expires_at = ctx.clock.now() + timedelta(seconds=ttl_s)
+    ticket = mint_ticket(ctx.vault, Visit(actor.id, addon_id, app_id, path), expires_at)
     return f"{public_url}/sso/addons/{addon_id}?ticket={ticket}"
 
 
@@ -44,13 +55,13 @@ async def open_addon(request: Request, addon_id: str, ticket: str = "") -> Respo
         wanted = as_uuid(addon_id)
         if wanted is None:
             raise NotFound("add_on")
-        user_id, app_id = read_ticket(ctx.vault, ticket, wanted, ctx.clock.now())
-        return _hand_over(await sign_on(ctx, user_id, wanted, app_id))
+        return hand_over(await sign_on_by_ticket(ctx, ticket, wanted))
     except BrokerError as error:
-        return _refused(error)
+        return refused(error)
 
 
-def _hand_over(signed: SignOn) -> Response:
+def hand_over(signed: SignOn) -> Response:
+    """The page that sends the browser on to the provider."""
     if signed.method == "get":
         return RedirectResponse(signed.action, 303, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
     nonce, parts = secrets.token_urlsafe(16), urlsplit(signed.action)
@@ -61,6 +72,7 @@ def _hand_over(signed: SignOn) -> Response:
     )
 
 
-def _refused(error: BrokerError) -> Response:
+def refused(error: BrokerError) -> Response:
+    """The page that says why there is nothing to see."""
     status, heading, way_out = _REFUSALS.get(type(error), (500, "Something went wrong", None))
     return page("refused.html", status, heading=heading, message=error.message, way_out=way_out)

@@ -2,25 +2,31 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, insert, select, update
 
 from broker.addons.attach import AttachAddon, attach
 from broker.addons.destroy import destroy_addon
+from broker.addons.models import Attachment
 from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey
-from broker.addons.sso import mint_ticket, read_ticket, sign_on, sign_on_tokens
+from broker.addons.sso import SignOn, sign_on_by_ticket, sign_on_tokens
+from broker.addons.sso import sign_on as sign_on_visit
+from broker.addons.tickets import Ticket, Visit, mint_ticket, read_ticket
 from broker.apps.create import CreateApp, create_app
+from broker.apps.models import Collaborator
 from broker.apps.resolve import visible_app
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.events.models import Event
-from broker.kernel.context import SYSTEM, Actor
+from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.kernel.vault import KeyRing, Vault
@@ -28,6 +34,10 @@ from tests.addons.conftest import MANIFEST, World, done
 
 RESOURCE = UUID("01234567-89ab-cdef-0123-456789abcdef")
 USER = UUID("89abcdef-0123-4567-89ab-cdef01234567")
+
+
+async def sign_on(ctx: Context, user_id: UUID, addon_id: UUID, app_id: UUID, path: str = "") -> SignOn:
+    return await sign_on_visit(ctx, Visit(user_id, addon_id, app_id, path))
 
 
 def test_tokens_are_those_of_the_contract() -> None:
@@ -71,6 +81,8 @@ async def test_the_form_has_every_parameter_that_any_provider_reads(world: World
         "user_id": str(world.user.id),
         "app": "shop",
         "context_app": "other",
+        "role": "owner",
+        "access": "billing",
     }
 
 
@@ -146,47 +158,140 @@ async def test_the_oldest_form_of_manifest_signs_on_by_get(world: World) -> None
     assert set(parse_qs(parts.query)) == {"token", "timestamp", "nav-data", "email", "app"}
 
 
-def test_a_ticket_is_for_one_user_one_add_on_and_a_few_minutes(world: World) -> None:
-    vault, now = world.ctx.vault, world.ctx.clock.now()
-    app_id = new_id()
-    ticket = mint_ticket(vault, USER, RESOURCE, app_id, now + timedelta(minutes=5))
-    assert read_ticket(vault, ticket, RESOURCE, now) == (USER, app_id)
-    assert read_ticket(vault, ticket, RESOURCE, now + timedelta(minutes=5)) == (USER, app_id)
-    with pytest.raises(Forbidden, match="expired"):
-        read_ticket(vault, ticket, RESOURCE, now + timedelta(minutes=5, seconds=1))
-    with pytest.raises(Forbidden, match="not valid"):
-        read_ticket(vault, ticket, new_id(), now)
+VISIT = Visit(USER, RESOURCE, new_id(), "/invoices?id=7")
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def test_a_ticket_with_any_changed_byte_is_refused(world: World) -> None:
-    vault, now = world.ctx.vault, world.ctx.clock.now()
-    ticket = mint_ticket(vault, USER, RESOURCE, new_id(), now + timedelta(minutes=5))
+@pytest.mark.parametrize("visit", [VISIT, replace(VISIT, path="")])
+def test_a_ticket_says_who_may_open_what_from_where_and_until_when(vault: Vault, visit: Visit) -> None:
+    assert read_ticket(vault, mint_ticket(vault, visit, NOON)) == Ticket(visit, NOON)
+
+
+def test_a_ticket_with_any_changed_byte_is_refused(vault: Vault) -> None:
+    ticket = mint_ticket(vault, VISIT, NOON)
     raw = base64.urlsafe_b64decode(ticket + "=" * (-len(ticket) % 4))
     for place in range(len(raw)):
         forged = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
         with pytest.raises(Forbidden):
-            read_ticket(vault, base64.urlsafe_b64encode(forged).decode().rstrip("="), RESOURCE, now)
+            read_ticket(vault, base64.urlsafe_b64encode(forged).decode().rstrip("="))
 
 
-def test_a_ticket_of_another_broker_is_refused(world: World) -> None:
-    now, stranger = world.ctx.clock.now(), Vault(KeyRing(lambda: [bytes(range(32))]))
+def test_neither_a_byte_more_nor_a_byte_less_is_a_ticket(vault: Vault) -> None:
+    raw = base64.urlsafe_b64decode(mint_ticket(vault, replace(VISIT, path=""), NOON) + "==")
+    for forged in (raw[:-1], raw[1:], raw + b"/", raw[:56] + b"/admin" + raw[56:], raw[-32:], b""):
+        with pytest.raises(Forbidden):
+            read_ticket(vault, base64.urlsafe_b64encode(forged).decode().rstrip("="))
+
+
+def test_a_ticket_of_another_broker_is_refused(vault: Vault) -> None:
+    stranger = Vault(KeyRing(lambda: [bytes(range(32))]))
     with pytest.raises(Forbidden):
-        read_ticket(
-            world.ctx.vault, mint_ticket(stranger, USER, RESOURCE, new_id(), now + timedelta(hours=1)), RESOURCE, now
-        )
+        read_ticket(vault, mint_ticket(stranger, VISIT, NOON))
 
 
 @pytest.mark.parametrize("ticket", ["", "x", "=", "é", "\0", "a" * 117, "a" * 5000, "../../etc/passwd", "%00"])
-def test_nonsense_is_no_ticket(world: World, ticket: str) -> None:
+def test_nonsense_is_no_ticket(vault: Vault, ticket: str) -> None:
     with pytest.raises(Forbidden):
-        read_ticket(world.ctx.vault, ticket, RESOURCE, world.ctx.clock.now())
+        read_ticket(vault, ticket)
 
 
 def test_a_ticket_outlives_the_rotation_of_the_key_that_signed_it() -> None:
     old, new = os.urandom(32), os.urandom(32)
     keys = [old]
     minting, reading = Vault(KeyRing(lambda: [new, old])), Vault(KeyRing(lambda: list(keys)))
-    at = datetime(2026, 11, 21, tzinfo=UTC)
     keys.insert(0, new)
-    ticket = mint_ticket(minting, USER, RESOURCE, RESOURCE, at + timedelta(minutes=5))
-    assert read_ticket(reading, ticket, RESOURCE, at) == (USER, RESOURCE)
+    assert read_ticket(reading, mint_ticket(minting, VISIT, NOON)).visit == VISIT
+
+
+async def test_a_ticket_is_good_for_its_add_on_and_its_few_minutes_alone(world: World) -> None:
+    ctx, addon = world.ctx, await world.provisioned()
+    visit = Visit(world.user.id, addon.id, await app_id_of(world))
+    ticket = mint_ticket(ctx.vault, visit, ctx.clock.now() + timedelta(minutes=5))
+    assert (await sign_on_by_ticket(ctx, ticket, addon.id)).params["resource_id"] == str(addon.id)
+    with pytest.raises(Forbidden, match="not valid"):
+        await sign_on_by_ticket(ctx, ticket, new_id())
+    ctx.clock.advance(minutes=5)
+    assert (await sign_on_by_ticket(ctx, ticket, addon.id)).method == "post"
+    ctx.clock.advance(seconds=1)
+    with pytest.raises(Forbidden, match="expired"):
+        await sign_on_by_ticket(ctx, ticket, addon.id)
+
+
+async def recorded(ctx: Context, kind: str) -> list[Any]:
+    async with ctx.database.transaction() as tx:
+        return list((await tx.execute(select(Event.__table__).where(Event.kind == kind).order_by(Event.id))).mappings())
+
+
+async def test_every_refusal_is_on_record_with_its_reason_and_without_secrets(world: World, mallory: Actor) -> None:
+    ctx, app_id = world.ctx, await app_id_of(world)
+    await republish(world, sso_paths=["/invoices"])
+    addon = await world.create(name="my-store")
+    await raises(Conflict, sign_on(ctx, world.user.id, addon.id, app_id))
+    world.provider.will(done())
+    await world.run()
+    await raises(InvalidParams, sign_on(ctx, world.user.id, addon.id, app_id, "/admin?password=hunter2"))
+    await raises(NotFound, sign_on(ctx, mallory.id, addon.id, app_id))
+    ticket = mint_ticket(ctx.vault, Visit(world.user.id, addon.id, app_id), ctx.clock.now() - timedelta(seconds=1))
+    await raises(Forbidden, sign_on_by_ticket(ctx, ticket, addon.id))
+    events = await recorded(ctx, "addon.open_refused")
+    assert [(event["actor_email"], event["data"]["reason"]) for event in events] == [
+        ("alice@example.com", "conflict"),
+        ("alice@example.com", "invalid_params"),
+        ("mallory@example.com", "not_found"),
+        ("alice@example.com", "forbidden"),
+    ]
+    assert {(event["addon_id"], event["app_id"]) for event in events} == {(addon.id, app_id)}
+    assert events[1]["data"]["path"] == "/admin"
+    assert "hunter2" not in repr(events)
+
+
+async def raises(kind: type[Exception], opening: Awaitable[SignOn]) -> None:
+    with pytest.raises(kind):
+        await opening
+
+
+async def test_what_is_no_ticket_of_ours_leaves_no_record(world: World) -> None:
+    addon = await world.provisioned()
+    await raises(Forbidden, sign_on_by_ticket(world.ctx, "a" * 117, addon.id))
+    await raises(NotFound, sign_on(world.ctx, world.user.id, new_id(), await app_id_of(world)))
+    assert await recorded(world.ctx, "addon.open_refused") == []
+
+
+async def test_a_link_leads_where_the_service_allows_and_the_provider_is_told(world: World) -> None:
+    await republish(world, sso_paths=["/invoices", "/logs"])
+    addon, app_id = await world.provisioned(), await app_id_of(world)
+    signed = await sign_on(world.ctx, world.user.id, addon.id, app_id, "/invoices/7?print=yes")
+    assert signed.params["path"] == "/invoices/7?print=yes"
+    [event] = await recorded(world.ctx, "addon.opened")
+    assert event["data"] == {"role": "owner", "access": "billing", "path": "/invoices/7"}
+    for path in ("/admin", "//evil.example", "/invoices/../admin", "https://evil.example/invoices"):
+        with pytest.raises(InvalidParams):
+            await sign_on(world.ctx, world.user.id, addon.id, app_id, path)
+
+
+async def test_a_service_that_allows_no_links_says_so(world: World) -> None:
+    addon, app_id = await world.provisioned(), await app_id_of(world)
+    with pytest.raises(InvalidParams, match="takes no links"):
+        await sign_on(world.ctx, world.user.id, addon.id, app_id, "/invoices")
+    assert "path" not in (await sign_on(world.ctx, world.user.id, addon.id, app_id)).params
+
+
+async def test_the_provider_is_told_the_role_and_how_the_user_comes_to_the_add_on(world: World, mallory: Actor) -> None:
+    ctx, addon = world.ctx, await world.provisioned()
+    app_id = await app_id_of(world)
+    async with ctx.database.transaction() as tx:
+        shared = insert(Collaborator).values(
+            app_id=app_id, user_id=mallory.id, role="collaborator", created_by=world.user.id, created_at=ctx.clock.now()
+        )
+        await tx.execute(shared)
+    params = (await sign_on(ctx, mallory.id, addon.id, app_id)).params
+    assert (params["role"], params["access"], params["email"]) == ("collaborator", "billing", "mallory@example.com")
+    async with ctx.database.transaction() as tx:
+        await tx.execute(delete(Collaborator))
+    await create_app(ctx, mallory, CreateApp(name="theirs"))
+    async with ctx.database.transaction() as tx:
+        theirs = (await visible_app(tx, mallory, "theirs")).id
+        await tx.execute(update(Attachment).where(Attachment.addon_id == addon.id).values(app_id=theirs))
+    params = (await sign_on(ctx, mallory.id, addon.id, theirs)).params
+    assert (params["role"], params["access"]) == ("collaborator", "attachment")
+    assert (params["app"], params["context_app"]) == ("shop", "theirs")

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from broker.addons.sso import mint_ticket
+from broker.addons.tickets import Visit, mint_ticket
 from broker.kernel.vault import KeyRing, Vault
 from tests.journeys.conftest import Api
 from tests.journeys.mailing import submission
@@ -132,7 +132,7 @@ def _expired(platform: Platform, api: Api, mail: dict[str, Any]) -> str:
     keys = [base64.urlsafe_b64decode(line) for line in (platform.home / "secret.key").read_text().split()]
     user, addon, app = (UUID(found["id"]) for found in (api.get("/account"), mail, mail["app"]))
     ended = datetime.now(UTC) - timedelta(minutes=1)
-    ticket = mint_ticket(Vault(KeyRing(lambda: keys)), user, addon, app, ended)
+    ticket = mint_ticket(Vault(KeyRing(lambda: keys)), Visit(user, addon, app), ended)
     return f"{mail['web_url'].split('?')[0]}?ticket={ticket}"
 
 
