@@ -1,6 +1,6 @@
 """What a provider tells later, by itself: "provisioned", "deprovisioned", new config. The same door as the worker's replies.
 
-Who may say so is checked by the face; here the add-on is taken as it is found.
+Who may say so is checked by the face; here the add-on is taken as it is found, and its provider is the actor.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from broker.addons.generations import OVERLAP, issued, issuing, record_new_confi
 from broker.addons.intents import new_operation
 from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import UNFINISHED, AddonState, Operation, OperationKind, OperationState
+from broker.addons.partner import partner_actor
 from broker.addons.ports import Answer, Reply
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.settle import complete_deprovision, complete_provision, fail_provision, with_locks
 from broker.addons.work import history_entry
-from broker.kernel.context import SYSTEM, Context
+from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
@@ -40,7 +41,7 @@ async def report_provisioned(ctx: Context, addon_id: UUID) -> AddonView:
         addon = await _locked(tx, ctx, addon_id)
         now = ctx.clock.now()
         if addon.state is AddonState.PROVISIONING:
-            await complete_provision(tx, addon, Reply(Answer.DONE), SYSTEM, now)
+            await complete_provision(tx, addon, Reply(Answer.DONE), _provider(addon), now)
             await _end_operation(tx, addon_id, OperationKind.PROVISION, OperationState.SUCCEEDED, now)
         elif addon.state is not AddonState.PROVISIONED:
             raise Conflict(f"{addon.name} is {addon.state}: deprovision it.")
@@ -60,10 +61,10 @@ async def report_deprovisioned(ctx: Context, addon_id: UUID) -> AddonView:
         now = ctx.clock.now()
         if addon.state is AddonState.PROVISIONING:
             said = f"{addon.service_name} could not provision it. Nothing is charged."
-            await fail_provision(tx, addon, said, SYSTEM, now)
+            await fail_provision(tx, addon, said, _provider(addon), now)
             await _end_operation(tx, addon_id, OperationKind.PROVISION, OperationState.FAILED, now, said)
         elif addon.state is AddonState.DEPROVISIONING:
-            await complete_deprovision(tx, addon, SYSTEM, now)
+            await complete_deprovision(tx, addon, _provider(addon), now)
             await _end_operation(tx, addon_id, OperationKind.DEPROVISION, OperationState.SUCCEEDED, now)
         elif addon.state is AddonState.PROVISIONED:
             raise Conflict(f"{addon.name} is in use: only its owner can have it removed.")
@@ -92,18 +93,22 @@ async def update_config(
 
     They are a new generation of credentials; `overlap` is how long the apps are waited for before the provider is told
     that the old ones are no longer needed.
-    Raises: NotFound; InvalidParams for names that the manifest does not declare, or an environment grown too large.
+    Raises: NotFound; Conflict if the add-on is being removed; InvalidParams for names that the manifest does not declare,
+        or an environment grown too large.
     """
 
     async def body(tx: Tx) -> dict[str, Secret | None]:
         addon = await _locked(tx, ctx, addon_id)
+        if addon.state is AddonState.DEPROVISIONING:
+            raise Conflict(f"{addon.name} is being removed: its config has no use any more.")
         if unknown := undeclared(addon, values):
             raise InvalidParams(f"The manifest of {addon.service} does not declare {', '.join(unknown)}.")
         if await store_config(tx, addon, values):
             now = ctx.clock.now()
             if addon.state is AddonState.PROVISIONED:
-                await _credentials_came(tx, addon, await give_to_apps(tx, addon, "Update", SYSTEM, now), now, overlap)
-            await _record_refresh(tx, addon_id, sorted(values), now)
+                releases = await give_to_apps(tx, addon, "Update", _provider(addon), now)
+                await _credentials_came(tx, addon, releases, now, overlap)
+            await _record_refresh(tx, addon, sorted(values), now)
         return _complete(addon, await _stored(tx, addon))
 
     return await with_locks(ctx, body)
@@ -114,6 +119,10 @@ async def _locked(tx: Tx, ctx: Context, addon_id: UUID) -> LockedAddon:
     if addon is None or addon.state is AddonState.DEPROVISIONED:
         raise NotFound("add_on")
     return addon
+
+
+def _provider(addon: LockedAddon) -> Actor:
+    return partner_actor(addon.service_id, addon.service)
 
 
 async def _stored(tx: Tx, addon: LockedAddon) -> dict[str, Secret]:
@@ -133,17 +142,17 @@ async def _credentials_came(
     if rotation_id is None:
         await record_new_config(tx, addon, releases, now, overlap=overlap)
         return
-    await issued(tx, addon, rotation_id, releases, SYSTEM, now)
+    await issued(tx, addon, rotation_id, releases, _provider(addon), now)
     quiet = (OperationState.PENDING, OperationState.WAITING)  # a call that is under way ends its operation itself
     await _end_operation(tx, addon.id, OperationKind.ROTATE, OperationState.SUCCEEDED, now, found=quiet)
 
 
-async def _record_refresh(tx: Tx, addon_id: UUID, names: list[str], now: datetime) -> None:
+async def _record_refresh(tx: Tx, addon: LockedAddon, names: list[str], now: datetime) -> None:
     """New config is an operation too, over as soon as it is recorded, so that its history tells of it."""
     done = {"state": OperationState.SUCCEEDED, "step": "done", "attempts": 1, "next_at": None, "finished_at": now}
     done["deadline_at"] = now
     entry = history_entry(now, "callback", "done", note=f"the provider sent {', '.join(names)}")
-    row = new_operation(new_id(), addon_id, OperationKind.REFRESH, SYSTEM, now)
+    row = new_operation(new_id(), addon.id, OperationKind.REFRESH, _provider(addon), now)
     await tx.execute(insert(Operation).values(row | done | {"history": entry}))
 
 

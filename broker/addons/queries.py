@@ -184,7 +184,12 @@ async def current_addon(database: Database, addon_id: UUID) -> AddonView:
 
 async def find_addons(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AddonView]:
     """The visible add-ons that fit, oldest first."""
-    statement = addons().where(visible_addon(actor), condition).order_by(Addon.created_at, Addon.id)
+    return await addons_where(tx, visible_addon(actor) & condition)
+
+
+async def addons_where(tx: Tx, condition: ColumnElement[bool]) -> list[AddonView]:
+    """The add-ons that fit, for a use case whose condition says what may be seen."""
+    statement = addons().where(condition).order_by(Addon.created_at, Addon.id)
     return await _addon_views(tx, (await tx.execute(statement)).all())
 
 
@@ -269,7 +274,12 @@ async def get_attachment(tx: Tx, attachment_id: UUID) -> AttachmentView:
 
 async def find_attachments(tx: Tx, actor: Actor, condition: ColumnElement[bool]) -> list[AttachmentView]:
     """The visible attachments that fit, oldest first."""
-    statement = _attachments().where(visible_attachment(actor), condition)
+    return await attachments_where(tx, visible_attachment(actor) & condition)
+
+
+async def attachments_where(tx: Tx, condition: ColumnElement[bool]) -> list[AttachmentView]:
+    """The attachments that fit, for a use case whose condition says what may be seen."""
+    statement = _attachments().where(condition)
     rows = (await tx.execute(statement.order_by(Attachment.created_at, Attachment.id))).all()
     return await _attachment_views(tx, rows)
 

@@ -62,6 +62,11 @@ def _apps(seen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
 
 
+async def apps_where(tx: Tx, condition: ColumnElement[bool]) -> list[AppView]:
+    """The live apps that fit, oldest first, for a use case whose condition says what may be seen."""
+    return [AppView(*row) for row in await tx.execute(_apps(condition).order_by(App.created_at, App.id))]
+
+
 async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> AppView:
     """The app of this name or id. With `keep`, it cannot be destroyed before the transaction ends.
 
