@@ -74,6 +74,7 @@ TOPICS: dict[str, dict[str, str]] = {
     },
     "Providers": {
         "provider:init": "provider_init:init",
+        "provider:test": "provider_test:provider_test",
     },
     "Operating": {
         "orphans": "orphans:list_",

@@ -1,0 +1,123 @@
+"""Whether the addresses that a provider gives as config work: connects to each with the client of its kind."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import aiosmtplib
+import httpx
+import psycopg
+import valkey.asyncio
+from valkey.exceptions import ValkeyError
+
+_WITHIN_S: Final = 10.0
+_SMTP_PORT: Final = 587
+
+
+async def complaint(value: object) -> str | None:
+    """What is wrong with the address, or None: it works, or it is none that the kit knows how to try."""
+    url = address(value)
+    attempt = _attempt(url) if url else None
+    if url is None or attempt is None:
+        return None
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            await attempt(url)
+    except TimeoutError:
+        return f"nothing answered within {_WITHIN_S:g} s"
+    except (psycopg.Error, ValkeyError, aiosmtplib.SMTPException, smtplib.SMTPException, httpx.HTTPError) as error:
+        return _first_line(error)
+    except (OSError, ValueError) as error:
+        return _first_line(error)
+    return None
+
+
+def address(value: object) -> SplitResult | None:
+    """The value as an address that can be tried, None if it is something else."""
+    if not isinstance(value, str) or "://" not in value:
+        return None
+    try:
+        url = urlsplit(value)
+        known = url.scheme in _BY_SCHEME or url.port is not None
+    except ValueError:
+        return None
+    return url if known and url.hostname else None
+
+
+def tried(config: Mapping[str, object]) -> list[str]:
+    """The names of config vars that hold an address which can be tried."""
+    return [name for name, value in config.items() if address(value)]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+async def _postgres(url: SplitResult) -> None:
+    connection = await psycopg.AsyncConnection.connect(url.geturl(), connect_timeout=int(_WITHIN_S))
+    async with connection:
+        await connection.execute("SELECT 1")
+
+
+async def _redis(url: SplitResult) -> None:
+    client = (
+        valkey.asyncio.Valkey.from_url(url.geturl(), socket_timeout=_WITHIN_S, ssl_cert_reqs="none")
+        if (url.scheme == "rediss")
+        else valkey.asyncio.Valkey.from_url(url.geturl(), socket_timeout=_WITHIN_S)
+    )
+    try:
+        await client.ping()
+    finally:
+        await client.aclose()
+
+
+async def _smtp(url: SplitResult) -> None:
+    # Whether the certificate is one to trust is the app's affair; here the login is tried.
+    client = aiosmtplib.SMTP(
+        hostname=url.hostname,
+        port=url.port or _SMTP_PORT,
+        use_tls=url.scheme == "smtps",
+        validate_certs=False,
+        timeout=_WITHIN_S,
+    )
+    async with client:
+        if url.username is not None:
+            await client.login(unquote(url.username), unquote(url.password or ""))
+        await client.noop()
+
+
+async def _http(url: SplitResult) -> None:
+    async with httpx.AsyncClient(timeout=_WITHIN_S, trust_env=False) as client:
+        answer = await client.get(url.geturl())
+    if answer.status_code >= 500:
+        raise ValueError(f"it answers {answer.status_code}")
+
+
+async def _reach(url: SplitResult) -> None:
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    with closing(writer):
+        await asyncio.sleep(0)
+
+
+Attempt = Callable[[SplitResult], Awaitable[None]]
+
+_BY_SCHEME: Final[Mapping[str, Attempt]] = {
+    "postgres": _postgres,
+    "postgresql": _postgres,
+    "redis": _redis,
+    "rediss": _redis,
+    "smtp": _smtp,
+    "smtps": _smtp,
+    "http": _http,
+    "https": _http,
+}
+
+
+def _attempt(url: SplitResult) -> Attempt | None:
+    """Of other schemes only the port is tried."""
+    return _BY_SCHEME.get(url.scheme) or (_reach if url.port else None)

@@ -1,0 +1,83 @@
+"""What the kit's callback server knows: the resources under way, their grants, tokens and config. No HTTP here."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+
+@dataclass
+class Expected:
+    """A resource which the provider may call back about."""
+
+    uuid: UUID
+    name: str
+    plan: str
+    code: str = field(default_factory=lambda: str(uuid4()))
+    code_is_used: bool = False
+    refresh_token: str = field(default_factory=lambda: f"HRKU-{secrets.token_urlsafe(24)}")
+    access_tokens: set[str] = field(default_factory=set)
+    config: dict[str, str | None] = field(default_factory=dict)
+    provider_id: str | None = None
+    state: str = "provisioning"
+    provisioned: asyncio.Event = field(default_factory=asyncio.Event)
+    deprovisioned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def new_access_token(self) -> str:
+        token = f"HRKU-P-{secrets.token_urlsafe(24)}"
+        self.access_tokens.add(token)
+        return token
+
+    def set_config(self, values: Mapping[str, str | None]) -> None:
+        self.config.update(values)
+        for name in [name for name, value in self.config.items() if value is None]:
+            del self.config[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A call that the provider made. `refusal` says what was wrong with it, None if it was taken."""
+
+    uuid: UUID | None
+    what: str
+    sent: str
+    status: int
+    refusal: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.what} → {self.status}" + (f" ({self.refusal})" if self.refusal else "")
+
+
+class Expectations:
+    """Every resource that was asked for, and every call that came in."""
+
+    def __init__(self) -> None:
+        self._by_uuid: dict[UUID, Expected] = {}
+        self.callbacks: list[Callback] = []
+
+    def expect(self, uuid: UUID, name: str, plan: str) -> Expected:
+        """Announce a resource; the same one again gets a fresh grant, as the broker mints one for each call."""
+        known = self._by_uuid.get(uuid)
+        if known is None:
+            known = self._by_uuid[uuid] = Expected(uuid, name, plan)
+        elif known.code_is_used:
+            known.code, known.code_is_used = str(uuid4()), False
+        return known
+
+    def of(self, uuid: UUID) -> Expected | None:
+        return self._by_uuid.get(uuid)
+
+    def by_code(self, code: str) -> Expected | None:
+        return next((one for one in self._by_uuid.values() if one.code == code), None)
+
+    def by_refresh_token(self, token: str) -> Expected | None:
+        return next((one for one in self._by_uuid.values() if one.refresh_token == token), None)
+
+    def by_access_token(self, token: str) -> Expected | None:
+        return next((one for one in self._by_uuid.values() if token in one.access_tokens), None)
+
+    def all(self) -> list[Expected]:
+        return list(self._by_uuid.values())

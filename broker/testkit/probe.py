@@ -1,0 +1,322 @@
+"""What the checks work with: calls to the provider, the resources made so far, and their removal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+from uuid import UUID, uuid4
+
+import httpx
+
+from broker.catalog.reading import is_loopback
+from broker.testkit import bodies
+from broker.testkit.exchange import Exchange, Request
+from broker.testkit.expectations import Expectations, Expected
+from broker.testkit.redact import Redactor
+from broker.testkit.results import Failed, Skipped, Verdict
+from broker.testkit.subject import Subject
+
+_LARGEST_ANSWER: Final = 1024 * 1024
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_MOST_REDIRECTS: Final = 5
+_REMOVAL_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Units: seconds. `timeout_s` bounds each answer and each wait for the end of something accepted with 202."""
+
+    timeout_s: float = 60.0
+    good_s: float = 3.0
+    most_s: float = 25.0
+    pause_s: float = 0.5
+
+
+class NoAnswer(Failed):
+    """The call had no answer; for what it asked, that is a failure."""
+
+
+@dataclass
+class Resource:
+    """One thing asked of the provider. `may_exist` until the provider says that it is gone."""
+
+    expected: Expected
+    plan: str
+    exchange: Exchange | None = None
+    """The first answer that granted it."""
+    last: Exchange | None = None
+    may_exist: bool = False
+    trouble: Verdict | None = None
+
+    @property
+    def uuid(self) -> UUID:
+        return self.expected.uuid
+
+    @property
+    def provider_id(self) -> str | None:
+        return self.expected.provider_id
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What it gave in its answer and by PATCH."""
+        return {**(self.exchange.config if self.exchange else {}), **self.expected.config}
+
+
+@dataclass
+class Probe:
+    """The broker's side of a test run. `origin` is where the provider may call back."""
+
+    subject: Subject
+    client: httpx.AsyncClient
+    expectations: Expectations
+    redactor: Redactor
+    origin: str
+    limits: Limits
+    groups: frozenset[str]
+    now: Callable[[], datetime]
+    resources: list[Resource] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    recent: list[Exchange] = field(default_factory=list)
+    """Those of the present check, for the report."""
+    at_once: Sequence[tuple[Resource, Exchange]] | None = None
+    """What was provisioned at the same time."""
+    _main: Resource | None = None
+    _sign_ons: int = 0
+
+    def look_at(self, exchange: Exchange) -> Exchange:
+        """An answer of an earlier check that the present one is about."""
+        if exchange not in self.recent:
+            self.recent.append(exchange)
+        return exchange
+
+    # -- calls ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def own_auth(self) -> tuple[str, str]:
+        manifest = self.subject.manifest
+        return manifest.id, manifest.password.reveal()
+
+    async def send(self, request: Request, client: httpx.AsyncClient | None = None) -> Exchange:
+        """Send, note, give the answer.
+
+        Raises: NoAnswer.
+        """
+        exchange = await exchanged(client or self.client, request, self.limits.timeout_s)
+        self.redactor.learn_config(exchange.config)
+        self.exchanges.append(exchange)
+        self.recent.append(exchange)
+        if exchange.lost is not None:
+            raise NoAnswer(f"There was no answer: {exchange.lost}.")
+        return exchange
+
+    def new_resource(self, plan: str | None = None) -> Resource:
+        """One that the provider was not asked for yet."""
+        uuid = uuid4()
+        plan = plan or self.subject.plan
+        expected = self.expectations.expect(uuid, f"test-kit-{secrets.token_hex(4)}", plan)
+        resource = Resource(expected, plan)
+        self.resources.append(resource)
+        return resource
+
+    async def provision(
+        self,
+        resource: Resource,
+        *,
+        auth: tuple[str, str] | str | None = "own",
+        plan: str | None = None,
+        **extra: Any,
+    ) -> Exchange:
+        """Ask for the resource, as often as you like."""
+        body = bodies.provision(
+            self.subject, self.expectations, resource.expected, plan or resource.plan, self.origin, self.now()
+        )
+        resource.may_exist = True  # until an answer says otherwise: the call may be carried out although none comes
+        exchange = await self._call("POST", self.subject.resources_url, {**body, **extra}, auth)
+        resource.last = exchange
+        resource.may_exist = exchange.ok or exchange.status >= 500 or resource.exchange is not None
+        if exchange.ok:
+            resource.exchange = resource.exchange or exchange
+            resource.expected.provider_id = resource.expected.provider_id or exchange.provider_id
+        return exchange
+
+    async def change_plan(
+        self, resource: Resource, plan: str, *, auth: tuple[str, str] | str | None = "own"
+    ) -> Exchange:
+        body = bodies.plan_change(self.subject, plan)
+        return await self._call("PUT", self._url(resource), body, auth)
+
+    async def delete(self, resource: Resource, *, auth: tuple[str, str] | str | None = "own") -> Exchange:
+        """Ask for the removal; a 202 is followed until the provider says that it is done, or time is up."""
+        exchange = await self._call("DELETE", self._url(resource), None, auth)
+        done = exchange.status in (200, 204, 404, 410)
+        if exchange.status == 202:
+            done = await self._within(resource.expected.deprovisioned)
+        if done:
+            resource.may_exist = False
+        return exchange
+
+    async def list_resources(self) -> Exchange:
+        return await self._call("GET", self.subject.resources_url, None, "own")
+
+    async def _call(
+        self, method: str, url: str, body: dict[str, Any] | None, auth: tuple[str, str] | str | None
+    ) -> Exchange:
+        credentials = self.own_auth if auth == "own" else auth
+        assert not isinstance(credentials, str)
+        content = None if body is None else json.dumps(body).encode()
+        headers = bodies.headers(self.subject, has_body=content is not None)
+        return await self.send(Request(method, url, credentials, headers, content))
+
+    def _url(self, resource: Resource) -> str:
+        return self.subject.resource_url(resource.uuid, resource.provider_id)
+
+    async def _within(self, event: asyncio.Event) -> bool:
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                return await event.wait()
+        except TimeoutError:
+            return False
+
+    # -- the resource that most checks share ------------------------------------------------------------------------------
+
+    async def first(self) -> Resource:
+        """The main resource as it was first answered, whatever that was."""
+        if self._main is None:
+            self._main = self.new_resource()
+            try:
+                exchange = await self.provision(self._main)
+            except NoAnswer as failure:
+                self._main.trouble = failure
+            else:
+                await self._finish(self._main, exchange)
+        return self._main
+
+    async def _finish(self, resource: Resource, exchange: Exchange) -> None:
+        if exchange.status == 202 and not self.subject.is_v1 and not await self._within(resource.expected.provisioned):
+            resource.trouble = Skipped("It was accepted with 202 and never finished: see the group async.")
+        elif not exchange.ok:
+            resource.trouble = Skipped("No resource could be provisioned: see the group provision.")
+
+    async def main(self) -> Resource:
+        """The main resource, for checks that need one in good order.
+
+        Raises: Skipped when there is none; Failed if no other check of this run tells so.
+        """
+        resource = await self.first()
+        if resource.trouble is None and resource.exchange is not None:
+            return resource
+        detail = resource.trouble.detail if resource.trouble else ""
+        if not self.groups & {"provision", "async"}:
+            raise Failed(f"No resource could be provisioned. {detail}".strip())
+        raise Skipped(detail if isinstance(resource.trouble, Skipped) else "No resource could be provisioned.")
+
+    async def listed(self) -> Resource:
+        """The main resource of a provider that can list.
+
+        Raises: Skipped.
+        """
+        if not self.subject.offers("list"):
+            raise Skipped("The manifest does not have the capability list.")
+        return await self.main()
+
+    async def another(self, plan: str | None = None, **extra: Any) -> tuple[Resource, Exchange]:
+        """A further resource, and how the provider answered; when it accepted with 202, it is done or time is up."""
+        resource = self.new_resource(plan)
+        exchange = await self.provision(resource, **extra)
+        await self._finish(resource, exchange)
+        return resource, exchange
+
+    # -- a browser --------------------------------------------------------------------------------------------------------
+
+    def next_timestamp(self) -> int:
+        """A second in which nobody has signed on yet: the present one, then those before it."""
+        self._sign_ons += 1
+        return int(self.now().timestamp()) + 1 - self._sign_ons
+
+    async def browse(self, request: Request, *, follow: bool = False) -> Exchange:
+        """As a fresh browser: the answer, or with `follow` the page to which redirects within the origin lead."""
+        async with new_client(request.url) as browser:
+            exchange = await self.send(request, browser)
+            for _ in range(_MOST_REDIRECTS if follow else 0):
+                target = urljoin(exchange.request.url, (exchange.headers or {}).get("location", ""))
+                if exchange.status not in _REDIRECTS or urlsplit(target).netloc != urlsplit(request.url).netloc:
+                    break
+                exchange = await self.send(Request("GET", target), browser)
+            return exchange
+
+    # -- the end ----------------------------------------------------------------------------------------------------------
+
+    async def remove_all(self) -> list[str]:
+        """Delete what may still exist. Gives a line for each that could not be removed."""
+        left = [resource for resource in self.resources if resource.may_exist]
+        lines = await asyncio.gather(*(self._remove(resource) for resource in left))
+        return [line for line in lines if line]
+
+    async def _remove(self, resource: Resource) -> str | None:
+        if self.subject.is_v1 and resource.provider_id is None:
+            return f"{resource.uuid} (plan {resource.plan}): its id is not known, because no answer told it"
+        reason = ""
+        for attempt in range(_REMOVAL_TRIES):
+            if attempt:
+                await asyncio.sleep(self.limits.pause_s)
+            try:
+                exchange = await self.delete(resource)
+            except NoAnswer as failure:
+                reason = failure.detail
+                continue
+            if not resource.may_exist:
+                return None
+            reason = f"DELETE answered {exchange.status}"
+        return f"{resource.uuid} (plan {resource.plan}): {reason}"
+
+
+async def exchanged(client: httpx.AsyncClient, request: Request, timeout_s: float) -> Exchange:
+    """Send and read the whole answer, or say why there is none."""
+    began = time.monotonic()
+
+    def lost(why: str) -> Exchange:
+        return Exchange(request, time.monotonic() - began, lost=why)
+
+    try:
+        async with asyncio.timeout(timeout_s), _streamed(client, request) as response:
+            parts, size = [], 0
+            async for part in response.aiter_bytes():
+                size += len(part)
+                if size > _LARGEST_ANSWER:
+                    return lost(f"it is larger than {_LARGEST_ANSWER} bytes")
+                parts.append(part)
+    except TimeoutError:
+        return lost(f"nothing came within {timeout_s:g} s")
+    except httpx.ConnectError as error:
+        return lost(f"no connection could be made ({error})")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return lost(f"the connection broke ({type(error).__name__})")
+    seconds = time.monotonic() - began
+    return Exchange(request, seconds, response.status_code, response.headers, b"".join(parts))
+
+
+@asynccontextmanager
+async def _streamed(client: httpx.AsyncClient, request: Request) -> AsyncIterator[httpx.Response]:
+    async with client.stream(
+        request.method,
+        request.url,
+        headers=request.headers,
+        content=request.content,
+        data=request.form,
+        auth=httpx.BasicAuth(*request.auth) if request.auth else None,
+    ) as response:
+        yield response
+
+
+def new_client(url: str) -> httpx.AsyncClient:
+    """A client without cookies of others; the proxy of the environment is for other machines only."""
+    local = is_loopback(urlsplit(url).hostname or "")
+    return httpx.AsyncClient(timeout=None, trust_env=not local, headers={"user-agent": "addon-broker-test-kit"})  # noqa: S113 (bounded by asyncio.timeout)
