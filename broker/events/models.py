@@ -89,11 +89,14 @@ class Webhook(Base):
 
 
 class WebhookOutbox(Base):
-    """An event that a webhook is still to be told: written with the event, taken in by the worker."""
+    """An event that a webhook is still to be told: written with the event, taken in by the worker.
+
+    No foreign keys: whoever records a fact must neither wait for a webhook nor fail because one is removed meanwhile.
+    """
 
     __tablename__ = "webhook_outbox"
 
-    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id"), primary_key=True)
+    webhook_id: Mapped[UUID] = mapped_column(primary_key=True)
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 

@@ -12,20 +12,25 @@ from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 
 QUEUE: Final = "broker"
+WEBHOOKS: Final = "webhooks"
+"""A queue of its own, with places of its own: receivers that are slow must not keep providers waiting."""
 
 BEHIND: Final = -10
 """The priority of a job that others go before."""
 
 
-def deferred(priority: str = ":job_priority") -> TextClause:
-    """What a statement selects to defer a job, with an SQL expression for its priority; `job_values` gives the rest."""
+_ARGS: Final = "cast(:job_args as jsonb)"
+
+
+def deferred(priority: str = ":job_priority", args: str = _ARGS) -> TextClause:
+    """What a statement selects to defer a job, with SQL expressions for its priority and arguments; `job_values` gives the rest."""
     return text(
         f"procrastinate_defer_jobs_v1(array[row(:job_queue, :job_task, {priority}, null, null,"
-        " cast(:job_args as jsonb), :job_at)]::procrastinate_job_to_defer_v1[])"
+        f" {args}, :job_at)]::procrastinate_job_to_defer_v1[])"
     ).bindparams(
         bindparam("job_queue", QUEUE, Text),
         bindparam("job_task", type_=Text),
-        bindparam("job_args", type_=Text),
+        *([bindparam("job_args", type_=Text)] if args == _ARGS else []),
         bindparam("job_at", type_=DateTime(timezone=True)),
     )
 
@@ -49,12 +54,14 @@ async def forget_abandoned(tx: Tx) -> int:
     return (await tx.execute(_FORGET)).rowcount
 
 
-async def defer(tx: Tx, task: str, args: dict[str, Any], at: datetime | None = None, priority: int = 0) -> None:
+async def defer(
+    tx: Tx, task: str, args: dict[str, Any], at: datetime | None = None, priority: int = 0, queue: str = QUEUE
+) -> None:
     """Add a job that runs once this transaction has committed, at `at` or at once; those of higher priority first.
 
     Transactions: part of the caller's; a rollback defers nothing.
     """
-    await _DEFER.all(tx, **job_values(task, args, at), job_priority=priority)
+    await _DEFER.all(tx, **job_values(task, args, at), job_priority=priority, job_queue=queue)
 
 
 async def demote(tx: Tx, argument: str, values: list[str]) -> None:

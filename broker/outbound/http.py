@@ -159,12 +159,31 @@ class GuardedClient:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(method, url, headers, content, auth)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            raise NotSent(_cause(error)) from None
-        except httpx.InvalidURL:
-            raise NotSent("the URL is malformed") from None
-        except (httpx.TransportError, TimeoutError) as error:
-            raise Lost(_cause(error)) from None
+        except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
+            raise _failure(error) from None
+
+    async def status_of(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes) -> int:
+        """Send one request and read the status of the answer. Its body is read as far as the limit, and thrown away.
+
+        Whatever goes wrong once the status is there does not matter any more.
+        """
+        if in_transaction():
+            raise RuntimeError("nobody may be called while a transaction is open")
+        status: int | None = None
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream(method, url, headers=headers, content=content) as response,
+            ):
+                status, size = response.status_code, 0
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
+                    if size > self._limit:
+                        break
+        except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
+            if status is None:
+                raise _failure(error) from None
+        return status
 
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, auth: tuple[str, str]
@@ -200,6 +219,15 @@ class GuardedClient:
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+
+def _failure(error: BaseException) -> CallFailed:
+    """Whether the request may have arrived, by what went wrong."""
+    if isinstance(error, httpx.InvalidURL):
+        return NotSent("the URL is malformed")
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
+        return NotSent(_cause(error))
+    return Lost(_cause(error))
 
 
 def _cause(error: BaseException) -> str:

@@ -56,7 +56,6 @@ def _create_outbox() -> None:
         "webhook_outbox",
         sa.Column("webhook_id", sa.UUID(), nullable=False),
         sa.Column("event_id", sa.UUID(), nullable=False),
-        sa.ForeignKeyConstraint(["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_outbox_webhook_id")),
         sa.PrimaryKeyConstraint("webhook_id", "event_id", name=op.f("pk_webhook_outbox")),
     )
 
