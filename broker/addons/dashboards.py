@@ -12,6 +12,7 @@ from broker.accounts.models import User
 from broker.addons.models import Addon, AddonState
 from broker.addons.tickets import Visit
 from broker.addons.visibility import may_open
+from broker.apps.collaborators import role_in_app
 from broker.apps.models import App
 from broker.apps.visibility import Viewer, may_see
 from broker.catalog.manifest_sign_on import SignOnMode
@@ -53,10 +54,6 @@ class Dashboard:
     sso_salt_sealed: bytes | None = field(repr=False)
 
 
-def _role(user_id: UUID) -> ColumnElement[str]:
-    return case((App.owner_id == user_id, "owner"), else_="collaborator")
-
-
 def _access(user_id: UUID) -> ColumnElement[str]:
     return case((may_see(App, Viewer(user_id)), "billing"), else_="attachment")
 
@@ -65,7 +62,7 @@ def _statement(visit: Visit) -> Select[Any]:
     context_app = select(App.name).where(App.id == visit.app_id).scalar_subquery()
     columns = (
         Addon.id, Addon.name, Addon.state, Addon.app_id, App.name, context_app, Addon.provider_id,
-        literal(visit.user_id), User.email, _role(visit.user_id), _access(visit.user_id),
+        literal(visit.user_id), User.email, role_in_app(visit.user_id), _access(visit.user_id),
         AddonService.id, AddonService.slug, AddonService.name, AddonService.sso, AddonService.sso_url,
         AddonService.sso_paths, AddonService.url_style, AddonService.data_key, AddonService.password_sealed,
         AddonService.sso_salt_sealed,

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from sqlalchemy import case, delete, func, literal, select
+from sqlalchemy import ColumnElement, case, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
@@ -55,10 +55,15 @@ class _Person:
     email: str
 
 
+def role_in_app(user_id: UUID) -> ColumnElement[str]:
+    """The role of a user who may see the row of `apps` that a statement reads."""
+    return case((App.owner_id == user_id, Role.OWNER.value), else_=Role.COLLABORATOR.value)
+
+
 async def role_of(tx: Tx, actor: Actor, app_id: UUID) -> Role | None:
     """What the actor is to the app, which may be destroyed; None if it is none of the actor's business."""
-    role = case((App.owner_id == actor.id, Role.OWNER.value), else_=Role.COLLABORATOR.value)
-    found = (await tx.execute(select(role).where(App.id == app_id, may_see(App, viewer(actor))))).scalar()
+    statement = select(role_in_app(actor.id)).where(App.id == app_id, may_see(App, viewer(actor)))
+    found = (await tx.execute(statement)).scalar()
     return None if found is None else Role(found)
 
 
