@@ -55,6 +55,9 @@ TOPICS: dict[str, dict[str, str]] = {
         "addons:operations": "addons:operations",
         "addons:attach": "attachments:attach",
         "addons:detach": "attachments:detach",
+        "addons:rotate": "rotation:rotate",
+        "addons:credentials": "rotation:credentials",
+        "addons:refresh": "rotation:refresh",
     },
     "Config vars and releases": {
         "config": "config:show",

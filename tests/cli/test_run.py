@@ -52,3 +52,14 @@ def test_libpq_gets_what_the_address_holds() -> None:
 @pytest.mark.parametrize("address", ["", "mysql://u:p@h/d", "postgres://h:nonsense/d", "postgres:///d"])
 def test_an_address_of_something_else_gives_nothing(address: str) -> None:
     assert postgres_variables({"DATABASE_URL": address}) == {}
+
+
+def test_running_tells_that_the_app_has_its_newest_release_unless_it_is_a_one_off(app: Canned) -> None:
+    app.answer("GET /apps/demo/releases", 200, [{"version": 7}])
+    path = "POST /apps/demo/releases/v7/actions/acknowledge"
+    app.answer(path, 403, {"id": "forbidden", "message": "This token may only read."})
+    assert run_broker(app, "--one-off", "--", "true").returncode == 0
+    assert path not in [request for request, _, _ in app.seen]
+    assert run_broker(app, "--", "true").returncode == 0
+    requests = [request for request, _, _ in app.seen][-3:]
+    assert requests == ["GET /apps/demo/releases", "GET /apps/demo/config-vars", path]
