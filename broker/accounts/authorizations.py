@@ -82,11 +82,14 @@ async def create_authorization(
 async def list_authorizations(ctx: Context, actor: Actor) -> list[AuthorizationView]:
     """The actor's valid tokens, oldest first; those that OAuth clients hold, too, as long as they can be refreshed.
 
+    Those that were narrowed from one of them go with it, and are not listed.
+
     Raises: Forbidden.
     """
     actor.require(Scope.GLOBAL)
     async with ctx.database.transaction() as tx:
-        statement = _valid(actor, ctx.clock.now()).order_by(Authorization.created_at, Authorization.id)
+        statement = _valid(actor, ctx.clock.now()).where(Authorization.parent_id.is_(None))
+        statement = statement.order_by(Authorization.created_at, Authorization.id)
         return [AuthorizationView(*row) for row in await tx.execute(statement)]
 
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.accounts.models import Authorization
 from broker.oauth.conversation import Conversation, KnownClient
 from broker.oauth.models import OAuthConsent
 from broker.oauth.scopes import Reach
 
 
 def remembered(talk: Conversation, client: KnownClient, user_id: UUID) -> Reach | None:
-    """What the user allowed this client last. Of a public client nothing is remembered: anybody can pretend to be it.
+    """What the user allowed this client last, unless it was taken back since.
+
+    Of a public client nothing is remembered: anybody can pretend to be it.
 
     Source: RFC 8252, section 8.6.
     """
     if client.public:
         return None
     mine = (OAuthConsent.user_id == user_id, OAuthConsent.client_id == client.id)
+    taken_back = exists().where(
+        Authorization.user_id == user_id,
+        Authorization.client_id == client.id,
+        Authorization.revoked_at >= OAuthConsent.given_at,
+    )
     columns = select(OAuthConsent.scopes, OAuthConsent.only_apps)
-    row = talk.connection.execute(columns.where(*mine)).one_or_none()
+    row = talk.connection.execute(columns.where(*mine, ~taken_back)).one_or_none()
     if row is None:
         return None
     return Reach(tuple(row.scopes), None if row.only_apps is None else frozenset(row.only_apps))

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from authlib.common.urls import add_params_to_uri
-from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import AuthorizationServer, InsecureTransportError, OAuth2Payload, OAuth2Request
 
 from broker.accounts.tokens import token_hash
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
-from broker.kernel.errors import Unauthorized
+from broker.kernel.errors import Forbidden, Unauthorized
 from broker.kernel.secret import Secret
 from broker.oauth.conversation import Conversation, Fact, KnownClient
 from broker.oauth.endpoints import Introspection, Revocation
@@ -58,10 +58,16 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no annotatio
 
 
 class OAuthRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no annotations
-    """A request in Authlib's shape. Form and query are one: the faces read the one that the endpoint allows."""
+    """A request in Authlib's shape. Form and query are one: the faces read the one that the endpoint allows.
+
+    Raises: Forbidden over a plain connection to another machine.
+    """
 
     def __init__(self, method: str, uri: str, params: Parameters, authorization: str | None = None) -> None:
-        super().__init__(method, uri, headers={"Authorization": authorization} if authorization else {})
+        try:
+            super().__init__(method, uri, headers={"Authorization": authorization} if authorization else {})
+        except InsecureTransportError:
+            raise Forbidden("OAuth needs https: the broker has to be reached under an address with it.") from None
         self.payload = _Payload(params)
 
     @property

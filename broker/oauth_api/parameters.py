@@ -1,0 +1,34 @@
+"""Reading the parameters of a request to the OAuth endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from broker.faces.reading import Bounds, read_bytes
+from broker.kernel.errors import BadRequest
+
+_MOST_PARAMETERS: Final = 50
+
+Parameters = Mapping[str, str]
+
+
+async def parameters(request: Request) -> Parameters:
+    """The parameters of the form, whatever its content type is said to be, or of the query if there is no body.
+
+    Raises: BadRequest for what is no form, or names a parameter twice; PayloadTooLarge, RequestTimeout.
+    """
+    bounds: Bounds = request.app.state.bounds
+    body = await read_bytes(request, bounds)
+    raw = body if body.strip() else request.scope["query_string"]
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, errors="strict")
+    except ValueError:
+        raise BadRequest("Send the parameters as a form: `application/x-www-form-urlencoded`.") from None
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadRequest("A parameter may be there only once.")
+    return {name: value for name, value in found.items() if value}
