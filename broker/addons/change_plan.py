@@ -47,7 +47,7 @@ async def _record(
     tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID
 ) -> tuple[UUID, bool]:
     addon = await lock_visible_addon(tx, ctx, actor, key)
-    target = await resolve_plan(tx, plan if ":" in plan or as_uuid(plan) else f"{addon.service}:{plan}")
+    target = await resolve_plan(tx, actor, plan if ":" in plan or as_uuid(plan) else f"{addon.service}:{plan}")
     if target.service.id != addon.service_id:
         raise InvalidParams(f"{addon.name} is of {addon.service}: choose one of its plans, not {target.name}.")
     if addon.state is not AddonState.PROVISIONED:

@@ -13,6 +13,7 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from sqlalchemy import func, select
 
+from broker.addons.attachment_facts import note_attached
 from broker.addons.intents import new_operation
 from broker.addons.models import Addon, AddonState, OperationKind
 from broker.addons.names import (
@@ -32,6 +33,7 @@ from broker.apps.releases import app_key
 from broker.apps.resolve import AppView, visible_app
 from broker.catalog.offers import Offer
 from broker.catalog.queries import PlanView, resolve_offer
+from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NameTaken
@@ -100,7 +102,7 @@ async def _record(
     tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
 ) -> AddonView:
     app = await visible_app(tx, actor, request.app, keep=True)
-    offer = await resolve_offer(tx, request.plan)
+    offer = await resolve_offer(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
     if plan.price_cents:
         require_owner(actor, app, "add paid add-ons to it")
@@ -108,8 +110,9 @@ async def _record(
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
     view = _new_addon(addon_id, app, offer, request.name, name, now)
+    attachment_id = new_id()
     attachment = {
-        "id": new_id(),
+        "id": attachment_id,
         "app_id": app.id,
         "addon_id": addon_id,
         "name": name,
@@ -119,6 +122,9 @@ async def _record(
     }
     operation = new_operation(operation_id, addon_id, OperationKind.PROVISION, actor, now)
     await record_provision(tx, _row(view), attachment, operation | {"plan_id": plan.id, "options_sealed": sealed})
+    await emit(tx, "addon.requested", actor, now, app_id=app.id, addon_id=addon_id, plan=plan.name)
+    told = wanted or name
+    await note_attached(tx, actor, now, app_id=app.id, addon_id=addon_id, attachment_id=attachment_id, name=told)
     return view
 
 

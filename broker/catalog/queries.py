@@ -10,19 +10,24 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select
 
+from broker.catalog.access import ANYBODY, Standing, listed_for, standing
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
 from broker.catalog.shared_secrets import ServiceSecrets, service_secrets
 from broker.catalog.views import (
+    ALPHA,
+    GA,
     INSTALLABLE_STATES,
     PLAN_COLUMNS,
     SERVICE_COLUMNS,
+    SUNSET,
     PlanView,
     ServiceRef,
     ServiceView,
     plan_view,
     service_view,
+    sunset_text,
 )
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -45,6 +50,9 @@ __all__ = [
     "resolve_plan",
     "service_row",
     "service_secrets",
+    "visible_plan",
+    "visible_plans",
+    "visible_service",
 ]
 
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,63}")
@@ -82,12 +90,12 @@ _ACCESS_COLUMNS: Final = (
 
 
 async def list_services(ctx: Context, actor: Actor) -> list[ServiceView]:
-    """The services that everybody may install, by slug.
+    """The services that are on offer to the actor, by slug.
 
     Raises: Forbidden.
     """
     actor.require(Scope.IDENTITY)
-    statement = select(*SERVICE_COLUMNS).where(AddonService.state.in_(INSTALLABLE_STATES)).order_by(AddonService.slug)
+    statement = select(*SERVICE_COLUMNS).where(listed_for(actor)).order_by(AddonService.slug)
     async with ctx.database.transaction() as tx:
         return [service_view(row) for row in (await tx.execute(statement)).mappings()]
 
@@ -102,6 +110,44 @@ async def get_service(tx: Tx, key: str | UUID) -> ServiceView:
         if row is not None:
             return service_view(row)
     raise await _unknown_service(tx, str(key))
+
+
+async def visible_service(tx: Tx, actor: Actor, key: str) -> ServiceView:
+    """The service with this slug or id as the actor finds it: what is alpha is there for those who are let in.
+
+    An id, which nobody guesses, finds it in any state: it is told by the add-ons that one has.
+    Raises: NotFound, with the slugs that come close.
+    """
+    service = await get_service(tx, key)
+    if service.state != ALPHA or as_uuid(key) or (await standing(tx, actor, service.id)).sees(ALPHA):
+        return service
+    raise await _unknown_service(tx, key)
+
+
+async def visible_plans(tx: Tx, actor: Actor, service_key: str) -> list[PlanView]:
+    """The plans of a service that the actor may find there, in the order of its manifest.
+
+    Raises: NotFound.
+    """
+    service = await visible_service(tx, actor, service_key)
+    plans = await _all_plans(tx, Plan.service_id == service.id)
+    if all(plan.visible for plan in plans):
+        return plans
+    reach = await standing(tx, actor, service.id)
+    return [plan for plan in plans if plan.visible or reach.may_have(plan)]
+
+
+async def visible_plan(tx: Tx, actor: Actor, key: str) -> PlanView:
+    """The plan with this name, if the actor may find it; or with this id, which whoever has an add-on on it knows.
+
+    Raises: NotFound.
+    """
+    plan = await get_plan(tx, key)
+    if as_uuid(key) or (plan.visible and plan.service.state != ALPHA):
+        return plan
+    if (await standing(tx, actor, plan.service.id)).may_have(plan):
+        return plan
+    raise _no_plan(key)
 
 
 async def list_plans(tx: Tx, service_key: str | UUID) -> list[PlanView]:
@@ -120,29 +166,34 @@ async def get_plan(tx: Tx, key: str | UUID) -> PlanView:
     """
     row = await _find(tx, key)
     if row is None:
-        raise NotFound("plan", f'Couldn\'t find the plan "{_quoted(str(key))}".')
+        raise _no_plan(str(key))
     return plan_view(row)
 
 
-async def resolve_plan(tx: Tx, text: str) -> PlanView:
-    """The plan that a user means by `redis` (its default plan), `redis:mini` or a plan's id, if it may be installed.
+async def resolve_plan(tx: Tx, actor: Actor, text: str) -> PlanView:
+    """The plan to which the actor wants to move an add-on, by `redis` (its default plan), `redis:mini` or a plan's id.
 
     Raises: NotFound for a service that there is not, InvalidParams for a plan that there is not; both say what there is.
     """
-    return (await resolve_offer(tx, text)).plan
+    offer = await _offer(tx, text)
+    if offer is not None and (offer.plan.installable or (await _standing(tx, actor, offer)).may_have(offer.plan)):
+        return offer.plan
+    raise await _refusal(tx, actor, text, offer)
 
 
-async def resolve_offer(tx: Tx, text: str) -> Offer:
-    """The same with its service.
+async def resolve_offer(tx: Tx, actor: Actor, text: str) -> Offer:
+    """The plan that the actor wants for a new add-on, by the same, with its service. One statement for what is for all.
 
-    Raises: NotFound, InvalidParams.
+    Raises: NotFound, InvalidParams, as above.
     """
     offer = await _offer(tx, text)
-    if offer is not None and offer.plan.installable:
+    if offer is not None and (offer.plan.installable or (await _standing(tx, actor, offer)).may_install(offer.plan)):
         return offer
-    if as_uuid(text):
-        raise NotFound("plan", f'Couldn\'t find the plan "{text}".')
-    raise await _refusal(tx, text)
+    raise await _refusal(tx, actor, text, offer)
+
+
+async def _standing(tx: Tx, actor: Actor, offer: Offer) -> Standing:
+    return await standing(tx, actor, offer.service.id)
 
 
 async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
@@ -212,21 +263,34 @@ async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:
 
 
 async def _public_plans(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
-    statement = _plans().where(condition, Plan.state == PlanState.PUBLIC).order_by(Plan.position)
+    return await _all_plans(tx, condition & (Plan.state == PlanState.PUBLIC))
+
+
+async def _all_plans(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
+    statement = _plans().where(condition).order_by(Plan.position)
     return [plan_view(row) for row in (await tx.execute(statement)).mappings()]
 
 
-async def _refusal(tx: Tx, text: str) -> NotFound | InvalidParams:
+async def _refusal(tx: Tx, actor: Actor, text: str, offer: Offer | None) -> NotFound | InvalidParams:
+    if as_uuid(text):
+        return _no_plan(text)
     service = text.partition(":")[0]
-    listed = AddonService.state.in_(INSTALLABLE_STATES)
-    known = _SLUG.fullmatch(service) is not None
-    plans = await _public_plans(tx, (AddonService.slug == service) & listed) if known else []
+    plans = await _all_plans(tx, AddonService.slug == service) if _SLUG.fullmatch(service) else []
+    reach = await standing(tx, actor, plans[0].service.id) if plans else ANYBODY
+    if offer is not None and offer.service.state == SUNSET:
+        return InvalidParams(sunset_text(offer.service))
+    plans = [plan for plan in plans if plan.installable or reach.may_install(plan)]
     if not plans:
         return await _unknown_service(tx, service)
     # The Heroku command line recognises this very beginning and then lists the plans itself.
     start = f'Couldn\'t find either the add-on service or the add-on plan of "{_quoted(text)}".'
     offered = ", ".join(f"{plan.name} ({plan.price})" for plan in plans)
-    return InvalidParams(f"{start} The plans of {service} are {offered}.")
+    beta = "" if plans[0].service.state == GA else f" {service} is {plans[0].service.state}: paid plans come later."
+    return InvalidParams(f"{start} The plans of {service} are {offered}.{beta}")
+
+
+def _no_plan(text: str) -> NotFound:
+    return NotFound("plan", f'Couldn\'t find the plan "{_quoted(text)}".')
 
 
 async def _unknown_service(tx: Tx, text: str) -> NotFound:

@@ -14,8 +14,15 @@ from broker.catalog.manifest import ATTACHABLE, MANY_PER_APP, Listing
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
 
-INSTALLABLE_STATES: Final = ("beta", "ga")
-"""States of a service in which everybody sees and installs it; `alpha` is for invited users, `shutdown` for nobody."""
+ALPHA: Final = "alpha"
+BETA: Final = "beta"
+GA: Final = "ga"
+SUNSET: Final = "sunset"
+SHUTDOWN: Final = "shutdown"
+INSTALLABLE_STATES: Final = (BETA, GA)
+"""States of a service in which everybody sees and installs it. `alpha` is for those who are let in; `sunset` is for
+those who have it, until a day that they are told; `shutdown` for nobody.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,10 @@ class ServiceView(ServiceRef):
     revision: int
     created_at: datetime
     updated_at: datetime
+    sunset_at: datetime | None = None
+    """When it ends for those who have it, if that is announced."""
+    successor: str | None = None
+    """What to move to then: `service` or `service:plan`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class PlanView:
     @property
     def installable(self) -> bool:
         """Whether everybody may install it."""
-        return self.visible and self.service.state in INSTALLABLE_STATES
+        return self.visible and offered_to_all(self.service.state, self.price_cents)
 
 
 SERVICE_COLUMNS: Final = (
@@ -110,6 +121,8 @@ SERVICE_COLUMNS: Final = (
     AddonService.revision,
     AddonService.created_at,
     AddonService.updated_at,
+    AddonService.sunset_at,
+    AddonService.successor,
 )
 """What `service_view` reads."""
 PLAN_COLUMNS: Final = (
@@ -141,6 +154,8 @@ def service_view(row: RowMapping) -> ServiceView:
         revision=row["revision"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        sunset_at=row["sunset_at"],
+        successor=row["successor"],
     )
 
 
@@ -172,6 +187,21 @@ def plan_view(row: RowMapping) -> PlanView:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def offered_to_all(state: str, price_cents: int, *, alpha: bool = False) -> bool:
+    """Whether a service in this state sells at this price: paid plans come with general availability.
+
+    With `alpha`, for those whom a service lets in before everybody.
+    """
+    return state == GA or (price_cents == 0 and (state == BETA or (alpha and state == ALPHA)))
+
+
+def sunset_text(service: ServiceView) -> str:
+    """What whoever has or wants a service that ends has to know."""
+    ends = f" and ends on {service.sunset_at:%Y-%m-%d}" if service.sunset_at else ""
+    move = f"; move to {service.successor} before that day" if service.successor else ""
+    return f"{service.name} takes no new add-ons{ends}{move}."
 
 
 def price_text(cents: int, currency: str) -> str:

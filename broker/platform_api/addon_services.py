@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from broker.catalog.queries import get_plan, get_service, list_plans, list_services
+from broker.catalog.queries import list_services, visible_plan, visible_plans, visible_service
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.context import Scope
@@ -27,7 +27,7 @@ async def service(request: Request, actor: CurrentActor, service: str) -> Answer
     """One service by name or id."""
     actor.require(Scope.IDENTITY)
     async with face_of(request).ctx.database.transaction() as tx:
-        return Answer(serialize.service(await get_service(tx, service)))
+        return Answer(serialize.service(await visible_service(tx, actor, service)))
 
 
 @router.get("/addon-services/{service}/plans", responses=gives(shapes.Plan, many=True))
@@ -35,7 +35,7 @@ async def plans(request: Request, actor: CurrentActor, service: str) -> Answer:
     """The plans of a service."""
     actor.require(Scope.IDENTITY)
     async with face_of(request).ctx.database.transaction() as tx:
-        views = await list_plans(tx, service)
+        views = await visible_plans(tx, actor, service)
     return page(request, [serialize.plan(view) for view in views])
 
 
@@ -44,7 +44,7 @@ async def plan(request: Request, actor: CurrentActor, service: str, plan: str) -
     """One plan by name, `service:plan` or id."""
     actor.require(Scope.IDENTITY)
     async with face_of(request).ctx.database.transaction() as tx:
-        for view in await list_plans(tx, service):
+        for view in await visible_plans(tx, actor, service):
             if plan in (view.slug, view.name, str(view.id)):
                 return Answer(serialize.plan(view))
     raise NotFound("plan")
@@ -55,4 +55,4 @@ async def plan_alone(request: Request, actor: CurrentActor, plan: str) -> Answer
     """One plan by `service:plan` or id."""
     actor.require(Scope.IDENTITY)
     async with face_of(request).ctx.database.transaction() as tx:
-        return Answer(serialize.plan(await get_plan(tx, plan)))
+        return Answer(serialize.plan(await visible_plan(tx, actor, plan)))

@@ -19,32 +19,36 @@ from tests.catalog.samples import parsed, plans
     ],
 )
 async def test_a_service_means_its_default_plan_and_a_plan_itself(
-    ctx: Context, cache: ServiceView, text: str, name: str
+    ctx: Context, alice: Actor, cache: ServiceView, text: str, name: str
 ) -> None:
     async with ctx.database.transaction() as tx:
-        plan = await resolve_plan(tx, text)
+        plan = await resolve_plan(tx, alice, text)
         assert plan.name == name
-        assert await resolve_plan(tx, str(plan.id)) == plan
+        assert await resolve_plan(tx, alice, str(plan.id)) == plan
         assert await get_plan(tx, plan.id) == plan
 
 
-async def test_an_unknown_service_is_not_found_and_close_ones_are_suggested(ctx: Context, cache: ServiceView) -> None:
+async def test_an_unknown_service_is_not_found_and_close_ones_are_suggested(
+    ctx: Context, alice: Actor, cache: ServiceView
+) -> None:
     async with ctx.database.transaction() as tx:
         with pytest.raises(NotFound, match=r"Did you mean acme-cache\?") as caught:
-            await resolve_plan(tx, "acme-cahce")
+            await resolve_plan(tx, alice, "acme-cahce")
         assert caught.value.fields == {"resource": "add_on_service"}
         with pytest.raises(NotFound, match=r'service "zzz"\. See the list'):
             await get_service(tx, "zzz")
 
 
-async def test_an_unknown_plan_of_a_known_service_is_answered_with_the_plans(ctx: Context, cache: ServiceView) -> None:
+async def test_an_unknown_plan_of_a_known_service_is_answered_with_the_plans(
+    ctx: Context, alice: Actor, cache: ServiceView
+) -> None:
     expected = (
         'Couldn\'t find either the add-on service or the add-on plan of "acme-cache:huge".'
         " The plans of acme-cache are acme-cache:mini (free), acme-cache:large ($12.50/month)."
     )
     async with ctx.database.transaction() as tx:
         with pytest.raises(InvalidParams) as caught:
-            await resolve_plan(tx, "acme-cache:huge")
+            await resolve_plan(tx, alice, "acme-cache:huge")
     assert caught.value.message == expected
 
 
@@ -63,10 +67,10 @@ async def test_an_unknown_plan_of_a_known_service_is_answered_with_the_plans(ctx
         "a:b:c",
     ],
 )
-async def test_nonsense_is_not_found(ctx: Context, cache: ServiceView, text: str) -> None:
+async def test_nonsense_is_not_found(ctx: Context, alice: Actor, cache: ServiceView, text: str) -> None:
     async with ctx.database.transaction() as tx:
         with pytest.raises(NotFound) as caught:
-            await resolve_plan(tx, text)
+            await resolve_plan(tx, alice, text)
         assert len(caught.value.message.encode()) < 400
         with pytest.raises(NotFound):
             await get_service(tx, text)
@@ -76,25 +80,25 @@ async def test_nonsense_is_not_found(ctx: Context, cache: ServiceView, text: str
 
 @pytest.mark.parametrize("text", ["acme-cache:", "acme-cache:\x00", "acme-cache:mini:mini"])
 async def test_a_malformed_plan_of_a_known_service_is_an_invalid_parameter(
-    ctx: Context, cache: ServiceView, text: str
+    ctx: Context, alice: Actor, cache: ServiceView, text: str
 ) -> None:
     async with ctx.database.transaction() as tx:
         with pytest.raises(InvalidParams, match="Couldn't find either the add-on"):
-            await resolve_plan(tx, text)
+            await resolve_plan(tx, alice, text)
 
 
 @pytest.mark.parametrize("state", ["hidden", "invite"])
 async def test_a_plan_that_is_not_public_is_kept_from_outsiders_and_shown_to_its_add_ons(
-    ctx: Context, state: str
+    ctx: Context, alice: Actor, state: str
 ) -> None:
     await publish(ctx, parsed(plans=[*plans("open"), *plans("secret", state=state)]), SYSTEM)
     async with ctx.database.transaction() as tx:
         assert [plan.slug for plan in await list_plans(tx, "acme-cache")] == ["open"]
         secret = await get_plan(tx, "acme-cache:secret")
         with pytest.raises(InvalidParams) as caught:
-            await resolve_plan(tx, "acme-cache:secret")
+            await resolve_plan(tx, alice, "acme-cache:secret")
         with pytest.raises(NotFound):
-            await resolve_plan(tx, str(secret.id))
+            await resolve_plan(tx, alice, str(secret.id))
     assert "(free)" in caught.value.message
     assert "acme-cache:secret (" not in caught.value.message
 
@@ -109,7 +113,7 @@ async def test_a_service_that_is_not_on_offer_is_neither_listed_nor_installed_no
         assert await get_service(tx, service.id) == service
         for text in ("acme-cache", "acme-cache:mini", "acme-cach"):
             with pytest.raises(NotFound) as caught:
-                await resolve_plan(tx, text)
+                await resolve_plan(tx, alice, text)
             assert "Did you mean" not in caught.value.message
 
 
