@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from sqlalchemy import text
@@ -18,6 +19,7 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.places import Places
 from broker.oauth_api import token
 from broker.partner_api import routes as partner_routes
+from broker.partner_api.face import ByToken, partner_face
 from broker.platform_api import routes
 from broker.platform_api.deps import Face
 from broker.platform_api.document import DescribedApp
@@ -33,9 +35,11 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     """The application on a context. It holds no state but counters; any number may run on one database."""
     app = described()
     rates = RateLimits(settings.rate_limit_per_hour)
+    edge = {"rates": rates, "places": Places(settings.max_requests), "clock": ctx.clock}
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
+    app.state.manifest_throttle = LoginThrottle()
     app.state.provider_networks = settings.outbound_allow
     errors.install(app)
     routes.install(app)
@@ -44,7 +48,11 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.include_router(sso.router)
     app.include_router(landing.router)
     app.add_api_route("/health", _health, include_in_schema=False)
-    app.add_middleware(Edge, rates=rates, places=Places(settings.max_requests), clock=ctx.clock)
+    partners = partner_face(ctx, settings.public_url, app.state.bounds)
+    for each in (app, partners):
+        each.add_middleware(Edge, **edge)
+    app.add_middleware(ByToken, partners=partners)
+    app.state.partners = partners
     return app
 
 
@@ -56,8 +64,8 @@ def described() -> DescribedApp:
 
 
 def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
-    def sign_on_url(actor: Actor, addon_id: Any, app_id: Any) -> str:
-        return sso.sign_on_url(ctx, settings.public_url, actor, addon_id, app_id, settings.sso_link_ttl_s)
+    def sign_on_url(actor: Actor, addon_id: UUID, app_id: UUID, path: str = "") -> str:
+        return sso.sign_on_url(ctx, settings.public_url, actor, addon_id, app_id, settings.sso_link_ttl_s, path)
 
     return Face(
         ctx=ctx,

@@ -62,7 +62,7 @@ def _statement(visit: Visit) -> Select[Any]:
     context_app = select(App.name).where(App.id == visit.app_id).scalar_subquery()
     columns = (
         Addon.id, Addon.name, Addon.state, Addon.app_id, App.name, context_app, Addon.provider_id,
-        literal(visit.user_id), User.email, role_in_app(visit.user_id), _access(visit.user_id),
+        literal(visit.user_id, User.id.type), User.email, role_in_app(visit.user_id), _access(visit.user_id),
         AddonService.id, AddonService.slug, AddonService.name, AddonService.sso, AddonService.sso_url,
         AddonService.sso_paths, AddonService.url_style, AddonService.data_key, AddonService.password_sealed,
         AddonService.sso_salt_sealed,

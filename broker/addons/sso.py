@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 from uuid import UUID
@@ -57,18 +58,24 @@ async def sign_on(ctx: Context, visit: Visit) -> SignOn:
     Transactions: its own; a refusal is recorded in another one.
     Raises: NotFound, Conflict, InvalidParams as `find_dashboard` does.
     """
+    async with refusals_recorded(ctx, visit), ctx.database.transaction() as tx:
+        dashboard = await find_dashboard(tx, visit)
+        now = ctx.clock.now()
+        timestamp = await _free_second(tx, visit.addon_id, visit.user_id, int(now.timestamp()))
+        who = Actor(visit.user_id, dashboard.email, frozenset({Scope.GLOBAL}))
+        told = {"role": dashboard.role, "access": dashboard.access, **_place(visit)}
+        await emit(tx, "addon.opened", who, now, app_id=dashboard.app_id, addon_id=visit.addon_id, **told)
+    return _form(dashboard, _params(dashboard, _salt(ctx, dashboard), timestamp, visit.path))
+
+
+@asynccontextmanager
+async def refusals_recorded(ctx: Context, visit: Visit) -> AsyncIterator[None]:
+    """Records why a visit was not possible, in a transaction of its own, and lets the refusal pass."""
     try:
-        async with ctx.database.transaction() as tx:
-            dashboard = await find_dashboard(tx, visit)
-            now = ctx.clock.now()
-            timestamp = await _free_second(tx, visit.addon_id, visit.user_id, int(now.timestamp()))
-            who = Actor(visit.user_id, dashboard.email, frozenset({Scope.GLOBAL}))
-            told = {"role": dashboard.role, "access": dashboard.access, **_place(visit)}
-            await emit(tx, "addon.opened", who, now, app_id=dashboard.app_id, addon_id=visit.addon_id, **told)
+        yield
     except (NotFound, Conflict, InvalidParams) as refusal:
         await _record_refusal(ctx, visit, refusal)
         raise
-    return _form(dashboard, _params(dashboard, _salt(ctx, dashboard), timestamp, visit.path))
 
 
 async def _record_refusal(ctx: Context, visit: Visit, refusal: BrokerError) -> None:

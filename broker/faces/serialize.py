@@ -3,9 +3,9 @@ expansion that a client may ask for in a header is there without asking."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from broker.addons.queries import AddonView, AttachmentView
@@ -16,8 +16,14 @@ from broker.faces import shapes
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
 
-SignOnUrl = Callable[[Actor, UUID, UUID], str | None]
-"""The short-lived link with which an actor opens an add-on (first id) from an app (second), for whoever has one."""
+
+class SignOnUrl(Protocol):
+    """The short-lived link with which an actor opens an add-on (first id) from an app (second), for whoever has one; `path`
+    is where in the dashboard it leads to."""
+
+    def __call__(self, actor: Actor, addon_id: UUID, app_id: UUID, path: str = "", /) -> str | None: ...
+
+
 _NAMES = UUID("6f0cf5c1-9d0a-4c55-b6c1-2f6f6d1c5a10")
 """Space of the ids of what has only a name here: regions, stacks, generations."""
 

@@ -22,6 +22,7 @@ from broker.platform_api import (
     reconcile,
     releases,
     rotations,
+    sso,
 )
 
 NOUNS: Final = (
@@ -40,6 +41,7 @@ NOUNS: Final = (
     orphans,
     reconcile,
     rotations,
+    sso,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -36,6 +36,8 @@ from broker.platform_api.rotation_shapes import Credentials as Credentials
 from broker.platform_api.rotation_shapes import Rotation as Rotation
 from broker.platform_api.rotation_shapes import RotationApp as RotationApp
 from broker.platform_api.rotation_shapes import StartedRotation as StartedRotation
+from broker.platform_api.sso_shapes import DashboardLink as DashboardLink
+from broker.platform_api.sso_shapes import SignOnForm as SignOnForm
 
 
 class Operation(TypedDict):
