@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from broker.addons.attachment_facts import note_attached
 from broker.addons.config import give_to_app, stored_config
 from broker.addons.locks import LockedAddon, LockedAttachment
 from broker.addons.models import AddonState, Attachment
@@ -21,7 +22,6 @@ from broker.addons.settle import with_locks
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.apps.resolve import AppView, visible_app
 from broker.catalog.queries import get_service
-from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams
@@ -73,16 +73,8 @@ async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> A
     attachment = await _insert(tx, addon, app, name, wanted, now)
     if addon.state is AddonState.PROVISIONED:
         await _give(tx, addon, attachment, actor, now)
-    await emit(
-        tx,
-        "attachment.created",
-        actor,
-        now,
-        app_id=app.id,
-        addon_id=addon.id,
-        attachment=wanted or name,
-        addon=addon.name,
-    )
+    told = wanted or name
+    await note_attached(tx, actor, now, app_id=app.id, addon_id=addon.id, attachment_id=attachment.id, name=told)
     return await get_attachment(tx, attachment.id)
 
 

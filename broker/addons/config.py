@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.addons.attachment_facts import end_attachments
 from broker.addons.locks import LockedAddon, LockedAttachment
 from broker.addons.models import Addon, AddonConfig, AddonState, Attachment
 from broker.addons.names import config_var_name, config_var_names
@@ -131,7 +132,7 @@ async def _give(
     names: list[str] = []
     changes: list[ConfigChange] = []
     for waiting in attachments:
-        attachment, taken = await _take_over(tx, waiting)
+        attachment, taken = await _take_over(tx, waiting, actor, at)
         put = vars_for(addon, attachment.name, config)
         gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
         changes += [*taken, ConfigChange(put=put, remove=gone, attachment_id=attachment.id)]
@@ -139,24 +140,25 @@ async def _give(
     return await _release(tx, addon, app_id, names, changes, verb, actor, at)
 
 
-async def _take_over(tx: Tx, attachment: LockedAttachment) -> tuple[LockedAttachment, list[ConfigChange]]:
+async def _take_over(
+    tx: Tx, attachment: LockedAttachment, actor: Actor, at: datetime
+) -> tuple[LockedAttachment, list[ConfigChange]]:
     """Give the attachment the confirmed name that it was waiting for, from whichever attachment has it."""
     if attachment.wanted_name is None:
         return attachment, []
-    changes = await displace(tx, attachment.app_id, attachment.wanted_name)
+    changes = await displace(tx, attachment.app_id, attachment.wanted_name, actor, at)
     named = update(Attachment).where(Attachment.id == attachment.id)
     await tx.execute(named.values(name=attachment.wanted_name, wanted_name=None))
     return replace(attachment, name=attachment.wanted_name, wanted_name=None), changes
 
 
-async def displace(tx: Tx, app_id: UUID, name: str) -> list[ConfigChange]:
+async def displace(tx: Tx, app_id: UUID, name: str, actor: Actor, at: datetime) -> list[ConfigChange]:
     """End the attachment that has this name in the app; the change that takes away all it gave."""
-    ended = delete(Attachment).where(Attachment.app_id == app_id, Attachment.name == name).returning(Attachment.id)
-    attachment_id = (await tx.execute(ended)).scalar()
-    if attachment_id is None:
-        return []
-    given = select(ConfigVar.name).where(ConfigVar.app_id == app_id, ConfigVar.attachment_id == attachment_id)
-    return [ConfigChange(remove=list((await tx.execute(given)).scalars()), attachment_id=attachment_id)]
+    changes = []
+    for ended in await end_attachments(tx, actor, at, (Attachment.app_id == app_id) & (Attachment.name == name)):
+        given = select(ConfigVar.name).where(ConfigVar.app_id == app_id, ConfigVar.attachment_id == ended)
+        changes.append(ConfigChange(remove=list((await tx.execute(given)).scalars()), attachment_id=ended))
+    return changes
 
 
 async def _release(
@@ -198,7 +200,7 @@ async def take_from_apps(
 ) -> None:
     """End attachments: their config vars go and each app gets a release (unless nothing was ever given)."""
     for attachment in attachments:
-        await tx.execute(delete(Attachment).where(Attachment.id == attachment.id))
+        await end_attachments(tx, actor, at, Attachment.id == attachment.id)
         if attachment.app_id in addon.apps and release:
             names = config_var_names(addon.declared, addon.prefix, attachment.name)
             change = ConfigChange(remove=names, attachment_id=attachment.id)

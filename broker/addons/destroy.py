@@ -6,8 +6,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
+from broker.addons.attachment_facts import end_attachments
 from broker.addons.config import take_from_apps
 from broker.addons.intents import start_deprovision
 from broker.addons.locks import LockedAddon, lock_addon
@@ -100,7 +101,7 @@ async def release_app(tx: Tx, ctx: Context, actor: Actor, app_id: UUID) -> None:
         addon = await lock_addon(tx, ctx, addon_id)
         if addon is not None and addon.state in (AddonState.PROVISIONING, AddonState.PROVISIONED):
             await begin_deprovision(tx, addon, new_id(), actor, now)
-    await tx.execute(delete(Attachment).where(Attachment.app_id == app_id))
+    await end_attachments(tx, actor, now, Attachment.app_id == app_id)
 
 
 async def _paid_by(tx: Tx, app_id: UUID) -> list[UUID]:

@@ -7,7 +7,6 @@ from broker.addons.models import AddonState
 from broker.addons.queries import AttachmentView, get_attachment
 from broker.addons.resolve import AddonKey, lock_visible_addon, visible_attachment
 from broker.addons.settle import with_locks
-from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
@@ -31,8 +30,4 @@ async def _detach(tx: Tx, ctx: Context, actor: Actor, key: str) -> AttachmentVie
         raise NotFound("add_on attachment")
     now = ctx.clock.now()
     await take_from_apps(tx, addon, ended, actor, now, release=addon.state is AddonState.PROVISIONED)
-    await emit(
-        tx, "attachment.destroyed", actor, now, app_id=found.app_id, addon_id=addon.id,
-        attachment=view.name, addon=addon.name,
-    )  # fmt: skip
     return view

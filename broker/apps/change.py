@@ -45,7 +45,8 @@ async def change_app(ctx: Context, actor: Actor, key: str, request: ChangeApp) -
             await tx.execute(update(App).where(App.id == app.id).values(updated_at=at, **changes))
         except IntegrityError:
             raise NameTaken from None
-        await emit(tx, "app.changed", actor, at, app_id=app.id, changed=changes)
+        before = {field: getattr(app, field) for field in changes}
+        await emit(tx, "app.changed", actor, at, app_id=app.id, changed=changes, before=before)
         return await visible_app(tx, actor, str(app.id))
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from broker.apps.environment import ConfigChange, Environment, Var, apply, check_environment, values
 from broker.apps.models import App, ConfigVar, Release
+from broker.events.emit import emit
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct, filled, placeholders
@@ -107,6 +108,7 @@ async def cut_release(
     version = await _next_version(tx, app.id, at)
     await _store(tx, app, version, before, after)
     await _record(tx, app, version, after, description, actor, at, addon_plan_names)
+    await emit(tx, "release.created", actor, at, app_id=app.id, version=version)
     return version
 
 

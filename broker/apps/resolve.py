@@ -43,28 +43,33 @@ def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
 
 
 def _apps(seen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            App.id,
-            App.name,
-            App.owner_id,
-            User.email.label("owner_email"),
-            App.region,
-            App.stack,
-            App.maintenance,
-            App.version,
-            App.created_at,
-            App.updated_at,
-            App.released_at,
-        )
-        .join(User, User.id == App.owner_id)
-        .where(seen, App.destroyed_at.is_(None))
-    )
+    return _ever().where(seen, App.destroyed_at.is_(None))
+
+
+def _ever() -> Select[*tuple[Any, ...]]:
+    return select(
+        App.id,
+        App.name,
+        App.owner_id,
+        User.email.label("owner_email"),
+        App.region,
+        App.stack,
+        App.maintenance,
+        App.version,
+        App.created_at,
+        App.updated_at,
+        App.released_at,
+    ).join(User, User.id == App.owner_id)
 
 
 async def apps_where(tx: Tx, condition: ColumnElement[bool]) -> list[AppView]:
     """The live apps that fit, oldest first, for a use case whose condition says what may be seen."""
     return [AppView(*row) for row in await tx.execute(_apps(condition).order_by(App.created_at, App.id))]
+
+
+async def app_that_was(tx: Tx, app_id: UUID) -> AppView:
+    """The app of this id, destroyed or not, for who tells what happened to it."""
+    return AppView(*(await tx.execute(_ever().where(App.id == app_id))).one())
 
 
 async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> AppView:

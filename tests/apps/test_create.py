@@ -93,7 +93,7 @@ async def test_destroying_an_app_destroys_its_key_and_frees_its_name(ctx: Contex
         assert (await tx.execute(select(App.data_key).where(App.id == app.id))).scalar_one() is None
         assert (await tx.execute(select(ConfigVar).where(ConfigVar.app_id == app.id))).all() == []
         kinds = (await tx.execute(select(Event.kind).where(Event.app_id == app.id).order_by(Event.id))).scalars().all()
-    assert kinds == ["app.created", "app.destroyed"]
+    assert kinds == ["release.created", "app.created", "app.destroyed"]
     assert (await create_app(ctx, alice, CreateApp("demo"))).id != app.id
 
 
