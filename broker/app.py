@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import FastAPI, Request
@@ -35,7 +35,7 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     """The application on a context. It holds no state but counters; any number may run on one database."""
     app = described()
     rates = RateLimits(settings.rate_limit_per_hour)
-    edge = {"rates": rates, "places": Places(settings.max_requests), "clock": ctx.clock}
+    edge: dict[str, Any] = {"rates": rates, "places": Places(settings.max_requests), "clock": ctx.clock}
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))

@@ -43,6 +43,20 @@ def checked(model: type[B], raw: dict[str, Any]) -> B:
         raise InvalidParams(sentence(error)) from None
 
 
+def storable(text: str) -> str:
+    """The text, if a column can hold it: JSON can spell lone surrogates and NUL, PostgreSQL cannot.
+
+    Raises: ValueError.
+    """
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return text
+
+
 async def read_bytes(request: Request, bounds: Bounds) -> bytes:
     """The body as it came.
 

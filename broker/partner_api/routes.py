@@ -1,12 +1,26 @@
-"""The endpoints of this face that users' tokens reach. What partner tokens reach has a table of its own."""
+"""The endpoints of this face, in two tables: what comes with a provider's token, and what comes with other credentials."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI
 
-from broker.partner_api import manifests
+from broker.partner_api import addons, apps, manifests
+
+FOR_TOKENS: Final = (addons, apps)
+"""For access tokens of providers, in an application of their own."""
+FOR_OTHERS: Final = (manifests,)
+"""For users' tokens and for manifests' passwords, beside the Platform API."""
 
 
 def install(app: FastAPI) -> None:
-    """Give the application these endpoints."""
-    app.include_router(manifests.router)
+    """Give the application the endpoints for others."""
+    for noun in FOR_OTHERS:
+        app.include_router(noun.router)
+
+
+def install_for_tokens(app: FastAPI) -> None:
+    """Give the application the endpoints for providers' tokens, each as a route of its own."""
+    for noun in FOR_TOKENS:
+        app.router.routes.extend(noun.router.routes)

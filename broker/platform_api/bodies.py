@@ -8,20 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from broker.addons.names import ADDON_PATTERN, ATTACHMENT_PATTERN
 from broker.apps.names import PATTERN
-
-
-def storable(text: str) -> str:
-    """The text, if a column can hold it: JSON can spell lone surrogates and NUL, PostgreSQL cannot.
-
-    Raises: ValueError.
-    """
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode") from None
-    return text
+from broker.faces.reading import storable as storable
 
 
 def _name_of(value: Any) -> Any:

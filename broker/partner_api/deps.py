@@ -1,0 +1,48 @@
+"""What endpoints for providers are given: who asks, by token or by the manifest's id and password."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from broker.accounts.login import LoginThrottle
+from broker.addons.partner import Partner, authenticate_partner
+from broker.catalog.manifest_auth import AuthenticatedService, authenticate_service
+from broker.faces.credentials import Credentials
+from broker.kernel.context import Context
+from broker.kernel.errors import Unauthorized
+
+
+def ctx_of(request: Request) -> Context:
+    """The context of the application that answers."""
+    return cast("Context", request.app.state.ctx)
+
+
+async def current_partner(request: Request) -> Partner:
+    """The provider behind an access token.
+
+    Raises: Unauthorized.
+    """
+    credentials: Credentials = request.state.credentials
+    return await authenticate_partner(ctx_of(request), credentials.secret)
+
+
+async def current_service(request: Request) -> AuthenticatedService:
+    """The service behind the manifest's id and password. Guessing is braked per id.
+
+    Raises: Unauthorized, RateLimited.
+    """
+    credentials: Credentials | None = request.state.credentials
+    if credentials is None or not credentials.user:
+        raise Unauthorized("Send the manifest's id and password, as Basic authentication.")
+    throttle: LoginThrottle = request.app.state.manifest_throttle
+    ctx = ctx_of(request)
+    throttle.begin(credentials.user, ctx.clock.now())
+    service = await authenticate_service(ctx, credentials.user, credentials.secret)
+    throttle.succeeded(credentials.user)
+    return service
+
+
+CurrentPartner = Annotated[Partner, Depends(current_partner)]
+CurrentService = Annotated[AuthenticatedService, Depends(current_service)]
