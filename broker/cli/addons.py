@@ -101,12 +101,16 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
 @click.command("addons:open")
 @addon_argument
 @optional_app_option
+@click.option(
+    "--path", metavar="PATH", help="Where in the dashboard, such as /invoices, if the service has such links."
+)
 @click.option("--show-url", is_flag=True, help="Print the address, open nothing.")
 @json_option
-def open_(addon: str, app: str | None, show_url: bool, as_json: bool) -> None:
+def open_(addon: str, app: str | None, path: str | None, show_url: bool, as_json: bool) -> None:
     """Open the dashboard of an add-on, signed in."""
     with connect() as client:
-        url = _dashboard(client, addon, app)
+        found = _openable(client, addon, app)
+        url = found.get("web_url") if path is None else _link(client, found, path)
     if not url:
         raise CliError(f"{addon} has no dashboard.")
     if as_json:
@@ -115,15 +119,21 @@ def open_(addon: str, app: str | None, show_url: bool, as_json: bool) -> None:
         show(url, addon, only_print=show_url)
 
 
-def _dashboard(client: Client, key: str, app: str | None) -> str | None:
-    """The address for an attachment of that name, else for the add-on."""
+def _openable(client: Client, key: str, app: str | None) -> Json:
+    """The attachment of that name, else the add-on."""
     try:
         found = client.post("/actions/addon-attachments/resolve", {"addon_attachment": key, "app": app})
     except RefusedMissing:
         found = []
     plain = [item for item in found if not item.get("namespace")] if len(found) > 1 else found
-    chosen = plain[0] if len(plain) == 1 else resolve(client, key, app)
-    url: str | None = chosen.get("web_url")
+    return plain[0] if len(plain) == 1 else resolve(client, key, app)
+
+
+def _link(client: Client, found: Json, path: str) -> str:
+    """An address that leads further in; `found` is an attachment or an add-on."""
+    addon = found.get("addon") or found
+    answer = client.post(f"/addons/{addon['id']}/actions/open", {"app": found["app"]["id"], "path": path})
+    url: str = answer["url"]
     return url
 
 

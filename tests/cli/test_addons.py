@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from broker.cli.addon_listing import listing, with_foreign
@@ -101,3 +102,20 @@ def test_waiting_ends_with_the_reason_of_a_failure(broker: Broker, canned: Canne
     result = broker("addons:create", "postgres:mini", "-a", "demo", "--wait")
     assert result.status == 1
     assert result.err.endswith("Error: postgres:mini could not be added: No room.\n")
+
+
+def test_a_path_opens_that_place_in_the_dashboard(broker: Broker, canned: Canned, monkeypatch: Any) -> None:
+    monkeypatch.setenv("BROKER_URL", canned.url)
+    monkeypatch.setenv("BROKER_TOKEN", "t")
+    one = {
+        "id": "1",
+        "name": "STORE",
+        "addon": {"id": "7"},
+        "app": {"id": "9"},
+        "web_url": "https://broker.example/plain",
+    }
+    canned.answer("POST /actions/addon-attachments/resolve", 200, [one])
+    canned.answer("POST /addons/7/actions/open", 200, {"url": "https://broker.example/further"})
+    assert broker("addons:open", "STORE", "-a", "demo").out == "https://broker.example/plain\n"
+    assert broker("addons:open", "STORE", "-a", "demo", "--path", "/invoices").out == "https://broker.example/further\n"
+    assert json.loads(canned.seen[-1][2]) == {"app": "9", "path": "/invoices"}
