@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from broker.kernel.clock import rfc3339
 from broker.outbound.partner_api import region_name
-from broker.testkit.expectations import Expectations, Expected
+from broker.testkit.expectations import Expected
 from broker.testkit.subject import Subject
 
 _ACCEPT_V3: Final = "application/vnd.heroku-addons+json; version=3"
@@ -25,9 +25,7 @@ def headers(subject: Subject, *, has_body: bool) -> dict[str, str]:
     return {**accept, "content-type": "application/json"} if has_body else accept
 
 
-def provision(
-    subject: Subject, expectations: Expectations, expected: Expected, plan: str, origin: str, now: datetime
-) -> dict[str, Any]:
+def provision(subject: Subject, expected: Expected, plan: str, origin: str, now: datetime) -> dict[str, Any]:
     """The body of `POST base_url`, with a grant that the callback server takes."""
     region = next((region for region in subject.manifest.regions if region != "*"), "us")
     common = {"uuid": str(expected.uuid), "plan": plan, "region": region_name(region), "options": {}}
@@ -39,8 +37,7 @@ def provision(
     if subject.is_v1:
         callback = f"{origin}/vendor/apps/{expected.uuid}"
         return {**common, "heroku_id": _HEROKU_ID, "callback_url": callback, "logplex_token": None}
-    fresh = expectations.expect(expected.uuid, expected.name, plan)
-    grant = {"code": fresh.code, "type": "authorization_code", "expires_at": rfc3339(now + _GRANT_LIFE)}
+    grant = {"code": expected.new_code(), "type": "authorization_code", "expires_at": rfc3339(now + _GRANT_LIFE)}
     callback = f"{origin}/addons/{expected.uuid}"
     return {**common, "name": expected.name, "callback_url": callback, "oauth_grant": grant}
 

@@ -110,9 +110,9 @@ class Callbacks:
         expected = self._known.by_code(given.get("code", ""))
         if expected is None:
             raise _Refusal(400, "invalid_grant", "code is not one that was in a provision request.")
-        if expected.code_is_used:
+        if expected.codes[given["code"]]:
             raise _Refusal(400, "invalid_grant", "code was used before: exchange it once and keep the tokens.")
-        expected.code_is_used = True
+        expected.codes[given["code"]] = True
         return expected
 
     def _refreshed(self, given: dict[str, str]) -> Expected:
@@ -222,8 +222,8 @@ class Callbacks:
 
     def _lost_grant(self, request: Request, _: bytes) -> tuple[UUID, Any]:
         self._basic(request)
-        expected = self._known.expect(self._at(request).uuid, "", "")
-        return expected.uuid, {"code": expected.code, "type": "authorization_code"}
+        expected = self._at(request)
+        return expected.uuid, {"code": expected.new_code(), "type": "authorization_code"}
 
     def _at(self, request: Request) -> Expected:
         uuid = as_uuid(request.path_params["uuid"])

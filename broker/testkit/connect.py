@@ -6,13 +6,15 @@ import asyncio
 import smtplib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 import httpx
 import psycopg
 import valkey.asyncio
+from valkey.asyncio.retry import Retry
+from valkey.backoff import NoBackoff
 from valkey.exceptions import ValkeyError
 
 _WITHIN_S: Final = 10.0
@@ -65,10 +67,10 @@ async def _postgres(url: SplitResult) -> None:
 
 
 async def _redis(url: SplitResult) -> None:
-    client = (
-        valkey.asyncio.Valkey.from_url(url.geturl(), socket_timeout=_WITHIN_S, ssl_cert_reqs="none")
-        if (url.scheme == "rediss")
-        else valkey.asyncio.Valkey.from_url(url.geturl(), socket_timeout=_WITHIN_S)
+    # Asked once; whether the certificate is one to trust is the app's affair.
+    options: dict[str, Any] = {"ssl_cert_reqs": "none"} if url.scheme == "rediss" else {}
+    client = valkey.asyncio.Valkey.from_url(
+        url.geturl(), socket_timeout=_WITHIN_S, retry=Retry(NoBackoff(), 0), **options
     )
     try:
         await client.ping()
@@ -77,7 +79,6 @@ async def _redis(url: SplitResult) -> None:
 
 
 async def _smtp(url: SplitResult) -> None:
-    # Whether the certificate is one to trust is the app's affair; here the login is tried.
     client = aiosmtplib.SMTP(
         hostname=url.hostname,
         port=url.port or _SMTP_PORT,

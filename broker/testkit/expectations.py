@@ -16,8 +16,8 @@ class Expected:
     uuid: UUID
     name: str
     plan: str
-    code: str = field(default_factory=lambda: str(uuid4()))
-    code_is_used: bool = False
+    codes: dict[str, bool] = field(default_factory=dict)
+    """Each grant that was given, and whether it was used."""
     refresh_token: str = field(default_factory=lambda: f"HRKU-{secrets.token_urlsafe(24)}")
     access_tokens: set[str] = field(default_factory=set)
     config: dict[str, str | None] = field(default_factory=dict)
@@ -25,6 +25,12 @@ class Expected:
     state: str = "provisioning"
     provisioned: asyncio.Event = field(default_factory=asyncio.Event)
     deprovisioned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def new_code(self) -> str:
+        """A grant of its own for each call, as the broker mints them."""
+        code = str(uuid4())
+        self.codes[code] = False
+        return code
 
     def new_access_token(self) -> str:
         token = f"HRKU-P-{secrets.token_urlsafe(24)}"
@@ -59,19 +65,14 @@ class Expectations:
         self.callbacks: list[Callback] = []
 
     def expect(self, uuid: UUID, name: str, plan: str) -> Expected:
-        """Announce a resource; the same one again gets a fresh grant, as the broker mints one for each call."""
-        known = self._by_uuid.get(uuid)
-        if known is None:
-            known = self._by_uuid[uuid] = Expected(uuid, name, plan)
-        elif known.code_is_used:
-            known.code, known.code_is_used = str(uuid4()), False
-        return known
+        """Announce a resource before it is asked for: a provider may call back before it answers."""
+        return self._by_uuid.setdefault(uuid, Expected(uuid, name, plan))
 
     def of(self, uuid: UUID) -> Expected | None:
         return self._by_uuid.get(uuid)
 
     def by_code(self, code: str) -> Expected | None:
-        return next((one for one in self._by_uuid.values() if one.code == code), None)
+        return next((one for one in self._by_uuid.values() if code in one.codes), None)
 
     def by_refresh_token(self, token: str) -> Expected | None:
         return next((one for one in self._by_uuid.values() if one.refresh_token == token), None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID, uuid4
@@ -135,9 +137,7 @@ class Probe:
         **extra: Any,
     ) -> Exchange:
         """Ask for the resource, as often as you like."""
-        body = bodies.provision(
-            self.subject, self.expectations, resource.expected, plan or resource.plan, self.origin, self.now()
-        )
+        body = bodies.provision(self.subject, resource.expected, plan or resource.plan, self.origin, self.now())
         resource.may_exist = True  # until an answer says otherwise: the call may be carried out although none comes
         exchange = await self._call("POST", self.subject.resources_url, {**body, **extra}, auth)
         resource.last = exchange
@@ -316,7 +316,15 @@ async def _streamed(client: httpx.AsyncClient, request: Request) -> AsyncIterato
         yield response
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Loaded once: that takes longer than most calls."""
+    return httpx.create_ssl_context()
+
+
 def new_client(url: str) -> httpx.AsyncClient:
     """A client without cookies of others; the proxy of the environment is for other machines only."""
     local = is_loopback(urlsplit(url).hostname or "")
-    return httpx.AsyncClient(timeout=None, trust_env=not local, headers={"user-agent": "addon-broker-test-kit"})  # noqa: S113 (bounded by asyncio.timeout)
+    headers = {"user-agent": "addon-broker-test-kit"}
+    # Each call is bounded as a whole, by asyncio.timeout.
+    return httpx.AsyncClient(timeout=None, trust_env=not local, headers=headers, verify=_certificates())  # noqa: S113

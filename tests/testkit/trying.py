@@ -1,0 +1,40 @@
+"""Runs the kit against a provider of the tests, in this event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from broker.testkit.checks import manifest as of_manifest
+from broker.testkit.listen import served
+from broker.testkit.probe import Limits
+from broker.testkit.results import GROUPS, Result, Status
+from broker.testkit.run import examine
+from broker.testkit.subject import subject
+from tests.testkit.shelf import Shelf, manifest
+
+LIMITS = Limits(timeout_s=10, pause_s=0.01)
+
+
+@asynccontextmanager
+async def offered(shelf: Shelf) -> AsyncIterator[str]:
+    """The provider at work; gives its origin."""
+    await shelf.open()
+    try:
+        async with served(shelf.app()) as origin:
+            yield origin
+    finally:
+        await shelf.close()
+
+
+async def tried(shelf: Shelf, *, groups: Collection[str] = GROUPS, limits: Limits = LIMITS, **api: Any) -> list[Result]:
+    """The results of a whole run."""
+    async with offered(shelf) as origin:
+        data = manifest(origin, **api)
+        return [*of_manifest.results(data), *await examine(subject(data), groups=groups, limits=limits)]
+
+
+def wrong(results: list[Result]) -> dict[str, str]:
+    """The sentences that did not hold, with fail or warn."""
+    return {result.name: str(result.status) for result in results if result.status in (Status.FAIL, Status.WARN)}
