@@ -96,6 +96,15 @@ class Settings(BaseSettings):
         le=604_800,
         description="How long old credentials work at most after a rotation, while apps take the new ones.",
     )
+    webhook_timeout_s: float = Field(
+        default=10.0, gt=0, le=30, description="Bound on one attempt to tell a webhook an event."
+    )
+    webhook_concurrency: int = Field(
+        default=20, ge=1, le=1000, description="Webhooks that one worker tells something at once."
+    )
+    webhook_retention_s: int = Field(
+        default=30 * 86400, ge=3600, description="How long finished deliveries and their events can be read."
+    )
     sso_link_ttl_s: int = Field(
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
+from broker.events.attempts import Send
 from broker.kernel.clock import SystemClock
 from broker.kernel.context import Context
 from broker.kernel.db import connect
@@ -14,7 +16,11 @@ from broker.kernel.vault import KeyRing, Vault
 from broker.outbound.http import GuardedClient
 from broker.outbound.partner_api import PartnerApi
 from broker.outbound.registry import Registry
+from broker.outbound.webhook_sender import WebhookSender
 from broker.settings import Settings
+
+_RECEIVER_LIMIT_BYTES: Final = 16 * 1024
+"""What is read of a webhook receiver's answer before the connection is given up; only the status counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,7 @@ class Wiring:
     settings: Settings
     context: Context
     registry: Registry
+    send: Send
 
 
 @asynccontextmanager
@@ -38,11 +45,16 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
         limit_bytes=settings.partner_response_limit_bytes,
         timeout_s=settings.partner_timeout_s,
     )
+    receivers = GuardedClient(
+        settings.outbound_allow, limit_bytes=_RECEIVER_LIMIT_BYTES, timeout_s=settings.webhook_timeout_s
+    )
     await signals.start()
     try:
         context = Context(database, SystemClock(), vault, signals)
-        yield Wiring(settings, context, Registry(PartnerApi(client, settings.public_url)))
+        registry = Registry(PartnerApi(client, settings.public_url))
+        yield Wiring(settings, context, registry, WebhookSender(receivers))
     finally:
         await signals.stop()
         await client.close()
+        await receivers.close()
         await database.close()

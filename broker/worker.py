@@ -26,9 +26,13 @@ from broker.addons.reconcile_runs import RECONCILE, enqueue_runs
 from broker.addons.revoke import enqueue_rotations, revoke
 from broker.addons.sweep import sweep
 from broker.addons.work import ADVANCE, LEASE
+from broker.events.deliver import deliver
+from broker.events.emit import DELIVER
+from broker.events.webhook_sweep import forget_old, revive_webhooks
+from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
-from broker.kernel.jobs import QUEUE, forget_abandoned
+from broker.kernel.jobs import QUEUE, WEBHOOKS, forget_abandoned
 from broker.settings import Settings
 from broker.wiring import Wiring
 
@@ -79,6 +83,12 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     async def do_reconcile(run_id: str) -> None:
         await reconcile(wiring.context, wiring.registry.provisioner_for, UUID(run_id), limits)
 
+    payloads = WebhookPayloads(wiring.settings.public_url)
+
+    @app.task(name=DELIVER)
+    async def deliver_event(webhook_id: str) -> None:
+        await deliver(wiring.context, payloads, wiring.send, UUID(webhook_id))
+
     return app
 
 
@@ -106,16 +116,29 @@ async def run(wiring: Wiring, pace: Pace = USUAL) -> None:
 
 async def _work(wiring: Wiring, pace: Pace) -> None:
     """Work until cancelled or until the queue is lost: its library ends then, in one way or another."""
-    app = queue_app(wiring, pace)
+    app, settings = queue_app(wiring, pace), wiring.settings
+    places = {QUEUE: settings.worker_concurrency, WEBHOOKS: settings.webhook_concurrency}
     async with app.open_async():
-        await app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=wiring.settings.worker_concurrency,
-            fetch_job_polling_interval=pace.poll_s,
-            delete_jobs="always",
-            install_signal_handlers=False,
-            shutdown_graceful_timeout=pace.drain_s,
-        )
+        queues = [asyncio.create_task(_work_on(app, queue, places[queue], pace)) for queue in places]
+        try:
+            ended, _ = await asyncio.wait(queues, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in queues:
+                task.cancel()
+            await asyncio.gather(*queues, return_exceptions=True)
+        for task in ended:
+            task.result()
+
+
+async def _work_on(app: procrastinate.App, queue: str, places: int, pace: Pace) -> None:
+    await app.run_worker_async(
+        queues=[queue],
+        concurrency=places,
+        fetch_job_polling_interval=pace.poll_s,
+        delete_jobs="always",
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=pace.drain_s,
+    )
 
 
 @asynccontextmanager
@@ -136,6 +159,8 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_orphans(wiring.context)
             await enqueue_runs(wiring.context)
             await enqueue_rotations(wiring.context)
+            await revive_webhooks(wiring.context)
+            await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)
             if revived:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from broker.addons.queries import AddonView, AttachmentView
 from broker.apps.collaborators import CollaboratorView
+from broker.apps.release_history import ReleaseView
 from broker.apps.resolve import AppView
 from broker.catalog import views as catalog
 from broker.faces import shapes
@@ -75,6 +76,25 @@ def app(view: AppView, public_url: str) -> shapes.App:
         "repo_size": None,
         "slug_size": None,
         "space": None,
+    }
+
+
+def release(view: ReleaseView) -> shapes.Release:
+    return {
+        "id": str(view.id),
+        "version": view.version,
+        "description": view.description,
+        "status": "succeeded",
+        "current": view.current,
+        "eligible_for_rollback": True,
+        "user": {"id": str(view.actor_id), "email": view.actor_email},
+        "app": ref(view.app_id, view.app_name),
+        "slug": None,
+        "artifacts": [],
+        "addon_plan_names": list(view.addon_plan_names),
+        "output_stream_url": None,
+        "created_at": rfc3339(view.created_at),
+        "updated_at": rfc3339(view.created_at),
     }
 
 

@@ -68,6 +68,25 @@ class Price(TypedDict):
     currency: str
 
 
+class Release(TypedDict):
+    """A release."""
+
+    id: str
+    version: int
+    description: str
+    status: Literal["failed", "pending", "succeeded", "expired"]
+    current: bool
+    eligible_for_rollback: bool
+    user: UserRef
+    app: Ref
+    slug: Ref | None
+    artifacts: list[dict[str, str]]
+    addon_plan_names: list[str]
+    output_stream_url: str | None
+    created_at: str
+    updated_at: str
+
+
 class Service(TypedDict):
     """An add-on service. From `tagline` on, the members are outside the public schema."""
 

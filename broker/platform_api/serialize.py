@@ -7,7 +7,6 @@ from datetime import datetime
 from broker.accounts.account import AccountView
 from broker.accounts.authorizations import AuthorizationView
 from broker.addons.queries import OperationView
-from broker.apps.release_history import ReleaseView
 from broker.faces.serialize import Seer as Seer
 from broker.faces.serialize import addon as addon
 from broker.faces.serialize import app as app
@@ -17,30 +16,12 @@ from broker.faces.serialize import maybe as maybe
 from broker.faces.serialize import named as named
 from broker.faces.serialize import plan as plan
 from broker.faces.serialize import ref as ref
+from broker.faces.serialize import release as release
 from broker.faces.serialize import service as service
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
 from broker.platform_api import shapes
 from broker.platform_api.deps import Face
-
-
-def release(view: ReleaseView) -> shapes.Release:
-    return {
-        "id": str(view.id),
-        "version": view.version,
-        "description": view.description,
-        "status": "succeeded",
-        "current": view.current,
-        "eligible_for_rollback": True,
-        "user": {"id": str(view.actor_id), "email": view.actor_email},
-        "app": ref(view.app_id, view.app_name),
-        "slug": None,
-        "artifacts": [],
-        "addon_plan_names": list(view.addon_plan_names),
-        "output_stream_url": None,
-        "created_at": rfc3339(view.created_at),
-        "updated_at": rfc3339(view.created_at),
-    }
 
 
 def operation(view: OperationView) -> shapes.Operation:

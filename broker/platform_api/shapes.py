@@ -5,7 +5,7 @@ Source: the public Platform API schema, version 3; members outside of it are mar
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -21,6 +21,7 @@ from broker.faces.shapes import Plan as Plan
 from broker.faces.shapes import Price as Price
 from broker.faces.shapes import RateLimit as RateLimit
 from broker.faces.shapes import Ref as Ref
+from broker.faces.shapes import Release as Release
 from broker.faces.shapes import Service as Service
 from broker.faces.shapes import ServiceRef as ServiceRef
 from broker.faces.shapes import UserRef as UserRef
@@ -55,25 +56,6 @@ class Operation(TypedDict):
     created_at: str
     updated_at: str
     finished_at: str | None
-
-
-class Release(TypedDict):
-    """A release."""
-
-    id: str
-    version: int
-    description: str
-    status: Literal["failed", "pending", "succeeded", "expired"]
-    current: bool
-    eligible_for_rollback: bool
-    user: UserRef
-    app: Ref
-    slug: Ref | None
-    artifacts: list[dict[str, str]]
-    addon_plan_names: list[str]
-    output_stream_url: str | None
-    created_at: str
-    updated_at: str
 
 
 class Account(TypedDict):

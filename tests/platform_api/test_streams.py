@@ -26,6 +26,7 @@ from broker.settings import Settings
 from broker.wiring import Wiring
 from tests.addons.conftest import ScriptedProvider, World, done, make_world
 from tests.domain import new_user
+from tests.events.receivers import nobody
 from tests.platform_api.conftest import client_of, settings, token_of
 
 KEY = os.urandom(32)
@@ -64,7 +65,7 @@ async def live(live_ctx: Context, live_database: str) -> AsyncIterator[Live]:
     app, token = create_app(ctx, settings()), await token_of(ctx, world.user)
     config = Settings(DATABASE_URL=live_database, secret_key=base64.urlsafe_b64encode(KEY).decode())
     async with client_of(app, token) as api:
-        yield Live(world, app, token, api, Wiring(config, ctx, Scripted(world.provider)))
+        yield Live(world, app, token, api, Wiring(config, ctx, Scripted(world.provider), nobody))
 
 
 def events(text: str) -> list[Any]:

@@ -106,7 +106,7 @@ async def house(url: str) -> AsyncIterator[House]:
         world = await make_world(wiring.context, await new_user(wiring.context, "alice@example.com"))
         made = await create_authorization(wiring.context, world.user, CreateAuthorization("test", None))
         assert made.token is not None
-        wired_up = Wiring(settings, wiring.context, Scripted(world.provider))
+        wired_up = Wiring(settings, wiring.context, Scripted(world.provider), wiring.send)
         async with client_of(create_app(wiring.context, settings), made.token.reveal()) as api:
             working = asyncio.create_task(worker.run(wired_up, BRISK))
             try:

@@ -39,6 +39,7 @@ from broker.settings import Settings
 from broker.wiring import Wiring, wired
 from tests.addons.conftest import MANIFEST, ScriptedProvider, World, done, make_world
 from tests.domain import new_user
+from tests.events.receivers import nobody
 from tests.outbound.wire import http, listening
 from tests.waiting import until
 
@@ -92,7 +93,7 @@ async def live(live_ctx: Context, live_database: str) -> Live:
     ctx = replace(live_ctx, clock=SystemClock(), vault=Vault(KeyRing(lambda: [base64.urlsafe_b64decode(KEY)])))
     world = await make_world(ctx, await new_user(ctx, "alice@example.com"))
     settings = Settings(DATABASE_URL=live_database, secret_key=KEY)
-    return Live(world, Wiring(settings, ctx, Scripted(world.provider)))
+    return Live(world, Wiring(settings, ctx, Scripted(world.provider), nobody))
 
 
 @asynccontextmanager
