@@ -230,13 +230,13 @@ async def health(kit: KitOf) -> JSONResponse:
 
 @browser_calls.post("/sso/login")
 async def sign_on(request: Request, kit: KitOf) -> Response:
-    """Let a user in whom the broker vouches for, into one resource's dashboard."""
+    """Let a user in whom the broker vouches for, into one resource's dashboard; `path` says where in it."""
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     resource = kit.store.get(_uuid(form.get("resource_id") or form.get("id") or ""))
     salt = kit.manifests[resource.manifest].sso_salt.get_secret_value()
     user = sso.verify(form, resource.uuid, salt, kit.clock(), kit.store)
     where = f"/dashboard/{resource.uuid}"
-    answer = RedirectResponse(where, 303, {"Cache-Control": "no-store"})
+    answer = RedirectResponse(where + sso.path_in(form), 303, {"Cache-Control": "no-store"})
     answer.set_cookie(
         sso.COOKIE,
         sso.seal(resource.uuid, user, kit.key, kit.clock()),

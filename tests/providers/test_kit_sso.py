@@ -168,3 +168,19 @@ async def test_a_cookie_is_worth_nothing_elsewhere_or_changed(door: Door) -> Non
     for where, value in ((other, cookie), (door.uuid, cookie + "x"), (door.uuid, "x" + cookie), (door.uuid, ".")):
         answer = await door.broker.get(f"/dashboard/{where}", headers={"Cookie": f"{sso.COOKIE}={value}"})
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/invoices", "/invoices/2026-11/?print=yes&from=/a", "/.well-known-not/x", "/~me"])
+async def test_a_link_ends_below_the_dashboard_of_the_resource(door: Door, path: str) -> None:
+    answer = await door.browser.post("/sso/login", data=door.form(path=path))
+    expected = path if path[1] != "." else ""
+    assert answer.headers["location"] == f"/dashboard/{door.uuid}{expected}"
+    assert f"Path=/dashboard/{door.uuid};" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "/../x", "/a/../../x", "https://evil.example", "/\\evil", "/a\r\nX: y", "/%2e%2e/x"]
+)
+async def test_a_link_that_leads_elsewhere_ends_where_the_dashboard_begins(door: Door, path: str) -> None:
+    answer = await door.browser.post("/sso/login", data=door.form(path=path))
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/dashboard/{door.uuid}")
