@@ -21,7 +21,7 @@ from broker.kernel.context import Context
 from broker.kernel.errors import Forbidden
 from broker.partner_api import routes
 
-_OPEN: Final = "/oauth/"
+_OPEN: Final = "/oauth/token"
 """Where tokens are made: what else a provider sends there as its own is of no account."""
 
 
@@ -55,6 +55,6 @@ class ByToken:
 
 def _is_from_provider(scope: Scope) -> bool:
     credentials = parse(Headers(scope=scope).get("authorization"))
-    if credentials is None or scope["path"].startswith(_OPEN):
+    if credentials is None or scope["path"] == _OPEN:
         return False
     return credentials.secret.reveal().startswith(PREFIX)
