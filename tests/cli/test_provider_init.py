@@ -51,7 +51,7 @@ def test_the_manifest_is_one_that_the_broker_takes_in_development(broker: Broker
     assert broker("provider:init", name, "--dir", "here").status == 0
     manifest = parse(manifest_of(folder / "here"), allow_insecure=True)
     assert (manifest.id, manifest.prefix) == (name, default_prefix(name))
-    assert [(plan.slug, plan.price_cents) for plan in manifest.plans] == [("test", 0), ("standard", 500)]
+    assert [(plan.slug, plan.price_cents) for plan in manifest.plans] == [("test", 0), ("hobby", 0), ("standard", 500)]
 
 
 @pytest.mark.parametrize(
