@@ -7,9 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.models import Addon
 from broker.addons.names import checked_addon_name
-from broker.addons.permits import require_part
 from broker.addons.queries import AddonView, get_addon
-from broker.addons.resolve import AddonKey, visible_addon
+from broker.addons.resolve import AddonKey, changeable_addon
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import NameTaken
@@ -25,8 +24,7 @@ async def rename_addon(ctx: Context, actor: Actor, key: AddonKey, name: str) -> 
     now = ctx.clock.now()
     try:
         async with ctx.database.transaction() as tx:
-            addon = await visible_addon(tx, actor, key)
-            await require_part(tx, actor, addon.app_id, addon.name)
+            addon = await changeable_addon(tx, actor, key)
             await tx.execute(update(Addon).where(Addon.id == addon.id).values(name=name, updated_at=now))
             await emit(
                 tx, "addon.renamed", actor, now, app_id=addon.app_id, addon_id=addon.id, before=addon.name, after=name

@@ -103,17 +103,24 @@ async def visible_addon(tx: Tx, actor: Actor, key: AddonKey) -> FoundAddon:
     return FoundAddon(row.id, row.name, row.app_id, AddonState(row.state))
 
 
+async def changeable_addon(tx: Tx, actor: Actor, key: AddonKey) -> FoundAddon:
+    """The same, for those who work on its billing app: to be changed.
+
+    Raises: NotFound; Forbidden for those who only see it because it is attached to an app of theirs.
+    """
+    found = await visible_addon(tx, actor, key)
+    await require_part(tx, actor, found.app_id, found.name)
+    return found
+
+
 async def lock_visible_addon(
     tx: Tx, ctx: Context, actor: Actor, key: AddonKey, *apps: UUID, seeing_suffices: bool = False
 ) -> LockedAddon:
-    """The same, locked together with its apps and with `apps`, to be changed: by those who work on its billing app.
+    """The same, locked together with its apps and with `apps`; with `seeing_suffices`, for everybody who sees it.
 
-    With `seeing_suffices`, also by those who only see it because it is attached to an app of theirs.
     Raises: NotFound, Forbidden; AttachmentsMoved, see `with_locks`.
     """
-    found = await visible_addon(tx, actor, key)
-    if not seeing_suffices:
-        await require_part(tx, actor, found.app_id, found.name)
+    found = await (visible_addon if seeing_suffices else changeable_addon)(tx, actor, key)
     addon = await lock_addon(tx, ctx, found.id, *apps)
     if addon is None or addon.state is AddonState.DEPROVISIONED:
         raise NotFound("add_on")

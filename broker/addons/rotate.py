@@ -20,7 +20,7 @@ from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import Addon, AddonState, OperationKind, Rotation, RotationState
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
-from broker.addons.visibility import visible_addon
+from broker.addons.visibility import changeable_addon
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.catalog.models import AddonService
 from broker.events.emit import emit
@@ -87,7 +87,7 @@ async def rotate_all(
         if service is not None:
             statement = statement.where(AddonService.slug == service)
         if not everyone:
-            statement = statement.where(visible_addon(actor))
+            statement = statement.where(changeable_addon(actor))
         found = (await tx.execute(statement)).all()
     return [await _started(ctx, actor, addon_id, name, slug, overlap) for addon_id, name, slug in found]
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from broker.addons.generations import REVOKE, generation_of
 from broker.addons.models import Addon, Rotation, RotationApp, RotationState
-from broker.addons.resolve import AddonKey, visible_addon
+from broker.addons.resolve import AddonKey, changeable_addon, visible_addon
 from broker.apps.models import App
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -108,7 +108,7 @@ async def end_overlap(ctx: Context, actor: Actor, key: AddonKey) -> list[Rotatio
     """
     actor.require(Scope.WRITE_PROTECTED)
     async with ctx.database.transaction() as tx:
-        addon, now = await visible_addon(tx, actor, key), ctx.clock.now()
+        addon, now = await changeable_addon(tx, actor, key), ctx.clock.now()
         over = (
             update(Rotation)
             .where(Rotation.addon_id == addon.id, Rotation.state.in_((RotationState.OVERLAP, RotationState.REVOKING)))

@@ -35,6 +35,11 @@ def visible_addon(actor: Actor) -> ColumnElement[bool]:
     return Addon.id.in_(seen_addon_ids(viewer(actor)))
 
 
+def changeable_addon(actor: Actor) -> ColumnElement[bool]:
+    """Those of them that the actor may change: billed to an app that the actor works on, and not only attached to one."""
+    return Addon.app_id.in_(seen_app_ids(viewer(actor)))
+
+
 def visible_attachment(actor: Actor) -> ColumnElement[bool]:
     """The same for `attachments`: on apps that the actor may see, or of add-ons billed to such, wherever they are attached."""
     apps = seen_app_ids(viewer(actor))

@@ -12,10 +12,14 @@ from broker.addons.destroy import destroy_addon, destroy_app_with_addons
 from broker.addons.detach import detach
 from broker.addons.pending import list_pending
 from broker.addons.queries import AddonView, list_addons, list_attachments, list_operations
+from broker.addons.refresh import refresh
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon, resolve_addons, resolve_attachments
+from broker.addons.rotate import rotate, rotate_all
+from broker.addons.rotations import end_overlap
 from broker.addons.sso import sign_on
 from broker.addons.taken import reserved_names
+from broker.addons.tickets import Visit
 from broker.apps.collaborators import add_collaborator, remove_collaborator
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
@@ -48,7 +52,7 @@ async def test_a_collaborator_works_with_everything_that_costs_nothing(ctx: Cont
     await set_config_vars(ctx, bob, "shop", {"GREETING": "hello"}, reserved_names)
     assert (await get_config_vars(ctx, world.user, "shop"))["GREETING"] == "hello"
     assert (await rename_addon(ctx, bob, key(made), "ours")).name == "ours"
-    assert (await sign_on(ctx, bob.id, made.id, made.app_id)).params["email"] == bob.email
+    assert (await sign_on(ctx, Visit(bob.id, made.id, made.app_id))).params["email"] == bob.email
     assert [item.kind for item in await list_operations(ctx, bob, made.id)] == ["provision"]
     assert (await resolve_addons(ctx, bob, "ours"))[0].id == made.id
     world.provider.will(done())
@@ -88,9 +92,13 @@ async def test_an_add_on_that_is_only_attached_is_seen_and_detached_but_not_chan
         change_plan(ctx, bob, key(addon), "big"),
         destroy_addon(ctx, bob, key(addon), force=True),
         attach(ctx, bob, AttachAddon(key(addon), "bobs-second")),
+        rotate(ctx, bob, key(addon)),
+        end_overlap(ctx, bob, key(addon)),
+        refresh(ctx, bob, key(addon)),
     ):
         with pytest.raises(Forbidden, match="is billed to another app"):
             await refused
+    assert await rotate_all(ctx, bob, "store") == []
     assert [view.app_name for view in await list_attachments(ctx, bob)] == ["bobs"]
     assert {view.app_name for view in await list_attachments(ctx, world.user)} == {"shop", "bobs"}
     assert (await attach(ctx, bob, AttachAddon(key(addon), "bobs", "AGAIN"))).name == "AGAIN"

@@ -9,7 +9,7 @@ from tests.architecture.source import modules, place, tree
 TENANT = {"App", "Addon", "AddonConfig", "Attachment", "Collaborator", "ConfigVar", "Operation", "Release"}
 """Tables whose rows belong to somebody."""
 
-DOORS = re.compile(r"(visible|may_see|may_open|seen|lock_visible)(_\w+)?|viewing|role_of|find_addons|find_attachments")
+DOORS = re.compile(r"(visible|changeable|may_see|may_open|seen|lock_visible)(_\w+)?|viewing|role_of|find_addons|find_attachments")
 """Functions that begin with what the actor may see."""
 
 CHECKED_BEFORE = {
