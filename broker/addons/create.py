@@ -32,6 +32,7 @@ from broker.apps.collaborators import require_owner
 from broker.apps.releases import app_key
 from broker.apps.resolve import AppView, visible_app
 from broker.catalog.offers import Offer
+from broker.catalog.options import check_options
 from broker.catalog.queries import PlanView, resolve_offer
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -106,6 +107,7 @@ async def _record(
     plan, now = offer.plan, ctx.clock.now()
     if plan.price_cents:
         require_owner(actor, app, "add paid add-ons to it")
+    check_options(plan.name, plan.options_schema, request.options)
     await _check_installable(tx, app, plan)
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, cast
 
+from broker.catalog.options import schema_complaint
 from broker.catalog.reading import Node, TextRule, json_complaint
 
 _MOST_PLANS: Final = 100
@@ -127,6 +128,8 @@ def _options_schema(node: Node) -> dict[str, Any] | None:
         node.fault("options_schema", complaint)
     elif schema.get("type", "object") != "object":
         node.fault("options_schema", 'must describe an object: set its "type" to "object".')
+    elif complaint := schema_complaint(schema):
+        node.fault("options_schema", complaint)
     return schema
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "ServiceRow",
     "ServiceSecrets",
     "ServiceView",
+    "all_plans",
     "get_plan",
     "get_service",
     "list_plans",
@@ -130,7 +131,7 @@ async def visible_plans(tx: Tx, actor: Actor, service_key: str) -> list[PlanView
     Raises: NotFound.
     """
     service = await visible_service(tx, actor, service_key)
-    plans = await _all_plans(tx, Plan.service_id == service.id)
+    plans = await all_plans(tx, service.id)
     if all(plan.visible for plan in plans):
         return plans
     reach = await standing(tx, actor, service.id)
@@ -157,6 +158,11 @@ async def list_plans(tx: Tx, service_key: str | UUID) -> list[PlanView]:
     """
     service = await get_service(tx, service_key)
     return await _public_plans(tx, Plan.service_id == service.id)
+
+
+async def all_plans(tx: Tx, service_id: UUID) -> list[PlanView]:
+    """The plans of a service, whatever their state, in the order of its manifest."""
+    return await _plans_where(tx, Plan.service_id == service_id)
 
 
 async def get_plan(tx: Tx, key: str | UUID) -> PlanView:
@@ -263,10 +269,10 @@ async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:
 
 
 async def _public_plans(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
-    return await _all_plans(tx, condition & (Plan.state == PlanState.PUBLIC))
+    return await _plans_where(tx, condition & (Plan.state == PlanState.PUBLIC))
 
 
-async def _all_plans(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
+async def _plans_where(tx: Tx, condition: ColumnElement[bool]) -> list[PlanView]:
     statement = _plans().where(condition).order_by(Plan.position)
     return [plan_view(row) for row in (await tx.execute(statement)).mappings()]
 
@@ -275,7 +281,7 @@ async def _refusal(tx: Tx, actor: Actor, text: str, offer: Offer | None) -> NotF
     if as_uuid(text):
         return _no_plan(text)
     service = text.partition(":")[0]
-    plans = await _all_plans(tx, AddonService.slug == service) if _SLUG.fullmatch(service) else []
+    plans = await _plans_where(tx, AddonService.slug == service) if _SLUG.fullmatch(service) else []
     reach = await standing(tx, actor, plans[0].service.id) if plans else ANYBODY
     if offer is not None and offer.service.state == SUNSET:
         return InvalidParams(sunset_text(offer.service))
