@@ -14,6 +14,7 @@ DOORS = re.compile(r"(visible|changeable|may_see|may_open|seen|lock_visible)(_\w
 
 CHECKED_BEFORE = {
     "broker/addons/config.py displace": "its caller holds the lock of the app",
+    "broker/addons/sunset.py _tell_users": "writes to everybody who uses a service; members and operators cause it",
     "broker/addons/health.py _services": "tells of services; add-ons are only counted, for operators",
 }
 """Functions that are handed what has been looked up already."""
