@@ -17,7 +17,7 @@ from broker.faces.answers import Answer
 from broker.faces.reading import Bounds
 from broker.kernel.context import Actor, Context
 from broker.kernel.places import Places
-from broker.oauth_api import token
+from broker.oauth_api import routes as oauth_routes
 from broker.partner_api import routes as partner_routes
 from broker.partner_api.face import ByToken, partner_face
 from broker.platform_api import routes
@@ -26,7 +26,8 @@ from broker.platform_api.document import DescribedApp
 from broker.platform_api.edge import Edge
 from broker.platform_api.rates import RateLimits
 from broker.settings import Settings
-from broker.web import landing, sso
+from broker.web import routes as pages
+from broker.web import sso
 
 _SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's clients speak it."
 
@@ -43,16 +44,16 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.state.provider_networks = settings.outbound_allow
     errors.install(app)
     routes.install(app)
-    app.include_router(token.router)
+    oauth_routes.install(app)
     partner_routes.install(app)
-    app.include_router(sso.router)
-    app.include_router(landing.router)
+    pages.install(app)
     app.add_api_route("/health", _health, include_in_schema=False)
     partners = partner_face(ctx, settings.public_url, app.state.bounds)
     for each in (app, partners):
         each.add_middleware(Edge, **edge)
     app.add_middleware(ByToken, partners=partners)
     app.state.partners = partners
+    partners.state.provider_networks = settings.outbound_allow
     return app
 
 

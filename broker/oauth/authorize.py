@@ -32,6 +32,7 @@ class Question:
     client_name: str
     returns_to: str
     """Host, or scheme of a program, that gets the answer."""
+    answer_scheme: str
     on_this_machine: bool
     reach: Reach
 
@@ -155,7 +156,7 @@ def _question(grant: Any, reach: Reach) -> Question:
     client: KnownClient = grant.client
     parts = urlsplit(grant.redirect_uri)
     local = parts.hostname in ("127.0.0.1", "::1", "localhost") or parts.scheme not in ("http", "https")
-    return Question(client.id, client.name, parts.netloc or f"{parts.scheme}:", local, reach)
+    return Question(client.id, client.name, parts.netloc or f"{parts.scheme}:", parts.scheme, local, reach)
 
 
 def _chosen(reach: Reach, apps: Collection[UUID] | None) -> Reach:

@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from broker.addons.sso import SignOn, sign_on_by_ticket
 from broker.addons.tickets import Visit, mint_ticket
 from broker.kernel.context import Actor, Context, Scope, reaches
-from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, NotFound, Overloaded
+from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, MultipleMatches, NotFound, Overloaded
 from broker.kernel.ids import as_uuid
 from broker.web.pages import page
 
@@ -27,6 +27,7 @@ _REFUSALS: Final[dict[type[BrokerError], tuple[int, str, tuple[str, str] | None]
     NotFound: (404, "There is no such add-on", ("See which there are:", "broker addons --all")),
     Conflict: (409, "Not ready to be opened", None),
     InvalidParams: (422, "There is nothing to open", None),
+    MultipleMatches: (422, "Which one?", ("See which there are:", "broker addons --all")),
     Overloaded: (503, "Please try again", _FRESH_LINK),
 }
 """Status, heading, and what helps: in words, and the command."""

@@ -1,0 +1,170 @@
+"""The browser on the other side: who is signed in with it, and whether a form was sent from a page of ours."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from broker.faces.reading import Bounds, read_bytes
+from broker.kernel.context import Context
+from broker.kernel.errors import BadRequest, Forbidden
+from broker.kernel.secret import Secret
+from broker.oauth.sessions import LIFE, SignedIn, find_session
+
+HOME: Final = "/account/authorizations"
+_MOST_FIELDS: Final = 500
+_SESSION: Final = "session"
+_SIGNING_IN: Final = "signing-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form that was sent."""
+
+    fields: Mapping[str, Sequence[str]]
+
+    def one(self, name: str) -> str:
+        """The first value, or an empty text."""
+        return next(iter(self.fields.get(name, ())), "")
+
+    def all(self, name: str) -> Sequence[str]:
+        """Every value."""
+        return self.fields.get(name, ())
+
+
+async def read_form(request: Request) -> Form:
+    """The form of this request.
+
+    Raises: BadRequest, PayloadTooLarge, RequestTimeout.
+    """
+    bounds: Bounds = request.app.state.bounds
+    try:
+        text = (await read_bytes(request, bounds)).decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise BadRequest("This is not a form.") from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return Form(fields)
+
+
+async def who(request: Request) -> SignedIn | None:
+    """Who is signed in with this browser, if anybody."""
+    cookie = request.cookies.get(_cookie_name(request, _SESSION))
+    return await find_session(_ctx(request), Secret(cookie)) if cookie else None
+
+
+def to_sign_in(request: Request) -> Response:
+    """Where somebody has to sign in first: to the form, and from there back to this address."""
+    query = request.scope["query_string"].decode("latin-1")
+    here = request.scope["path"] + (f"?{query}" if query else "")
+    return RedirectResponse(f"/login?next={quote(here, safe='')}", 303, {"cache-control": "no-store"})
+
+
+def local_path(wanted: str) -> str:
+    """An address on this server to go on to, or our own choice if the wanted one leads anywhere else."""
+    parts = urlsplit(wanted) if wanted.isascii() and wanted.isprintable() else None
+    if parts is None or parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//"):
+        return HOME
+    return HOME if "\\" in wanted else wanted
+
+
+def keep_session(request: Request, response: Response, cookie: Secret) -> None:
+    """Let the browser bring this from now on."""
+    _set(request, response, _SESSION, cookie.reveal(), int(LIFE.total_seconds()))
+
+
+def drop_session(request: Request, response: Response) -> None:
+    """Let the browser forget."""
+    _set(request, response, _SESSION, "", 0)
+
+
+def form_token(request: Request, seen: SignedIn) -> str:
+    """What a form of ours carries back: a page elsewhere cannot know it. It is good for this session alone."""
+    return _signed(request, str(seen.session_id))
+
+
+def check_form(request: Request, form: Form, seen: SignedIn) -> None:
+    """Go on only if the form comes from a page that we gave to this session.
+
+    Raises: Forbidden.
+    """
+    _check_origin(request)
+    _check_token(form, _signed(request, str(seen.session_id)))
+
+
+def signing_in_token(request: Request, response_cookie: str) -> str:
+    """The same for the sign-in form, which has no session yet: it is good for this browser alone."""
+    return _signed(request, f"signing-in:{response_cookie}")
+
+
+def check_signing_in(request: Request, form: Form) -> None:
+    """Go on only if this browser was given the form: nobody is signed in as somebody else by a page elsewhere.
+
+    Raises: Forbidden.
+    """
+    _check_origin(request)
+    cookie = signing_in_cookie(request)
+    if cookie is None:
+        raise Forbidden("The form is too old, or the browser refuses cookies. Load the page again.")
+    _check_token(form, signing_in_token(request, cookie))
+
+
+def signing_in_cookie(request: Request) -> str | None:
+    """What binds the sign-in form to this browser."""
+    return request.cookies.get(_cookie_name(request, _SIGNING_IN))
+
+
+def keep_signing_in(request: Request, response: Response, cookie: str) -> None:
+    """Let the browser bring it with the form."""
+    _set(request, response, _SIGNING_IN, cookie, 3600)
+
+
+def new_cookie() -> str:
+    """Something to bind a form to."""
+    return secrets.token_urlsafe(24)
+
+
+def _check_origin(request: Request) -> None:
+    """Browsers tell where a form was sent from, on https and on this machine; programs need not."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("The form was sent from another site.")
+
+
+def _check_token(form: Form, expected: str) -> None:
+    if not hmac.compare_digest(form.one("form_token").encode(), expected.encode()):
+        raise Forbidden("The form is too old, or was not sent from this page. Load the page again.")
+
+
+def _signed(request: Request, what: str) -> str:
+    return _ctx(request).vault.sign("web-form", what.encode()).hex()
+
+
+def _ctx(request: Request) -> Context:
+    ctx: Context = request.app.state.ctx
+    return ctx
+
+
+def _secure(request: Request) -> bool:
+    url: str = request.app.state.face.public_url
+    return url.startswith("https:")
+
+
+def _cookie_name(request: Request, name: str) -> str:
+    """With https the name makes browsers refuse the cookie from anywhere but this very host."""
+    return f"__Host-broker-{name}" if _secure(request) else f"broker-{name}"
+
+
+def _set(request: Request, response: Response, name: str, value: str, life_s: int) -> None:
+    response.set_cookie(
+        _cookie_name(request, name), value, max_age=life_s, path="/", httponly=True, samesite="lax",
+        secure=_secure(request),
+    )  # fmt: skip

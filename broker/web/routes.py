@@ -1,0 +1,20 @@
+"""Every page of this face."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from broker.web import authorizations, consent, go, landing, login, sso
+from broker.web.pages import STATIC
+
+NOUNS: Final = (sso, go, consent, login, authorizations, landing)
+
+
+def install(app: FastAPI) -> None:
+    """Give the application every page, and what pages load."""
+    for noun in NOUNS:
+        app.include_router(noun.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
