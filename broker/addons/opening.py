@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broker.addons.dashboards import find_dashboard
+from broker.addons.queries import attachment_on_app
 from broker.addons.resolve import resolve_addons
 from broker.addons.sso import refusals_recorded
 from broker.addons.tickets import Visit
@@ -21,6 +22,16 @@ async def visit_meant(ctx: Context, actor: Actor, key: str, app: str | None = No
     [view] = await resolve_addons(ctx, actor, key, app)
     app_id = view.app_id if app is None else (await get_app(ctx, actor, app)).id
     return Visit(actor.id, view.id, app_id, path)
+
+
+async def visit_by_attachment(ctx: Context, actor: Actor, app: str, key: str, path: str = "") -> Visit:
+    """The actor's visit to the add-on behind an attachment of the app, by the attachment's name or id.
+
+    Raises: Forbidden; NotFound.
+    """
+    actor.require(Scope.GLOBAL)
+    app_id = (await get_app(ctx, actor, app)).id
+    return Visit(actor.id, (await attachment_on_app(ctx, actor, app_id, key)).addon_id, app_id, path)
 
 
 async def check_visit(ctx: Context, visit: Visit) -> None:
