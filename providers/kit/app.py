@@ -108,6 +108,10 @@ class _ProvisionBody(BaseModel):
     callback_url: str | None = Field(None, max_length=2000)
 
 
+class _RotationBody(BaseModel):
+    rotation: UUID
+
+
 class _PlanBody(BaseModel):
     plan: str = Field(min_length=1, max_length=100)
 
@@ -162,6 +166,27 @@ async def change_plan(uuid: str, request: Request, kit: KitOf, caller: Caller) -
 @broker_calls.delete("/{uuid}")
 async def deprovision(uuid: str, kit: KitOf, caller: Caller) -> Response:
     await _to_the_end(kit.lifecycle.deprovision(_uuid(uuid), caller))
+    return Response(status_code=204)
+
+
+@broker_calls.get("/{uuid}")
+async def config(uuid: str, kit: KitOf, caller: Caller) -> Response:
+    """What holds now, for a broker that asks again."""
+    return _provisioned(await kit.lifecycle.config(_uuid(uuid), caller), 200)
+
+
+@broker_calls.post("/{uuid}/actions/rotate")
+async def rotate(uuid: str, request: Request, kit: KitOf, caller: Caller) -> Response:
+    """New credentials, beside which the old ones go on working."""
+    rotation = (await _parse(request, _RotationBody)).rotation
+    return _provisioned(await _to_the_end(kit.lifecycle.rotate(_uuid(uuid), rotation, caller)), 200)
+
+
+@broker_calls.post("/{uuid}/actions/revoke")
+async def revoke(uuid: str, request: Request, kit: KitOf, caller: Caller) -> Response:
+    """Everybody has the new credentials: the old ones can go."""
+    rotation = (await _parse(request, _RotationBody)).rotation
+    await _to_the_end(kit.lifecycle.revoke(_uuid(uuid), rotation, caller))
     return Response(status_code=204)
 
 

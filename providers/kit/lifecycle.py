@@ -10,7 +10,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from providers.kit.manifest import Manifest
-from providers.kit.service import Gone, Provisioned, ProvisionRequest, Refused, Service, Unknown
+from providers.kit.service import Gone, Provisioned, ProvisionRequest, Refused, Rotating, Service, Unknown
 from providers.kit.store import Resource, ResourceStore, State
 
 
@@ -57,6 +57,49 @@ class Lifecycle:
             self._owned(uuid, manifest)
             await self._service.deprovision(uuid)
             self._store.bury(uuid, self._clock())
+
+    async def config(self, uuid: UUID, manifest: Manifest) -> Provisioned:
+        """The config vars that hold now."""
+        async with self._lock(uuid):
+            self._in_use(uuid, manifest)
+            return _declared(await self._rotating().config(uuid, manifest), manifest)
+
+    async def rotate(self, uuid: UUID, rotation: UUID, manifest: Manifest) -> Provisioned:
+        """Issue credentials beside those that work. A repeated rotation gets the same ones, as long as they work."""
+        async with self._lock(uuid):
+            resource, service = self._in_use(uuid, manifest), self._rotating()
+            known = self._store.find_rotation(uuid, rotation)
+            if known is not None and known not in resource.generations:
+                raise Refused("The credentials of this rotation were revoked since.")
+            generation = resource.generation + 1 if known is None else known
+            answer = _declared(await service.issue(uuid, generation, manifest), manifest)
+            if known is None:
+                self._store.add_rotation(uuid, rotation, generation)
+            return answer
+
+    async def revoke(self, uuid: UUID, rotation: UUID, manifest: Manifest) -> None:
+        """Let only credentials in that this rotation has issued, or a later one.
+
+        Raises: Unknown when it has issued none.
+        """
+        async with self._lock(uuid):
+            self._in_use(uuid, manifest)
+            generation = self._store.find_rotation(uuid, rotation)
+            if generation is None:
+                raise Unknown("There is no such rotation here.")
+            await self._rotating().revoke(uuid, generation)
+            self._store.revoke_before(uuid, rotation)
+
+    def _rotating(self) -> Rotating:
+        if not isinstance(self._service, Rotating):
+            raise Unknown("This provider does not rotate credentials.")
+        return self._service
+
+    def _in_use(self, uuid: UUID, manifest: Manifest) -> Resource:
+        resource = self._owned(uuid, manifest)
+        if resource.state is not State.ACTIVE:
+            raise Refused("The resource is not ready yet. Please try again later.", 503)
+        return resource
 
     def _begin(self, request: ProvisionRequest) -> Resource:
         return self._store.create(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from providers.kit.manifest import Manifest
@@ -93,3 +93,21 @@ class Service(Protocol):
 
     async def deprovision(self, uuid: UUID) -> None:
         """Remove everything of the resource; what is half built or already removed is no error."""
+
+
+@runtime_checkable
+class Rotating(Protocol):
+    """What a provider implements besides, if its manifest declares the capability `rotate`.
+
+    The kit counts the generations and keeps them; passwords follow from `ProviderKey.derive`, so that the same generation
+    has the same password again.
+    """
+
+    async def config(self, uuid: UUID, manifest: Manifest) -> Provisioned:
+        """What holds now: the config vars of the resource's generation in the store."""
+
+    async def issue(self, uuid: UUID, generation: int, manifest: Manifest) -> Provisioned:
+        """Let the credentials of this generation in beside those that work; repeating it gives the same answer."""
+
+    async def revoke(self, uuid: UUID, before: int) -> None:
+        """Let no credentials in that are older than this generation; what is already out is no error."""

@@ -24,7 +24,15 @@ CREATE TABLE IF NOT EXISTS resources (
     uuid TEXT PRIMARY KEY, manifest TEXT NOT NULL, plan TEXT NOT NULL, name TEXT NOT NULL, region TEXT NOT NULL,
     state TEXT NOT NULL, generation INTEGER NOT NULL DEFAULT 0, extra TEXT NOT NULL DEFAULT '{}',
     created_at TEXT NOT NULL, gone_at TEXT);
+CREATE TABLE IF NOT EXISTS rotations (
+    uuid TEXT NOT NULL, rotation TEXT NOT NULL, generation INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (uuid, rotation)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sign_ons (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+SELECT = """
+SELECT resources.*, (SELECT coalesce(max(rotations.generation), 0) FROM rotations
+                     WHERE rotations.uuid = resources.uuid AND revoked = 1) AS oldest
+FROM resources
 """
 
 
@@ -36,7 +44,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Resource:
-    """One row. `generation` counts password rotations; `extra` is the provider's own, and holds no secret."""
+    """One row. `generation` counts password rotations, of which those from `oldest` on work; `extra` is the provider's
+    own, and holds no secret."""
 
     uuid: UUID
     manifest: str
@@ -47,6 +56,12 @@ class Resource:
     generation: int
     extra: Mapping[str, Any]
     created_at: datetime
+    oldest: int = 0
+
+    @property
+    def generations(self) -> range:
+        """Those whose passwords work, the newest last."""
+        return range(self.oldest, self.generation + 1)
 
 
 class StoreInUse(Exception):
@@ -79,7 +94,7 @@ class ResourceStore:
 
     def find(self, uuid: UUID) -> Resource | None:
         """The resource in any state, or nothing if it was never here."""
-        row = self._db.execute("SELECT * FROM resources WHERE uuid = ?", (str(uuid),)).fetchone()
+        row = self._db.execute(f"{SELECT} WHERE uuid = ?", (str(uuid),)).fetchone()
         return _resource(row) if row else None
 
     def get(self, uuid: UUID) -> Resource:
@@ -98,7 +113,7 @@ class ResourceStore:
         """The resources in these states (all but the gone ones, if none is named), oldest first."""
         wanted = states or (State.CREATING, State.ACTIVE)
         marks = ", ".join("?" * len(wanted))
-        query = f"SELECT * FROM resources WHERE state IN ({marks}) ORDER BY created_at, uuid"  # noqa: S608 (only marks)
+        query = f"{SELECT} WHERE state IN ({marks}) ORDER BY created_at, uuid"
         return map(_resource, self._db.execute(query, wanted).fetchall())
 
     def create(self, uuid: UUID, manifest: str, plan: str, name: str, region: str, now: datetime) -> Resource:
@@ -116,8 +131,24 @@ class ResourceStore:
     def set_plan(self, uuid: UUID, plan: str) -> None:
         self._update(uuid, "plan = ?", plan)
 
-    def set_generation(self, uuid: UUID, generation: int) -> None:
-        self._update(uuid, "generation = ?", generation)
+    def find_rotation(self, uuid: UUID, rotation: UUID) -> int | None:
+        """The generation that this rotation has issued."""
+        where = (str(uuid), str(rotation))
+        found = self._db.execute("SELECT generation FROM rotations WHERE uuid = ? AND rotation = ?", where).fetchone()
+        return found["generation"] if found else None
+
+    def add_rotation(self, uuid: UUID, rotation: UUID, generation: int) -> None:
+        """Remember what a rotation has issued, and that it is the resource's newest."""
+        with self._db:
+            self._db.execute("BEGIN")
+            row = (str(uuid), str(rotation), generation)
+            self._db.execute("INSERT INTO rotations (uuid, rotation, generation) VALUES (?, ?, ?)", row)
+            self._update(uuid, "generation = ?", generation)
+
+    def revoke_before(self, uuid: UUID, rotation: UUID) -> None:
+        """Remember that nothing older than this rotation works."""
+        where = (str(uuid), str(rotation))
+        self._db.execute("UPDATE rotations SET revoked = 1 WHERE uuid = ? AND rotation = ?", where)
 
     def set_extra(self, uuid: UUID, extra: Mapping[str, Any]) -> None:
         self._update(uuid, "extra = ?", json.dumps(dict(extra)))
@@ -125,6 +156,7 @@ class ResourceStore:
     def bury(self, uuid: UUID, now: datetime) -> None:
         """Leave only the tombstone, by which a late call is answered 410 instead of 404."""
         self._update(uuid, "state = ?, gone_at = ?, name = '', extra = '{}'", State.GONE, _text(now))
+        self._db.execute("DELETE FROM rotations WHERE uuid = ?", (str(uuid),))
 
     def forget(self, uuid: UUID) -> None:
         """Remove the row of a resource that was never built."""
@@ -152,6 +184,7 @@ def _resource(row: sqlite3.Row) -> Resource:
         generation=row["generation"],
         extra=json.loads(row["extra"]),
         created_at=datetime.fromisoformat(row["created_at"]),
+        oldest=row["oldest"],
     )
 
 

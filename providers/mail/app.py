@@ -28,6 +28,7 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     """The application; its lifespan runs the SMTP server, the relay and the retention too."""
     home = home_directory(settings.home)
     key = ProviderKey.load(home / "provider.key")
+    store = ResourceStore(home / "resources.db")
     database = Database(home / "mail.db")
     credentials = Credentials(database, settings.username_domain)
     archive = Archive(database, now)
@@ -44,6 +45,7 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
         Retention(database, now),
         relay,
         key,
+        store,
         listen=settings.host,
         port=settings.smtp_port,
         port_file=home / "smtp-port",
@@ -60,7 +62,6 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     )
     # A letter of the HTTP API is bigger on its way than as a message: base64 inside of JSON.
     body_limit = settings.message_limit * 3 // 2 + 64 * 1024
-    store = ResourceStore(home / "resources.db")
     app = create_provider_app(
         service,
         load_all(settings.manifests),

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from providers.mail.database import Database
 from providers.mail.plans import PLANS, Plan
 
+_BY_KEY = """
+SELECT * FROM credentials WHERE password_sha256 = :digest
+UNION ALL SELECT * FROM credentials WHERE resource IN (SELECT resource FROM passwords WHERE sha256 = :digest)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -36,6 +41,22 @@ class Credentials:
             )
             return Credential(resource, username, plan)
 
+    def admit(self, resource: str, password: str, generation: int) -> Credential:
+        """Let one more password in; the login stays. Repeating it changes nothing."""
+        with self._database.transaction() as tx:
+            row = tx.execute("SELECT * FROM credentials WHERE resource = ?", (resource,)).fetchone()
+            if row["password_sha256"] != _digest(password):
+                values = (_digest(password), resource, generation)
+                tx.execute("INSERT OR IGNORE INTO passwords (sha256, resource, generation) VALUES (?, ?, ?)", values)
+            return _credential(row)
+
+    def keep(self, resource: str, password: str, generation: int) -> None:
+        """Let no password in that is older than this one, of this generation."""
+        with self._database.transaction() as tx:
+            tx.execute("DELETE FROM passwords WHERE resource = ? AND generation <= ?", (resource, generation))
+            tx.execute("UPDATE credentials SET password_sha256 = ? WHERE resource = ?", (_digest(password), resource))
+        self._database.give_back_space()
+
     def change_plan(self, resource: str, plan: Plan) -> None:
         with self._database.transaction() as tx:
             tx.execute("UPDATE credentials SET plan = ? WHERE resource = ?", (plan.slug, resource))
@@ -47,7 +68,9 @@ class Credentials:
         self._database.give_back_space()
 
     def find(self, resource: str) -> Credential | None:
-        return self._one("resource", resource)
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT * FROM credentials WHERE resource = ?", (resource,)).fetchone()
+        return _credential(row) if row else None
 
     def check(self, username: str, password: str) -> Credential | None:
         """The login these words open, else None; takes the same time for a wrong name and a wrong password.
@@ -56,17 +79,17 @@ class Credentials:
         """
         with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM credentials WHERE username = ?", (username.lower(),)).fetchone()
-        right = hmac.compare_digest(row["password_sha256"] if row else bytes(32), _digest(password))
-        return _credential(row) if row and right else None
+            resource = row["resource"] if row else ""
+            more = connection.execute("SELECT sha256 FROM passwords WHERE resource = ?", (resource,)).fetchall()
+        digest = _digest(password)
+        known = [row["password_sha256"] if row else bytes(32), *(found["sha256"] for found in more)]
+        right = [hmac.compare_digest(one, digest) for one in known]
+        return _credential(row) if row and any(right) else None
 
     def check_key(self, password: str) -> Credential | None:
         """The login whose password this is: the HTTP APIs take the password alone as an API key."""
-        return self._one("password_sha256", _digest(password))
-
-    def _one(self, column: str, value: str | bytes) -> Credential | None:
         with self._database.reading() as connection:
-            # The column is one of two words written in this class.
-            row = connection.execute(f"SELECT * FROM credentials WHERE {column} = ?", (value,)).fetchone()  # noqa: S608
+            row = connection.execute(_BY_KEY, {"digest": _digest(password)}).fetchone()
         return _credential(row) if row else None
 
     def _free_username(self, tx: sqlite3.Connection) -> str:

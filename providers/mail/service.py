@@ -12,6 +12,7 @@ from uuid import UUID
 from providers.kit.manifest import Manifest
 from providers.kit.secrets import ProviderKey
 from providers.kit.service import Provisioned, ProvisionRequest, Refused
+from providers.kit.store import ResourceStore
 from providers.mail.archive import Archive
 from providers.mail.credentials import Credential, Credentials
 from providers.mail.database import Database
@@ -39,6 +40,7 @@ class MailService:
         retention: Retention,
         relay: Relay | None,
         key: ProviderKey,
+        store: ResourceStore,
         *,
         listen: str,
         port: int,
@@ -56,6 +58,7 @@ class MailService:
         self._port = port
         self._port_file = port_file
         self._client_host = client_host
+        self._store = store
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -95,10 +98,24 @@ class MailService:
 
     async def provision(self, request: ProvisionRequest) -> Provisioned:
         plan = _plan(request.plan)
-        password = self._key.derive(request.uuid, _PASSWORD)
+        password = self._password(request.uuid, self._store.get(request.uuid).generation)
         credential = await asyncio.to_thread(self._credentials.ensure, str(request.uuid), password, plan)
         config = self._config(credential, password, request.manifest)
         return Provisioned(str(request.uuid), config, f"Ready to send: {plan.summary()}.")
+
+    async def config(self, uuid: UUID, manifest: Manifest) -> Provisioned:
+        return await self.issue(uuid, self._store.get(uuid).generation, manifest)
+
+    async def issue(self, uuid: UUID, generation: int, manifest: Manifest) -> Provisioned:
+        password = self._password(uuid, generation)
+        credential = await asyncio.to_thread(self._credentials.admit, str(uuid), password, generation)
+        return Provisioned(str(uuid), self._config(credential, password, manifest))
+
+    async def revoke(self, uuid: UUID, before: int) -> None:
+        await asyncio.to_thread(self._credentials.keep, str(uuid), self._password(uuid, before), before)
+
+    def _password(self, uuid: UUID, generation: int) -> str:
+        return self._key.derive(uuid, _PASSWORD, generation)
 
     async def change_plan(self, uuid: UUID, plan: str, manifest: Manifest) -> Provisioned:
         """The quota of the new plan holds at once, also for connections that are open."""

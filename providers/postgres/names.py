@@ -30,6 +30,10 @@ class Names:
         """The role without login that owns all objects; who is a member of it may do everything in the database."""
         return f"{self.database}_rw"
 
+    def credential_of(self, generation: int) -> str:
+        """The role with the password of a generation."""
+        return f"{self.database}_c{generation}"
+
     @property
     def readers(self) -> str:
         """The role without login for a database that is over its quota: read and delete."""

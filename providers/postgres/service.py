@@ -12,7 +12,7 @@ from providers.kit.manifest import Manifest
 from providers.kit.secrets import ProviderKey
 from providers.kit.service import Provisioned, ProvisionRequest, Refused
 from providers.kit.store import Resource, ResourceStore, State
-from providers.postgres import plans, tenants
+from providers.postgres import lock, plans, tenants
 from providers.postgres.names import Names, names_of, password_of
 from providers.postgres.plans import Plan
 from providers.postgres.quota import Quota
@@ -68,9 +68,30 @@ class PostgresService:
         if resource.state is State.CREATING:
             with server_faults():
                 await tenants.build(self.server, names, password, plan)
-        url = self.server.url(names.database, names.credential, password, scheme)
+            if scheme:
+                self._store.set_extra(resource.uuid, {**resource.extra, SCHEME_OPTION: scheme})
         message = f"The database is ready: up to {in_words(plan.size)} and {plan.connections} connections."
-        return Provisioned(str(resource.uuid), {self._config_var(request.manifest): url}, message)
+        return self._answer(resource, resource.generation, request.manifest, message, scheme)
+
+    async def config(self, uuid: UUID, manifest: Manifest) -> Provisioned:
+        resource = self._store.get(uuid)
+        return self._answer(resource, resource.generation, manifest)
+
+    async def issue(self, uuid: UUID, generation: int, manifest: Manifest) -> Provisioned:
+        names, password = names_of(uuid, generation, self._key), password_of(uuid, generation, self._key)
+        with server_faults():
+            async with self.quota.undisturbed(uuid):
+                read_only = await lock.in_force(self.server, self.names(self._store.get(uuid)))
+                await tenants.admit(self.server, names, password, read_only=read_only)
+        return self._answer(self._store.get(uuid), generation, manifest)
+
+    async def revoke(self, uuid: UUID, before: int) -> None:
+        names = self.names(self._store.get(uuid))
+        with server_faults():
+            async with self.quota.undisturbed(uuid):
+                for generation in await tenants.credentials(self.server, names):
+                    if generation < before:
+                        await tenants.dismiss(self.server, names, names.credential_of(generation))
 
     async def change_plan(self, uuid: UUID, plan: str, manifest: Manifest) -> Provisioned:
         wanted, resource = plans.find(plan), self._store.get(uuid)
@@ -91,6 +112,18 @@ class PostgresService:
         with server_faults():
             async with self.quota.undisturbed(uuid):
                 await tenants.remove(self.server, self.names(resource))
+
+    def _answer(
+        self, resource: Resource, generation: int, manifest: Manifest, message: str | None = None,
+        scheme: str | None = None,
+    ) -> Provisioned:  # fmt: skip
+        names, password = (
+            names_of(resource.uuid, generation, self._key),
+            password_of(resource.uuid, generation, self._key),
+        )
+        chosen = scheme or resource.extra.get(SCHEME_OPTION)
+        url = self.server.url(names.database, names.credential, password, chosen)
+        return Provisioned(str(resource.uuid), {self._config_var(manifest): url}, message)
 
     def names(self, resource: Resource) -> Names:
         return names_of(resource.uuid, resource.generation, self._key)

@@ -35,6 +35,7 @@ JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database ON pg_database.oid = d
 WHERE refclassid = 'pg_authid'::regclass AND starts_with(rolname, $1)
 """
 DROP_TIMEOUT_S = 60
+END_SESSION_MS = 5000
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,50 @@ async def _furnish(inside: asyncpg.Connection, names: Names) -> None:
         GRANT EXECUTE ON FUNCTION {functions} TO {names.writers};
         """
     )
+
+
+async def admit(server: Server, names: Names, password: str, *, read_only: bool) -> None:
+    """Let one more credential in, `names.credential`, with the rights that the others have at the moment."""
+    role = names.readers if read_only else names.writers
+    async with server.connection() as connection, connection.transaction():
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", names.credential):
+            await connection.execute(f"CREATE ROLE {names.credential} NOLOGIN")
+        await connection.execute(
+            f"""
+            GRANT CONNECT ON DATABASE {names.database} TO {names.credential};
+            GRANT {role} TO {names.credential};
+            ALTER ROLE {names.credential} IN DATABASE {names.database} SET role = {role};
+            ALTER ROLE {names.credential} LOGIN PASSWORD '{scram_verifier(password)}';
+            """
+        )
+
+
+async def dismiss(server: Server, names: Names, role: str) -> None:
+    """Shut a credential out, end its sessions and drop its role; what it owns by itself goes to the writers."""
+    async with server.connection() as connection:
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+            return
+        await connection.execute(f"ALTER ROLE {role} NOLOGIN")
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, $2) FROM pg_stat_activity WHERE usename = $1", role, END_SESSION_MS
+        )
+        mentions = {row["datname"] for row in await connection.fetch(MENTIONS, role) if row["rolname"] == role}
+    async with server.inside(names.database) as inside:
+        await inside.execute(f"REASSIGN OWNED BY {role} TO {names.writers}")
+    for database in mentions | {names.database}:
+        async with server.inside(database) as inside:
+            await inside.execute(f"DROP OWNED BY {role}")
+    async with server.connection() as connection:
+        await connection.execute(f"DROP ROLE {role}")
+
+
+async def credentials(server: Server, names: Names) -> list[int]:
+    """The generations that have a role."""
+    start = f"{names.database}_c"
+    async with server.connection() as connection:
+        rows = await connection.fetch("SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", start)
+    numbers = [row["rolname"].removeprefix(start) for row in rows]
+    return sorted(int(number) for number in numbers if number.isdigit())
 
 
 async def limit(server: Server, names: Names, plan: Plan) -> None:

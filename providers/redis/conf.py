@@ -11,6 +11,7 @@ from providers.redis.plans import Plan
 USERS_FILE = "users.acl"
 AOF_FOLDER = "appendonlydir"
 OPERATOR = "operator"
+_GENERATION = "tenant"
 TENANT = "default"  # so that clients which send a password alone get in, too
 
 EVICTION_POLICIES = (
@@ -43,6 +44,14 @@ class Blueprint:
     eviction: str
     tenant_password: str = field(repr=False)
     operator_password: str = field(repr=False)
+    generation: int = 0
+    """Of the tenant's password."""
+    earlier: tuple[tuple[int, str], ...] = field(default=(), repr=False)
+    """Generations with passwords that still work besides."""
+
+    @property
+    def user(self) -> str:
+        return user_of(self.generation)
 
 
 def configuration(blueprint: Blueprint) -> str:
@@ -79,13 +88,26 @@ def live_limits(plan: Plan) -> dict[str, str]:
     }
 
 
+def user_of(generation: int) -> str:
+    """The user whom the URL of a generation names: one of its own, so that its connections can be told from others."""
+    return f"{_GENERATION}{generation}" if generation else TENANT
+
+
+def rules(blueprint: Blueprint) -> dict[str, str]:
+    """The rules of each user of an instance, by the digests of their passwords. The tenant's users share all data."""
+    digests = {
+        generation: f"#{_digest(password)}"
+        for generation, password in (*blueprint.earlier, (blueprint.generation, blueprint.tenant_password))
+    }
+    passwords = {user_of(generation): digest for generation, digest in digests.items()}
+    passwords[TENANT] = " ".join(digests.values())
+    tenants = {name: f"reset on {words} ~* &* {_TENANT_RULES}" for name, words in sorted(passwords.items())}
+    return tenants | {OPERATOR: f"reset on #{_digest(blueprint.operator_password)} ~* &* +@all"}
+
+
 def users(blueprint: Blueprint) -> str:
-    """The two users of an instance, by the digests of their passwords."""
-    tenant, operator = _digest(blueprint.tenant_password), _digest(blueprint.operator_password)
-    return (
-        f"user {TENANT} reset on #{tenant} ~* &* {_TENANT_RULES}\n"  # the data is all the tenant's
-        f"user {OPERATOR} reset on #{operator} ~* &* +@all\n"
-    )
+    """The file with the users."""
+    return "".join(f"user {name} {words}\n" for name, words in rules(blueprint).items())
 
 
 def config_set(settings: Iterable[tuple[str, str]]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from valkey.exceptions import ConnectionError as Disconnected
 from valkey.exceptions import ResponseError, ValkeyError
 from valkey.exceptions import TimeoutError as TooSlow
 
-from providers.redis.conf import OPERATOR, Blueprint, config_set, live_limits
+from providers.redis.conf import OPERATOR, TENANT, Blueprint, config_set, live_limits, rules
 from providers.redis.plans import Plan
 
 ANSWER_TIMEOUT_S = 3.0
@@ -88,6 +88,22 @@ class Console:
         await self._ask(*config_set(live_limits(plan).items()))
         if not plan.persistent:
             await self._ask(*config_set([("appendonly", "no")]))
+
+    async def let_in(self, blueprint: Blueprint) -> None:
+        """Let the users of this blueprint in, and no others; connections of others end.
+
+        Raises: ConsoleError.
+        """
+        wanted = rules(blueprint)
+        found = await self._ask("ACL", "GETUSER", TENANT)
+        before = dict(zip(found[::2], found[1::2], strict=True))
+        for name, words in wanted.items():
+            await self._ask("ACL", "SETUSER", name, *words.split())
+        gone = set(await self._ask("ACL", "USERS")) - set(wanted)
+        if gone:
+            await self._ask("ACL", "DELUSER", *sorted(gone))
+        if set(before["passwords"]) - {word.lstrip("#") for word in wanted[TENANT].split()}:
+            await self._ask("CLIENT", "KILL", "USER", TENANT)
 
     async def shut_down(self) -> None:
         """Ask for the end of the process; the connection breaks, and that is the answer."""

@@ -103,9 +103,21 @@ class Instance:
         if not plan.persistent:
             self._forget_keys()
 
+    async def change_users(self, blueprint: Blueprint) -> None:
+        """Let the users of another blueprint in, now and after every start; their data stay.
+
+        Raises: ConsoleError; then those in between may get in, and repeating it mends that.
+        """
+        self.blueprint = blueprint
+        await asyncio.to_thread(self._write_users)
+        await self.console.let_in(blueprint)
+
     def _prepare(self) -> None:
         if not self.blueprint.plan.persistent:
             self._forget_keys()
+        self._write_users()
+
+    def _write_users(self) -> None:
         users = self._directory / conf.USERS_FILE
         descriptor = os.open(users, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from providers.kit.manifest import Manifest
 from providers.kit.secrets import ProviderKey
 from providers.kit.service import Provisioned, ProvisionRequest, Refused
 from providers.kit.store import Resource, ResourceStore
-from providers.redis.conf import EVICTION_POLICIES, OPERATOR, TENANT, Blueprint
+from providers.redis.conf import EVICTION_POLICIES, OPERATOR, TENANT, Blueprint, user_of
 from providers.redis.console import ConsoleError
 from providers.redis.instance import Instance, InstanceError, PortTaken
 from providers.redis.keeper import Keeper
@@ -80,6 +81,41 @@ class RedisService:
             await asyncio.to_thread(shutil.rmtree, directory)
         self._store.set_extra(uuid, {})
 
+    async def config(self, uuid: UUID, manifest: Manifest) -> Provisioned:
+        await self._up(self._store.get(uuid))
+        return self._answer(uuid, manifest)
+
+    async def issue(self, uuid: UUID, generation: int, manifest: Manifest) -> Provisioned:
+        resource = self._store.get(uuid)
+        newest = max(generation, resource.generation)
+        await self._let_in(resource, range(resource.oldest, newest + 1))
+        return self._answer(uuid, manifest, generation=generation)
+
+    async def revoke(self, uuid: UUID, before: int) -> None:
+        resource = self._store.get(uuid)
+        await self._let_in(resource, range(max(before, resource.oldest), resource.generation + 1))
+
+    async def _let_in(self, resource: Resource, generations: range) -> None:
+        keeper = await self._up(resource)
+        *earlier, newest = generations
+        blueprint = replace(
+            keeper.instance.blueprint,
+            generation=newest,
+            tenant_password=self._password(resource.uuid, newest),
+            earlier=self._passwords(resource.uuid, earlier),
+        )
+        try:
+            await keeper.instance.change_users(blueprint)
+        except ConsoleError as error:
+            log.warning("users.unchanged %s", error)
+            raise Refused("The credentials could not be changed at the moment. Please try again later.", 503) from None
+
+    def _password(self, uuid: UUID, generation: int) -> str:
+        return self._key.derive(uuid, TENANT, generation)
+
+    def _passwords(self, uuid: UUID, generations: Iterable[int]) -> tuple[tuple[int, str], ...]:
+        return tuple((generation, self._password(uuid, generation)) for generation in generations)
+
     def keeper(self, uuid: UUID) -> Keeper | None:
         """The keeper of a built resource, for its dashboard."""
         return self._keepers.get(uuid)
@@ -125,8 +161,10 @@ class RedisService:
             port=int(resource.extra.get("port", 0)),
             plan=PLANS[resource.plan],
             eviction=str(resource.extra.get("eviction", EVICTION_POLICIES[0])),
-            tenant_password=self._key.derive(uuid, TENANT, resource.generation),
+            tenant_password=self._password(uuid, resource.generation),
             operator_password=self._key.derive(uuid, OPERATOR),
+            generation=resource.generation,
+            earlier=self._passwords(uuid, resource.generations[:-1]),
         )
         self._keepers[uuid] = Keeper(str(uuid), Instance(blueprint, self._directory(uuid), self._program))
         return self._keepers[uuid]
@@ -148,9 +186,13 @@ class RedisService:
             raise Refused(f"The Redis instance is not running. {keeper.trouble or ''} Please try again later.", 503)
         return keeper
 
-    def _answer(self, uuid: UUID, manifest: Manifest, message: str) -> Provisioned:
+    def _answer(
+        self, uuid: UUID, manifest: Manifest, message: str | None = None, generation: int | None = None
+    ) -> Provisioned:
         blueprint = self._keepers[uuid].instance.blueprint
-        url = f"redis://{TENANT}:{blueprint.tenant_password}@{self._settings.public_host}:{blueprint.port}/0"
+        number = self._store.get(uuid).generation if generation is None else generation
+        login = f"{user_of(number)}:{self._password(uuid, number)}"
+        url = f"redis://{login}@{self._settings.public_host}:{blueprint.port}/0"
         return Provisioned(str(uuid), {f"{manifest.prefix}_URL": url}, message)
 
 
