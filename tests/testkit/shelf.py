@@ -74,6 +74,10 @@ class Shelf:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     callbacks: dict[str, httpx.URL] = field(default_factory=dict)
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    more: dict[str, set[str]] = field(default_factory=dict)
+    """For mutants to keep what they like."""
+    method: str = ""
     listener: asyncio.Server | None = None
     admitted: set[str] = field(default_factory=set)
 
@@ -173,12 +177,14 @@ class Shelf:
             if answer.status_code != 200:
                 return
             self.tokens[uuid] = {"authorization": f"Bearer {answer.json()['access_token']}"}
-            pairs = [{"name": name, "value": value} for name, value in self.late_config(uuid).items()]
-            await client.patch(f"{callback}/config", json={"config": pairs}, headers=self.tokens[uuid])
+            for config in self.late_configs(uuid):
+                pairs = [{"name": name, "value": value} for name, value in config.items()]
+                await client.patch(f"{callback}/config", json={"config": pairs}, headers=self.tokens[uuid])
             await client.post(f"{callback}/actions/provision", headers=self.tokens[uuid])
 
-    def late_config(self, uuid: str) -> dict[str, str]:
-        return dict(self.config(uuid))
+    def late_configs(self, uuid: str) -> list[dict[str, str]]:
+        """What is PATCHed, one after the other."""
+        return [self.config(uuid)]
 
     async def end(self, uuid: str) -> None:
         async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
@@ -269,12 +275,14 @@ class Shelf:
         )
 
     async def _resources(self, request: Request) -> Response:
+        self.method = request.method
         self.authenticate(*_basic(request))
         if request.method == "GET":
             return await self.list_resources()
         return await self.provision(self.parse(await request.body()))
 
     async def _resource(self, request: Request) -> Response:
+        self.method = request.method
         self.authenticate(*_basic(request))
         uuid = request.path_params["uuid"]
         if request.method == "DELETE":

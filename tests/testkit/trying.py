@@ -10,8 +10,8 @@ from broker.testkit.checks import manifest as of_manifest
 from broker.testkit.listen import served
 from broker.testkit.probe import Limits
 from broker.testkit.results import GROUPS, Result, Status
-from broker.testkit.run import examine
-from broker.testkit.subject import subject
+from broker.testkit.run import examine, skipped
+from broker.testkit.subject import known_subject
 from tests.testkit.shelf import Shelf, manifest
 
 LIMITS = Limits(timeout_s=10, pause_s=0.01)
@@ -32,7 +32,9 @@ async def tried(shelf: Shelf, *, groups: Collection[str] = GROUPS, limits: Limit
     """The results of a whole run."""
     async with offered(shelf) as origin:
         data = manifest(origin, **api)
-        return [*of_manifest.results(data), *await examine(subject(data), groups=groups, limits=limits)]
+        known = known_subject(data)
+        calls = await examine(known, groups=groups, limits=limits) if known else skipped(groups, "No manifest.")
+        return [*of_manifest.results(data), *calls]
 
 
 def wrong(results: list[Result]) -> dict[str, str]:

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from broker.testkit.exchange import Exchange
-from broker.testkit.results import Failed, Warned
+from broker.testkit.results import Failed
 
 
 def told(exchange: Exchange) -> str:
     """What was answered, in half a sentence."""
     return f"it answered {exchange.status}" + (f" (“{exchange.message}”)" if exchange.message else "")
-
-
-def must_refuse_with(exchange: Exchange, status: int, what_to_do: str, *, also: tuple[int, ...] = ()) -> None:
-    """A refusal: `status` passes, another 4xx is a warning, anything else a failure.
-
-    Raises: Failed, Warned.
-    """
-    if exchange.status in (status, *also):
-        return
-    if 400 <= exchange.status < 500:
-        raise Warned(f"It is refused, but {told(exchange)} instead of {status}. {what_to_do}")
-    raise Failed(f"Instead of {status} {told(exchange)}. {what_to_do}")
 
 
 def must_have_a_sentence(exchange: Exchange) -> None:

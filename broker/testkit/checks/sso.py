@@ -79,8 +79,9 @@ async def without_tokens(probe: Probe) -> None:
 async def of_another(probe: Probe) -> None:
     resource = await _admitting(probe)
     form = _form(probe, resource)
-    theirs = uuid4()
-    foreign = tokens.form(probe.subject, str(theirs), theirs, int(form["timestamp"]))
+    others = [one for one in probe.resources if one.may_exist and one is not resource and one.exchange is not None]
+    theirs = _ids(others[0]) if others else (str(nobody := uuid4()), nobody)
+    foreign = tokens.form(probe.subject, *theirs, int(form["timestamp"]))
     wrong = {name: foreign[name] for name in tokens.TOKENS}
     _must_be_refused(await _sign_on(probe, {**form, **wrong}), "The token must be for the resource that is opened.")
 
