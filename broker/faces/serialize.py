@@ -118,7 +118,15 @@ def service(view: catalog.ServiceView) -> shapes.Service:
         "docs_url": view.listing.docs_url,
         "support_email": view.listing.support_email,
         "regions": list(view.regions),
+        "sunset": sunset(view),
     }
+
+
+def sunset(view: catalog.ServiceView) -> shapes.Sunset | None:
+    """The announced end of a service, if there is one."""
+    if view.sunset_at is None:
+        return None
+    return {"at": rfc3339(view.sunset_at), "successor": view.successor, "message": catalog.sunset_text(view)}
 
 
 def _service_ref(view: catalog.ServiceRef) -> shapes.ServiceRef:

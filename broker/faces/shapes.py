@@ -87,6 +87,14 @@ class Release(TypedDict):
     updated_at: str
 
 
+class Sunset(TypedDict):
+    """The announced end of a service. `message` is for its users."""
+
+    at: str
+    successor: str | None
+    message: str
+
+
 class Service(TypedDict):
     """An add-on service. From `tagline` on, the members are outside the public schema."""
 
@@ -108,6 +116,7 @@ class Service(TypedDict):
     docs_url: str | None
     support_email: str | None
     regions: list[str]
+    sunset: Sunset | None
 
 
 class ServiceRef(TypedDict):

@@ -18,11 +18,14 @@ from broker.platform_api import (
     config_vars,
     health,
     inventory,
+    listings,
     orphans,
     reconcile,
     releases,
     rotations,
+    service_people,
     sso,
+    webhooks,
 )
 
 NOUNS: Final = (
@@ -42,6 +45,9 @@ NOUNS: Final = (
     reconcile,
     rotations,
     sso,
+    webhooks,
+    listings,
+    service_people,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

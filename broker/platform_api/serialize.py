@@ -18,6 +18,7 @@ from broker.faces.serialize import plan as plan
 from broker.faces.serialize import ref as ref
 from broker.faces.serialize import release as release
 from broker.faces.serialize import service as service
+from broker.faces.serialize import sunset as sunset
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
 from broker.platform_api import shapes
