@@ -40,7 +40,8 @@ def create_app(ctx: Context, settings: Settings) -> FastAPI:
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
-    app.state.manifest_throttle = LoginThrottle()
+    app.state.public_url = settings.public_url
+    app.state.manifest_throttle = LoginThrottle("manifest's id")
     app.state.provider_networks = settings.outbound_allow
     errors.install(app)
     routes.install(app)

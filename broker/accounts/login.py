@@ -22,9 +22,10 @@ _ADDRESSES: Final = 10_000
 
 
 class LoginThrottle:
-    """Counts failed attempts per e-mail address, in this process, for the addresses tried last."""
+    """Counts failed attempts per e-mail address (or whatever else names who logs in), in this process, for those tried last."""
 
-    def __init__(self) -> None:
+    def __init__(self, named_by: str = "e-mail address") -> None:
+        self._named_by = named_by
         self._attempts: OrderedDict[bytes, deque[datetime]] = OrderedDict()
 
     def begin(self, email: str, now: datetime) -> None:
@@ -32,13 +33,24 @@ class LoginThrottle:
 
         Raises: RateLimited.
         """
-        attempts = self._attempts.setdefault(_key(email), deque())
-        self._attempts.move_to_end(_key(email))
+        self.check(email, now)
+        self.failed(email, now)
+
+    def check(self, email: str, now: datetime) -> None:
+        """Go on only if there were not too many failed attempts.
+
+        Raises: RateLimited.
+        """
+        attempts = self._attempts.get(_key(email), deque())
         while attempts and attempts[0] <= now - WINDOW:
             attempts.popleft()
         if len(attempts) >= ATTEMPTS:
-            raise RateLimited("Too many failed logins for this e-mail address; wait a minute and try again.")
-        attempts.append(now)
+            raise RateLimited(f"Too many failed logins for this {self._named_by}; wait a minute and try again.")
+
+    def failed(self, email: str, now: datetime) -> None:
+        """Count an attempt that failed, or that may fail."""
+        self._attempts.setdefault(_key(email), deque()).append(now)
+        self._attempts.move_to_end(_key(email))
         if len(self._attempts) > _ADDRESSES:
             self._attempts.popitem(last=False)
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote
-from uuid import UUID
 
 from broker.addons.ports import (
     Answer,
@@ -26,23 +25,13 @@ from broker.addons.ports import (
     RevokeCall,
     RotateCall,
 )
+from broker.addons.protocol_names import heroku_id, region_name
 from broker.kernel.clock import rfc3339
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.secret import Secret
 from broker.outbound.http import GuardedClient, Lost, NotSent, Response, TooLarge
 
 _ACCEPT_V3: Final = "application/vnd.heroku-addons+json; version=3"
-_REGIONS: Final = {
-    "us": "us-east-1",
-    "eu": "eu-west-1",
-    "dublin": "eu-west-1",
-    "frankfurt": "eu-central-1",
-    "oregon": "us-west-2",
-    "virginia": "us-east-1",
-    "tokyo": "ap-northeast-1",
-    "sydney": "ap-southeast-2",
-    "singapore": "ap-southeast-1",
-}
 _LONGEST_VALUE: Final = 64 * 1024
 _LONGEST_MESSAGE: Final = 4000
 _LONGEST_WORD: Final = 100
@@ -147,16 +136,6 @@ class PartnerApi:
             return Reply(Answer.LOST, note=failure.note)
         except TooLarge as failure:
             return Reply(Answer.OVERSIZED, note=failure.note)
-
-
-def region_name(region: str) -> str:
-    """The long form that providers expect, such as `amazon-web-services::us-east-1`."""
-    return f"amazon-web-services::{_REGIONS.get(region, region)}"
-
-
-def heroku_id(app_id: UUID) -> str:
-    """What v1 providers know an app by."""
-    return f"app{app_id.int % 10**9}@heroku.com"
 
 
 def _url(access: ProviderAccess, remote_id: str) -> str:

@@ -29,7 +29,8 @@ async def current_partner(request: Request) -> Partner:
 
 
 async def current_service(request: Request) -> AuthenticatedService:
-    """The service behind the manifest's id and password. Guessing is braked per id.
+    """The service behind the manifest's id and password. Guessing is braked per id and address, so that whoever guesses
+    shuts nobody else out.
 
     Raises: Unauthorized, RateLimited.
     """
@@ -38,10 +39,13 @@ async def current_service(request: Request) -> AuthenticatedService:
         raise Unauthorized("Send the manifest's id and password, as Basic authentication.")
     throttle: LoginThrottle = request.app.state.manifest_throttle
     ctx = ctx_of(request)
-    throttle.begin(credentials.user, ctx.clock.now())
-    service = await authenticate_service(ctx, credentials.user, credentials.secret)
-    throttle.succeeded(credentials.user)
-    return service
+    who = f"{credentials.user} from {request.client.host if request.client else ''}"
+    throttle.check(who, ctx.clock.now())
+    try:
+        return await authenticate_service(ctx, credentials.user, credentials.secret)
+    except Unauthorized:
+        throttle.failed(who, ctx.clock.now())  # after the check: a provider may well ask many times at once
+        raise
 
 
 CurrentPartner = Annotated[Partner, Depends(current_partner)]

@@ -6,11 +6,11 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker.partner_api import addons, apps, manifests
+from broker.partner_api import addons, apps, manifests, vendor, webhooks
 
-FOR_TOKENS: Final = (addons, apps)
+FOR_TOKENS: Final = (addons, apps, webhooks)
 """For access tokens of providers, in an application of their own."""
-FOR_OTHERS: Final = (manifests,)
+FOR_OTHERS: Final = (manifests, vendor)
 """For users' tokens and for manifests' passwords, beside the Platform API."""
 
 
