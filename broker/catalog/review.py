@@ -112,7 +112,8 @@ async def list_reviews(ctx: Context, actor: Actor, slug: str) -> list[ReviewView
     async with ctx.database.transaction() as tx:
         service = await member_service(tx, actor, slug, Role.DEVELOPER)
         wanted = select(ServiceReview.__table__).where(ServiceReview.service_id == service.id)
-        rows = (await tx.execute(wanted.order_by(ServiceReview.created_at.desc()))).all()
+        newest = (ServiceReview.created_at.desc(), ServiceReview.id.desc())
+        rows = (await tx.execute(wanted.order_by(*newest))).all()
         return [await _shown(tx, service, row) for row in rows]
 
 
