@@ -27,8 +27,9 @@ async def rename_addon(ctx: Context, actor: Actor, key: AddonKey, name: str) -> 
             addon = await changeable_addon(tx, actor, key)
             await tx.execute(update(Addon).where(Addon.id == addon.id).values(name=name, updated_at=now))
             await emit(
-                tx, "addon.renamed", actor, now, app_id=addon.app_id, addon_id=addon.id, before=addon.name, after=name
-            )
+                tx, "addon.renamed", actor, now, app_id=addon.app_id, addon_id=addon.id,
+                before=addon.name, after=name, state=addon.state,
+            )  # fmt: skip
             return await get_addon(tx, addon.id)
     except IntegrityError:
         raise NameTaken from None

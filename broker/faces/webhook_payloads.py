@@ -70,9 +70,10 @@ async def _addon(tx: Tx, fact: Fact) -> Told:
         data["state"], before = _STATES[fact.kind]
         previous = {"state": before} if before is not None else {}
     elif fact.kind == "addon.renamed":
-        data["name"], previous = fact.data["after"], {"name": fact.data["before"]}
+        data |= {"name": fact.data["after"], "state": fact.data["state"]}
+        previous = {"name": fact.data["before"]}
     elif fact.kind == "addon.plan_changed":
-        previous = {"plan": {"name": fact.data["before"]}}
+        data["state"], previous = AddonState.PROVISIONED, {"plan": {"name": fact.data["before"]}}
     return Told(data, previous)
 
 
