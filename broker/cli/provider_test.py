@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from broker.cli.errors import CliError, Exit, Misused
+from broker.cli.errors import CliError, Exit, Interrupted, Misused
 from broker.cli.options import json_option
 from broker.cli.output import clean, note, paint, say, say_json
 
@@ -108,22 +108,19 @@ def _calls(subject: Subject | None, groups: frozenset[str], timeout: float) -> l
     watcher = _Progress()
     try:
         with watcher:
-            return asyncio.run(
-                _until_stopped(examine(subject, groups=groups, limits=Limits(timeout), watcher=watcher))
-            )
+            return asyncio.run(_stoppable(examine(subject, groups=groups, limits=Limits(timeout), watcher=watcher)))
     except Unusable as error:
         raise Misused(str(error)) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Interrupted("Interrupted. What had been made was deleted again, but for what is named above.") from None
 
 
-async def _until_stopped(run: Any) -> Any:
+async def _stoppable(run: Awaitable[list[Result]]) -> list[Result]:
     """A SIGTERM ends the run as Ctrl-C does: what was made is removed first."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        return await run
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    return await run
 
 
 def _write(page: Path, report: Report, subject: Subject | None, manifest: Path) -> None:

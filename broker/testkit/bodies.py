@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from broker.kernel.clock import rfc3339
-from broker.outbound.partner_api import region_name
+from broker.addons.protocol_names import region_name
 from broker.testkit.expectations import Expected
 from broker.testkit.subject import Subject
 
