@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,12 +16,15 @@ from broker.kernel.context import Context
 from broker.oauth.codes import Consented
 from broker.oauth.consents import remember, remembered
 from broker.oauth.conversation import KnownClient
-from broker.oauth.scopes import Reach, limited, parsed
+from broker.oauth.scopes import EMAIL, OPENID, PROFILE, Reach, limited, parsed
 from broker.oauth.server import OAuthRequest, Parameters, Reply, Server, converse
 from broker.oauth.sessions import SignedIn
 
 JUST_NOW: Final = timedelta(seconds=30)
 """Whoever signed in within it has just done so, whatever `max_age` says: less would ask for ever."""
+_OPEN_IT: Final = "Open the dashboard from the marketplace: this sign-on is too old, or for somebody else."
+
+_DIGITS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,29 @@ class Question:
     reach: Reach
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A dashboard that the user has just opened here: at which service, since when, and what the ID token says of it."""
+
+    user_id: UUID
+    service_id: UUID
+    since: datetime
+    claims: Mapping[str, Any]
+
+
 class SignInNeeded(Exception):
     """Somebody has to sign in first."""
 
 
-async def ask(ctx: Context, issuer: str, params: Parameters, who: SignedIn | None) -> Question | Reply:
-    """What the client asks; or the reply at once, to a request that can't be granted or was granted before.
+async def ask(
+    ctx: Context, issuer: str, params: Parameters, who: SignedIn | None, entry: Entry | None = None
+) -> Question | Reply:
+    """What the client asks; or the reply at once, to a request that can't be granted or was granted before, and to the
+    dashboard that the user is entering.
 
     Raises: SignInNeeded.
     """
-    return await converse(ctx, issuer, lambda server: _Asking(server, params, who).look())
+    return await converse(ctx, issuer, lambda server: _Asking(server, params, who, entry).look())
 
 
 async def decide(
@@ -59,10 +75,11 @@ async def decide(
 class _Asking:
     """One authorization request. Synchronous, for Authlib."""
 
-    def __init__(self, server: Server, params: Parameters, who: SignedIn | None) -> None:
+    def __init__(self, server: Server, params: Parameters, who: SignedIn | None, entry: Entry | None = None) -> None:
         self._server = server
         self._params = params
         self._who = who
+        self._entry = entry
         # Authlib words a refusal of other types with what the request said, which may be anything.
         usual = {**params, "response_type": "code"}
         self._request = OAuthRequest("GET", f"{server.talk.issuer}/oauth/authorize", usual)
@@ -71,6 +88,8 @@ class _Asking:
         try:
             grant = self._grant()
             reach, prompts = parsed(self._request.scope), self._params.get("prompt", "").split()
+            if grant.client.service_id is not None:
+                return self._enter(grant, reach, prompts)
             if self._must_sign_in(grant, prompts):
                 raise SignInNeeded
             assert self._who is not None, "somebody is signed in"
@@ -89,11 +108,26 @@ class _Asking:
             if not allow:
                 return self._replied(self._server.create_authorization_response(self._request, None, grant))
             assert self._who is not None, "somebody has decided"
+            if grant.client.service_id is not None:
+                raise self._refusal(grant, "access_denied", _OPEN_IT)
             reach = _chosen(parsed(self._request.scope), apps)
             remember(self._server.talk, grant.client, self._who.actor.id, reach)
             return self._answer(grant, reach)
         except OAuth2Error as error:
             return self._refused(error)
+
+    def _enter(self, grant: Any, reach: Reach, prompts: list[str]) -> Reply:
+        """To a dashboard. The user has opened it, so there is nothing to ask: and it learns who it is, and gets at nothing."""
+        if not {OPENID} <= set(reach.names) <= {OPENID, EMAIL, PROFILE} or reach.only_apps is not None:
+            raise self._refusal(grant, "invalid_scope", "Dashboards ask for openid, email and profile, and no more.")
+        entry = self._entry
+        if entry is None or entry.service_id != grant.client.service_id:
+            if self._who is None and "none" not in prompts:
+                raise SignInNeeded
+            raise self._refusal(grant, "login_required", _OPEN_IT)
+        session = self._who.session_id if self._who and self._who.actor.id == entry.user_id else None
+        given = Consented(entry.user_id, session, entry.since, reach, entry.claims)
+        return self._replied(self._server.create_authorization_response(self._request, given, grant))
 
     def _grant(self) -> Any:
         """The grant, if client, address, scope and proof are as they must be.
@@ -111,28 +145,23 @@ class _Asking:
         return grant
 
     def _must_sign_in(self, grant: Any, prompts: list[str]) -> bool:
-        silent = "none" in prompts
+        silent, longest = "none" in prompts, self._max_age(grant)
         if silent and len(prompts) > 1:
             raise self._refusal(grant, "invalid_request", "The prompt none goes with no other.")
-        needed = self._who is None or (not self._just_signed_in() and ("login" in prompts or self._too_long_ago(grant)))
+        needed = self._who is None or self._signed_in_before(timedelta(0) if "login" in prompts else longest)
         if needed and silent:
             raise self._refusal(grant, "login_required", "The user has to sign in.")
         return needed
 
-    def _too_long_ago(self, grant: Any) -> bool:
+    def _max_age(self, grant: Any) -> timedelta | None:
         text = self._params.get("max_age")
-        if text is None:
-            return False
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
+        if text is not None and not (text.isascii() and text.isdigit() and len(text) < _DIGITS):
             raise self._refusal(grant, "invalid_request", "The max_age must be a number of seconds.")
-        return self._signed_in_for() > timedelta(seconds=int(text))
+        return None if text is None else timedelta(seconds=int(text))
 
-    def _just_signed_in(self) -> bool:
-        return self._signed_in_for() <= JUST_NOW
-
-    def _signed_in_for(self) -> timedelta:
+    def _signed_in_before(self, longest: timedelta | None) -> bool:
         assert self._who is not None, "somebody is signed in"
-        return self._server.talk.now - self._who.since
+        return longest is not None and self._server.talk.now - self._who.since > max(longest, JUST_NOW)
 
     def _answer(self, grant: Any, reach: Reach) -> Reply:
         assert self._who is not None, "somebody is signed in"

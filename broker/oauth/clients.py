@@ -188,7 +188,11 @@ def _owned(actor: Actor) -> Select[*tuple[Any, ...]]:
         OAuthClient.own_scopes,
         OAuthClient.created_at,
         OAuthClient.updated_at,
-    ).where(OAuthClient.owner_id == actor.id, OAuthClient.destroyed_at.is_(None))
+    ).where(
+        OAuthClient.owner_id == actor.id,
+        OAuthClient.destroyed_at.is_(None),
+        OAuthClient.service_id.is_(None),  # those are as the manifest of the service says
+    )
 
 
 def _stored(secret: Secret | None) -> dict[str, Any]:

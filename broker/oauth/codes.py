@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from broker.accounts.tokens import token_hash
 from broker.kernel.ids import new_id
 from broker.oauth.conversation import Conversation, KnownClient
 from broker.oauth.issued import by_id, revoke
 from broker.oauth.models import OAuthCode
-from broker.oauth.scopes import Reach
+from broker.oauth.scopes import OPENID, Reach
 
 CODE_LIFE: Final = timedelta(minutes=1)
 """A browser follows a redirect, and a server sends one request: more time serves thieves only."""
@@ -34,6 +35,8 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib has no anno
     code_challenge: str | None
     nonce: str | None
     signed_in_at: datetime
+    claims: Mapping[str, Any]
+    """What its ID token says besides."""
 
     def get_redirect_uri(self) -> str | None:
         return self.redirect_uri
@@ -47,9 +50,11 @@ class Consented:
     """What a user has just allowed, in which session."""
 
     user_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     signed_in_at: datetime
     reach: Reach
+    claims: Mapping[str, Any] | None = None
+    """What the ID token says besides, of the dashboard that is being opened."""
 
 
 def new_code() -> str:
@@ -72,6 +77,7 @@ def save_code(talk: Conversation, code: str, client: KnownClient, given: Consent
         "nonce": asked.get("nonce"),
         "signed_in_at": given.signed_in_at,
         "expires_at": talk.now + CODE_LIFE,
+        **({} if given.claims is None else {"claims": dict(given.claims)}),
     }
     talk.connection.execute(insert(OAuthCode).values(**row))
 
@@ -88,8 +94,22 @@ def fetchable(talk: Conversation, code: str, client: KnownClient) -> Code | None
     apps = None if row.only_apps is None else frozenset(row.only_apps)
     reach = Reach(tuple(row.scopes), apps)
     return Code(
-        row.id, row.user_id, row.session_id, row.redirect_uri, reach, row.code_challenge, row.nonce, row.signed_in_at
+        id=row.id,
+        user_id=row.user_id,
+        session_id=row.session_id,
+        redirect_uri=row.redirect_uri,
+        reach=reach,
+        code_challenge=row.code_challenge,
+        nonce=row.nonce,
+        signed_in_at=row.signed_in_at,
+        claims=row.claims or {},
     )
+
+
+def signs_in(connection: Connection, code: str) -> bool:
+    """Whether the code stands for a user who is signed in by it."""
+    statement = select(OAuthCode.scopes).where(OAuthCode.code_hash == token_hash(code))
+    return OPENID in (connection.execute(statement).scalar_one_or_none() or ())
 
 
 def use_up(talk: Conversation, code: Code, authorization_id: UUID) -> None:

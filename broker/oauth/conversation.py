@@ -73,6 +73,7 @@ class Conversation:
             OAuthClient.secret_hash,
             OAuthClient.requires_pkce,
             OAuthClient.own_scopes,
+            OAuthClient.service_id,
         )
         row = self.connection.execute(select(*columns).where(named, OAuthClient.destroyed_at.is_(None))).one_or_none()
         return None if row is None else KnownClient(*row)
@@ -89,6 +90,8 @@ class KnownClient(ClientMixin):  # type: ignore[misc]  # Authlib has no annotati
     secret_hash: bytes | None
     requires_pkce: bool
     own_scopes: list[str]
+    service_id: UUID | None
+    """The add-on service whose dashboard it is, if it is one."""
 
     @property
     def public(self) -> bool:

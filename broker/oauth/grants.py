@@ -112,6 +112,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib
         talk, code = _talk(self), self._code
         assert talk.signer is not None, "whoever redeems codes brings a signer"
         claims = {
+            **code.claims,
             "iss": talk.issuer,
             "aud": self.request.client.get_client_id(),
             "auth_time": int(code.signed_in_at.timestamp()),

@@ -71,10 +71,8 @@ class OAuthCode(Base):
     used_at: Mapped[datetime | None]
     authorization_id: Mapped[UUID | None]
     """What was given for it."""
-    addon_id: Mapped[UUID | None]
-    """The add-on whose dashboard is being opened with it."""
-    context_app_id: Mapped[UUID | None]
-    """The app that it is opened from."""
+    claims: Mapped[dict[str, Any] | None]
+    """What the ID token says besides, when it opens a dashboard: which add-on, and what the user is to it."""
 
 
 class OAuthRefreshToken(Base):

@@ -20,6 +20,7 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Forbidden, Unauthorized
 from broker.kernel.secret import Secret
+from broker.oauth.codes import signs_in
 from broker.oauth.conversation import Conversation, Fact, KnownClient
 from broker.oauth.endpoints import Introspection, Revocation
 from broker.oauth.grants import CodeGrant, ExchangeGrant, OwnGrant, Pkce, RefreshGrant, wanted_reach
@@ -114,8 +115,14 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no annot
 async def answer_token(ctx: Context, issuer: str, params: Parameters, authorization: str | None) -> Reply:
     """Answer a client at the token endpoint. `authorization` is the header in which it may name itself."""
     request = OAuthRequest("POST", f"{issuer}/oauth/token", params, authorization)
-    signs = await signer(ctx) if params.get("grant_type") == CodeGrant.GRANT_TYPE else None
+    signs = await signer(ctx) if await _signs_in(ctx, params) else None
     return await converse(ctx, issuer, lambda server: _reply(server.create_token_response(request)), signs)
+
+
+async def _signs_in(ctx: Context, params: Parameters) -> bool:
+    """Whether the answer will hold an ID token. Looked up before, because making a key takes long."""
+    async with ctx.database.transaction() as tx:
+        return await tx.run_sync(lambda connection: signs_in(connection, params.get("code", "")))
 
 
 async def answer_by_secret(ctx: Context, issuer: str, params: Parameters, client_secret: Secret) -> Reply:
