@@ -48,6 +48,7 @@ class Dashboard:
     sso: str
     sso_url: str | None
     sso_paths: list[str]
+    sso_redirect_uris: list[str]
     url_style: str
     data_key: bytes = field(repr=False)
     password_sealed: bytes = field(repr=False)
@@ -64,7 +65,7 @@ def _statement(visit: Visit) -> Select[Any]:
         Addon.id, Addon.name, Addon.state, Addon.app_id, App.name, context_app, Addon.provider_id,
         literal(visit.user_id, User.id.type), User.email, role_in_app(visit.user_id), _access(visit.user_id),
         AddonService.id, AddonService.slug, AddonService.name, AddonService.sso, AddonService.sso_url,
-        AddonService.sso_paths, AddonService.url_style, AddonService.data_key, AddonService.password_sealed,
+        AddonService.sso_paths, AddonService.sso_redirect_uris, AddonService.url_style, AddonService.data_key, AddonService.password_sealed,
         AddonService.sso_salt_sealed,
     )  # fmt: skip
     return (

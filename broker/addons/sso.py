@@ -17,7 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from broker.accounts.models import User
 from broker.addons.dashboards import Dashboard, find_dashboard
 from broker.addons.models import Addon, SsoSignOn
+from broker.addons.oidc import begin
 from broker.addons.tickets import Visit, read_ticket
+from broker.catalog.manifest_sign_on import SignOnMode
 from broker.catalog.shared_secrets import service_secrets
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -35,10 +37,12 @@ class SignOn:
     params: Mapping[str, str]
     addon_name: str
     service_name: str
+    hint: str = ""
+    """What the browser has to keep until it comes back from the provider, with OpenID Connect."""
 
 
-async def sign_on_by_ticket(ctx: Context, ticket: str, addon_id: UUID) -> SignOn:
-    """The form for whoever holds a ticket for this add-on.
+async def sign_on_by_ticket(ctx: Context, ticket: str, addon_id: UUID, issuer: str) -> SignOn:
+    """The same for whoever holds a ticket for this add-on.
 
     Raises: Forbidden if the ticket is not ours, for another add-on, or too old; what `sign_on` raises.
     """
@@ -49,11 +53,12 @@ async def sign_on_by_ticket(ctx: Context, ticket: str, addon_id: UUID) -> SignOn
         late = Forbidden("This link has expired.")
         await _record_refusal(ctx, held.visit, late)
         raise late
-    return await sign_on(ctx, held.visit)
+    return await sign_on(ctx, held.visit, issuer)
 
 
-async def sign_on(ctx: Context, visit: Visit) -> SignOn:
-    """The form that signs the user on at the provider of the add-on, good for this moment and once.
+async def sign_on(ctx: Context, visit: Visit, issuer: str) -> SignOn:
+    """What signs the user on at the provider of the add-on: a form, good for this moment and once, or where OpenID Connect
+    begins. `issuer` is the address under which the broker is known.
 
     Transactions: its own; a refusal is recorded in another one.
     Raises: NotFound, Conflict, InvalidParams as `find_dashboard` does.
@@ -61,10 +66,13 @@ async def sign_on(ctx: Context, visit: Visit) -> SignOn:
     async with refusals_recorded(ctx, visit), ctx.database.transaction() as tx:
         dashboard = await find_dashboard(tx, visit)
         now = ctx.clock.now()
-        timestamp = await _free_second(tx, visit.addon_id, visit.user_id, int(now.timestamp()))
         who = Actor(visit.user_id, dashboard.email, frozenset({Scope.GLOBAL}))
         told = {"role": dashboard.role, "access": dashboard.access, **_place(visit)}
         await emit(tx, "addon.opened", who, now, app_id=dashboard.app_id, addon_id=visit.addon_id, **told)
+        if dashboard.sso == SignOnMode.OIDC:
+            address, hint = await begin(ctx, tx, dashboard, visit, issuer)
+            return SignOn("get", address, {}, dashboard.addon_name, dashboard.service_name, hint)
+        timestamp = await _free_second(tx, visit.addon_id, visit.user_id, int(now.timestamp()))
     return _form(dashboard, _params(dashboard, _salt(ctx, dashboard), timestamp, visit.path))
 
 

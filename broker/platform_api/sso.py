@@ -28,8 +28,9 @@ async def form(request: Request, actor: CurrentActor, app: str, addon: str, path
 
     Source: the Heroku CLI's `addons:open` with HEROKU_SUDO; it asks with `version=3.sdk`.
     """
-    ctx = face_of(request).ctx
-    signed = await sign_on(ctx, await visit_meant(ctx, actor, addon, app, path))
+    face = face_of(request)
+    visit = await visit_meant(face.ctx, actor, addon, app, path)
+    signed = await sign_on(face.ctx, visit, face.public_url)
     body = {"method": signed.method, "action": signed.action, "params": dict(signed.params)}
     return Answer(body, headers={"Cache-Control": "no-store"})
 

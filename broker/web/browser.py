@@ -22,6 +22,8 @@ HOME: Final = "/account/authorizations"
 _MOST_FIELDS: Final = 500
 _SESSION: Final = "session"
 _SIGNING_IN: Final = "signing-in"
+_ENTERING: Final = "entering"
+_ENTERING_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,16 @@ def signing_in_cookie(request: Request) -> str | None:
 def keep_signing_in(request: Request, response: Response, cookie: str) -> None:
     """Let the browser bring it with the form."""
     _set(request, response, _SIGNING_IN, cookie, 3600)
+
+
+def entering(request: Request) -> str:
+    """The hint with which this browser was sent to a dashboard, or nothing."""
+    return request.cookies.get(_cookie_name(request, _ENTERING), "")
+
+
+def keep_entering(request: Request, response: Response, hint: str) -> None:
+    """Let the browser bring the hint when the provider sends it back: in any other one it is worth nothing."""
+    _set(request, response, _ENTERING, hint, _ENTERING_S)
 
 
 def new_cookie() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Final
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -9,11 +10,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from broker.addons.oidc import entry_by_hint
 from broker.apps.queries import list_apps
 from broker.kernel.context import Context, Scope
 from broker.kernel.errors import BadRequest, BrokerError, InvalidParams
 from broker.kernel.ids import as_uuid
-from broker.oauth.authorize import Question, SignInNeeded, ask, decide
+from broker.oauth.authorize import Entry, Question, SignInNeeded, ask, decide
 from broker.oauth.scopes import SENTENCES, api_scopes
 from broker.oauth.server import Reply
 from broker.oauth.sessions import SignedIn
@@ -34,7 +36,9 @@ async def question(request: Request) -> Response:
     ctx: Context = request.app.state.ctx
     seen = await browser.who(request)
     try:
-        asked = await ask(ctx, request.app.state.face.public_url, _parameters(request), seen)
+        params = _parameters(request)
+        entry = await _entry(request, params.get("login_hint", ""), seen)
+        asked = await ask(ctx, request.app.state.face.public_url, params, seen, entry)
         if isinstance(asked, Reply):
             return _told(asked)
         assert seen is not None, "nobody is asked before signing in"
@@ -62,6 +66,13 @@ async def answer(request: Request) -> Response:
         )
     except BrokerError as error:
         return refusal_page(error)
+
+
+async def _entry(request: Request, hint: str, seen: SignedIn | None) -> Entry | None:
+    """What the hint of a provider stands for, to whose dashboard we have sent this browser or this user."""
+    ours = hmac.compare_digest(hint.encode(), browser.entering(request).encode())
+    signed_in = seen.actor.id if seen else None
+    return await entry_by_hint(request.app.state.ctx, hint, same_browser=ours, signed_in=signed_in) if hint else None
 
 
 def _parameters(request: Request) -> dict[str, str]:

@@ -47,6 +47,7 @@ async def _enter(request: Request, path: str, find: Callable[[Context, Actor], A
         seen = await browser.who(request)
         if seen is None:
             return browser.to_sign_in(request)
-        return hand_over(await sign_on(ctx, await find(ctx, seen.actor)))
+        issuer: str = request.app.state.face.public_url
+        return hand_over(request, await sign_on(ctx, await find(ctx, seen.actor), issuer))
     except BrokerError as error:
         return refused(error)

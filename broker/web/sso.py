@@ -17,6 +17,7 @@ from broker.addons.tickets import Visit, mint_ticket
 from broker.kernel.context import Actor, Context, Scope, reaches
 from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, MultipleMatches, NotFound, Overloaded
 from broker.kernel.ids import as_uuid
+from broker.web import browser
 from broker.web.pages import page
 
 router = APIRouter(include_in_schema=False)
@@ -56,15 +57,19 @@ async def open_addon(request: Request, addon_id: str, ticket: str = "") -> Respo
         wanted = as_uuid(addon_id)
         if wanted is None:
             raise NotFound("add_on")
-        return hand_over(await sign_on_by_ticket(ctx, ticket, wanted))
+        issuer: str = request.app.state.face.public_url
+        return hand_over(request, await sign_on_by_ticket(ctx, ticket, wanted, issuer))
     except BrokerError as error:
         return refused(error)
 
 
-def hand_over(signed: SignOn) -> Response:
+def hand_over(request: Request, signed: SignOn) -> Response:
     """The page that sends the browser on to the provider."""
     if signed.method == "get":
-        return RedirectResponse(signed.action, 303, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
+        onward = RedirectResponse(signed.action, 303, {"referrer-policy": "no-referrer", "cache-control": "no-store"})
+        if signed.hint:
+            browser.keep_entering(request, onward, signed.hint)
+        return onward
     nonce, parts = secrets.token_urlsafe(16), urlsplit(signed.action)
     # Dashboards redirect after the post, often to another host, and browsers hold that to form-action as well.
     allowed = "https:" if parts.scheme == "https" else "http: https:"

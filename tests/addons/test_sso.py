@@ -34,10 +34,11 @@ from tests.addons.conftest import MANIFEST, World, done
 
 RESOURCE = UUID("01234567-89ab-cdef-0123-456789abcdef")
 USER = UUID("89abcdef-0123-4567-89ab-cdef01234567")
+ISSUER = "https://broker.example.com"
 
 
 async def sign_on(ctx: Context, user_id: UUID, addon_id: UUID, app_id: UUID, path: str = "") -> SignOn:
-    return await sign_on_visit(ctx, Visit(user_id, addon_id, app_id, path))
+    return await sign_on_visit(ctx, Visit(user_id, addon_id, app_id, path), ISSUER)
 
 
 def test_tokens_are_those_of_the_contract() -> None:
@@ -207,14 +208,14 @@ async def test_a_ticket_is_good_for_its_add_on_and_its_few_minutes_alone(world: 
     ctx, addon = world.ctx, await world.provisioned()
     visit = Visit(world.user.id, addon.id, await app_id_of(world))
     ticket = mint_ticket(ctx.vault, visit, ctx.clock.now() + timedelta(minutes=5))
-    assert (await sign_on_by_ticket(ctx, ticket, addon.id)).params["resource_id"] == str(addon.id)
+    assert (await sign_on_by_ticket(ctx, ticket, addon.id, ISSUER)).params["resource_id"] == str(addon.id)
     with pytest.raises(Forbidden, match="not valid"):
-        await sign_on_by_ticket(ctx, ticket, new_id())
+        await sign_on_by_ticket(ctx, ticket, new_id(), ISSUER)
     ctx.clock.advance(minutes=5)
-    assert (await sign_on_by_ticket(ctx, ticket, addon.id)).method == "post"
+    assert (await sign_on_by_ticket(ctx, ticket, addon.id, ISSUER)).method == "post"
     ctx.clock.advance(seconds=1)
     with pytest.raises(Forbidden, match="expired"):
-        await sign_on_by_ticket(ctx, ticket, addon.id)
+        await sign_on_by_ticket(ctx, ticket, addon.id, ISSUER)
 
 
 async def recorded(ctx: Context, kind: str) -> list[Any]:
@@ -232,7 +233,7 @@ async def test_every_refusal_is_on_record_with_its_reason_and_without_secrets(wo
     await raises(InvalidParams, sign_on(ctx, world.user.id, addon.id, app_id, "/admin?password=hunter2"))
     await raises(NotFound, sign_on(ctx, mallory.id, addon.id, app_id))
     ticket = mint_ticket(ctx.vault, Visit(world.user.id, addon.id, app_id), ctx.clock.now() - timedelta(seconds=1))
-    await raises(Forbidden, sign_on_by_ticket(ctx, ticket, addon.id))
+    await raises(Forbidden, sign_on_by_ticket(ctx, ticket, addon.id, ISSUER))
     events = await recorded(ctx, "addon.open_refused")
     assert [(event["actor_email"], event["data"]["reason"]) for event in events] == [
         ("alice@example.com", "conflict"),
@@ -252,7 +253,7 @@ async def raises(kind: type[Exception], opening: Awaitable[SignOn]) -> None:
 
 async def test_what_is_no_ticket_of_ours_leaves_no_record(world: World) -> None:
     addon = await world.provisioned()
-    await raises(Forbidden, sign_on_by_ticket(world.ctx, "a" * 117, addon.id))
+    await raises(Forbidden, sign_on_by_ticket(world.ctx, "a" * 117, addon.id, ISSUER))
     await raises(NotFound, sign_on(world.ctx, world.user.id, new_id(), await app_id_of(world)))
     assert await recorded(world.ctx, "addon.open_refused") == []
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
 
 from broker.addons.ports import Answer, Reply
+from broker.app import create_app
 from broker.apps.resolve import visible_app
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
@@ -21,6 +21,7 @@ from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.ids import new_id
 from broker.web import sso
 from tests.addons.conftest import MANIFEST, World, make_world
+from tests.platform_api.conftest import settings
 
 PUBLIC_URL = "https://broker.example.com"
 
@@ -32,10 +33,7 @@ async def world(ctx: Context, alice: Actor) -> World:
 
 @pytest_asyncio.fixture
 async def browser(ctx: Context) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.state.ctx = ctx
-    app.include_router(sso.router)
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(create_app(ctx, settings()))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, follow_redirects=False) as client:
         yield client
 

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0010"
 down_revision = "0009"
@@ -19,5 +20,4 @@ def upgrade() -> None:
     )
     op.add_column("oauth_clients", sa.Column("service_id", sa.UUID(), nullable=True))
     op.create_unique_constraint(op.f("uq_oauth_clients_service_id"), "oauth_clients", ["service_id"])
-    op.add_column("oauth_codes", sa.Column("addon_id", sa.UUID(), nullable=True))
-    op.add_column("oauth_codes", sa.Column("context_app_id", sa.UUID(), nullable=True))
+    op.add_column("oauth_codes", sa.Column("claims", postgresql.JSONB(), nullable=True))
