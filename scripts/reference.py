@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 import broker
-from broker.addons.outcomes import RETRIES, TABLE
+from broker.addons.outcomes import RETRIES, REVOKED, TABLE
 from broker.addons.ports import Answer
 from broker.cli.reference import PAGES as CLI_PAGES
 from broker.faces.errors import status_of
@@ -210,6 +210,12 @@ def outcomes_page() -> str:
                 ),
             ),
         ]
+    ends = ", ".join(f"`{answer.value}`" for answer in Answer if answer in REVOKED)
+    parts += [
+        "## Revoke\n",
+        "Withdrawing old credentials: not an operation, but part of a rotation. It is over after one of these answers:\n"
+        f"{ends}. After any other it is asked again, with pauses that grow to an hour, while the add-on is there.\n",
+    ]
     return "\n".join([*parts, _MADE])
 
 
