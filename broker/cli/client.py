@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -64,6 +64,11 @@ class Client:
 
     def post(self, path: str, body: Json | None = None) -> Any:
         return self.request("POST", path, body)
+
+    def post_for_headers(self, path: str, body: Json) -> tuple[Json, Mapping[str, str]]:
+        """The answer to a POST with its headers, whose names are in lower case or not."""
+        response = self._send("POST", path, body)
+        return self._parse(response), response.headers
 
     def patch(self, path: str, body: Json) -> Any:
         return self.request("PATCH", path, body)
