@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from broker.kernel.clock import rfc3339
 from broker.addons.protocol_names import region_name
+from broker.kernel.clock import rfc3339
 from broker.testkit.expectations import Expected
 from broker.testkit.subject import Subject
 

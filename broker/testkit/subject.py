@@ -113,16 +113,20 @@ def _other_plan(manifest: Manifest, plan: str) -> str | None:
 def _moved(url: str, origin: str | None) -> str:
     if origin is None:
         return url
-    parts, place = urlsplit(url), _origin(origin)
+    parts, place = urlsplit(url), origin_parts(origin)
     return urlunsplit((place[0], place[1], parts.path, parts.query, ""))
 
 
-def _origin(text: str) -> tuple[str, str]:
+def origin_parts(text: str) -> tuple[str, str]:
+    """Scheme and address of an origin.
+
+    Raises: Unusable for anything else.
+    """
     try:
         parts = urlsplit(text)
         _ = parts.port  # raises for a port that is none
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise Unusable("The base URL must be an origin, such as http://127.0.0.1:4567, without a path.")
+        raise Unusable(f"{text} is no origin: write scheme, host and port, such as http://127.0.0.1:4567, and no path.")
     return parts.scheme, parts.netloc
