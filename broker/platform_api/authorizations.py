@@ -13,8 +13,9 @@ from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
+from broker.oauth.clients import client_names
 from broker.platform_api import serialize, shapes
-from broker.platform_api.bodies import Text
+from broker.platform_api.bodies import Text, as_list
 from broker.platform_api.deps import Body, CurrentActor, SigningIn, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
@@ -26,10 +27,6 @@ def _seconds(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12 else value
 
 
-def _scopes(value: Any) -> Any:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 Description = Annotated[Text, Field(json_schema_extra={"maxLength": use.LONGEST_DESCRIPTION})]
 ScopeName = Annotated[Text, Field(json_schema_extra={"enum": [scope.value for scope in Scope]})]
 
@@ -39,7 +36,7 @@ class CreateAuthorizationBody(Body):
 
     description: Description | None = None
     scope: (
-        Annotated[list[ScopeName], BeforeValidator(_scopes), Field(max_length=20, json_schema_extra={"minItems": 1})]
+        Annotated[list[ScopeName], BeforeValidator(as_list), Field(max_length=20, json_schema_extra={"minItems": 1})]
         | None
     ) = None
     expires_in: (
@@ -61,8 +58,10 @@ class UpdateAuthorizationBody(Body):
     description: Description | None = None
 
 
-def _answer(request: Request, view: use.AuthorizationView, status: int = 200) -> Answer:
-    return Answer(serialize.authorization(view, face_of(request).ctx.clock.now()), status)
+async def _answer(request: Request, view: use.AuthorizationView, status: int = 200) -> Answer:
+    ctx = face_of(request).ctx
+    names = await client_names(ctx, [view.client_id])
+    return Answer(serialize.authorization(view, ctx.clock.now(), names), status)
 
 
 @router.post(
@@ -76,15 +75,18 @@ async def create(request: Request, actor: SigningIn) -> Answer:
     face, body = face_of(request), await read(request, CreateAuthorizationBody)
     life = None if body.expires_in is None else timedelta(seconds=body.expires_in)
     wanted = use.CreateAuthorization(body.description or "", body.scope, life)
-    return _answer(request, await use.create_authorization(face.ctx, actor, wanted, default_life=face.token_life), 201)
+    return await _answer(
+        request, await use.create_authorization(face.ctx, actor, wanted, default_life=face.token_life), 201
+    )
 
 
 @router.get("/oauth/authorizations", responses=gives(shapes.Authorization, many=True))
 async def list_(request: Request, actor: CurrentActor) -> Answer:
-    """The valid tokens, with hints instead of the tokens themselves."""
+    """The valid tokens, with hints instead of the tokens themselves, and what OAuth clients were given."""
     ctx = face_of(request).ctx
-    now = ctx.clock.now()
-    return page(request, [serialize.authorization(view, now) for view in await use.list_authorizations(ctx, actor)])
+    now, views = ctx.clock.now(), await use.list_authorizations(ctx, actor)
+    names = await client_names(ctx, [view.client_id for view in views])
+    return page(request, [serialize.authorization(view, now, names) for view in views])
 
 
 @router.get("/oauth/authorizations/{authorization}", responses=gives(shapes.Authorization))
@@ -92,7 +94,7 @@ async def info(request: Request, actor: CurrentActor, authorization: str) -> Ans
     """One of them. `~` is not found: it would be the account's one "API key", which we do not have."""
     if authorization == "~":  # with any other answer, the Heroku CLI does not dare to revoke its token at logout
         raise NotFound("authorization")
-    return _answer(request, await use.get_authorization(face_of(request).ctx, actor, authorization))
+    return await _answer(request, await use.get_authorization(face_of(request).ctx, actor, authorization))
 
 
 @router.patch(
@@ -104,29 +106,17 @@ async def update(request: Request, actor: CurrentActor, authorization: str) -> A
     """Change its description."""
     ctx, body = face_of(request).ctx, await read(request, UpdateAuthorizationBody)
     if body.description is None:
-        return _answer(request, await use.get_authorization(ctx, actor, authorization))
-    return _answer(request, await use.describe_authorization(ctx, actor, authorization, body.description))
+        return await _answer(request, await use.get_authorization(ctx, actor, authorization))
+    return await _answer(request, await use.describe_authorization(ctx, actor, authorization, body.description))
 
 
 @router.delete("/oauth/authorizations/{authorization}", responses=gives(shapes.Authorization))
 async def revoke(request: Request, actor: CurrentActor, authorization: str) -> Answer:
     """End it at once."""
-    return _answer(request, await use.revoke_authorization(face_of(request).ctx, actor, authorization))
+    return await _answer(request, await use.revoke_authorization(face_of(request).ctx, actor, authorization))
 
 
 @router.post("/oauth/authorizations/{authorization}/actions/regenerate-tokens", responses=gives(shapes.Authorization))
 async def rotate(request: Request, actor: CurrentActor, authorization: str) -> Answer:
     """Replace its token by a new one; the old one is void at once."""
-    return _answer(request, await use.renew_authorization(face_of(request).ctx, actor, authorization))
-
-
-@router.get("/oauth/sessions", responses=gives(shapes.Ref, many=True))
-async def sessions(_actor: CurrentActor) -> Answer:
-    """Browser sessions: this face makes none."""
-    return Answer([])
-
-
-@router.delete("/oauth/sessions/{session}", responses=gives(shapes.Ref))
-async def end_session(_actor: CurrentActor, session: str) -> Answer:
-    """End a browser session. Part of logging out, where clients expect that there is none."""
-    raise NotFound("session")
+    return await _answer(request, await use.renew_authorization(face_of(request).ctx, actor, authorization))

@@ -18,6 +18,11 @@ def _name_of(value: Any) -> Any:
     return value
 
 
+def as_list(value: Any) -> Any:
+    """`"a,b"` for `["a", "b"]`, as command lines send it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 def _truth(value: Any) -> Any:
     """0 and 1 for false and true, as heroku3 sends them."""
     return bool(value) if type(value) is int and value in (0, 1) else value

@@ -14,6 +14,7 @@ from broker.platform_api import (
     apps,
     attachments,
     authorizations,
+    clients,
     collaborators,
     config_vars,
     health,
@@ -24,7 +25,9 @@ from broker.platform_api import (
     releases,
     rotations,
     service_people,
+    sessions,
     sso,
+    tokens,
     webhooks,
 )
 
@@ -39,6 +42,9 @@ NOUNS: Final = (
     account,
     addon_services,
     authorizations,
+    clients,
+    sessions,
+    tokens,
     inventory,
     health,
     orphans,

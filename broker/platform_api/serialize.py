@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 from broker.accounts.account import AccountView
 from broker.accounts.authorizations import AuthorizationView
@@ -21,6 +23,7 @@ from broker.faces.serialize import service as service
 from broker.faces.serialize import sunset as sunset
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
+from broker.oauth.clients import ClientName
 from broker.platform_api import shapes
 from broker.platform_api.deps import Face
 
@@ -65,18 +68,21 @@ def account(view: AccountView) -> shapes.Account:
     }
 
 
-def authorization(view: AuthorizationView, now: datetime) -> shapes.Authorization:
+def authorization(view: AuthorizationView, now: datetime, clients: Mapping[UUID, ClientName]) -> shapes.Authorization:
+    """A token's record. `clients` has the name of the client that holds it, if any."""
+    client = None if view.client_id is None else clients.get(view.client_id)
     left = None if view.expires_at is None else max(0, int((view.expires_at - now).total_seconds()))
     token = view.hint if view.token is None else view.token.reveal()
     return {
         "id": str(view.id),
         "description": view.description,
-        "scope": list(view.scopes),
+        "scope": [*view.scopes, *sorted(f"app:{app}" for app in view.only_apps or ())],
         "access_token": {"id": str(view.id), "token": token, "expires_in": left},
         "refresh_token": None,
-        "client": None,
+        "client": None if client is None else _client(client),
         "grant": None,
-        "session": None,
+        "session": None if view.session_id is None else {"id": str(view.session_id)},
+        "last_used_at": maybe(view.last_used_at),
         "user": {"id": str(view.user_id), "email": view.user_email, "full_name": None},
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),

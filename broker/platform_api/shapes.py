@@ -40,6 +40,12 @@ from broker.platform_api.listing_shapes import OwnService as OwnService
 from broker.platform_api.listing_shapes import PlanPriceVersion as PlanPriceVersion
 from broker.platform_api.listing_shapes import ServiceMember as ServiceMember
 from broker.platform_api.listing_shapes import ServiceReview as ServiceReview
+from broker.platform_api.oauth_shapes import GivenToken as GivenToken
+from broker.platform_api.oauth_shapes import IdOnly as IdOnly
+from broker.platform_api.oauth_shapes import OAuthClient as OAuthClient
+from broker.platform_api.oauth_shapes import OAuthClientRef as OAuthClientRef
+from broker.platform_api.oauth_shapes import OAuthToken as OAuthToken
+from broker.platform_api.oauth_shapes import Session as Session
 from broker.platform_api.operating_shapes import Drift as Drift
 from broker.platform_api.operating_shapes import DriftMoney as DriftMoney
 from broker.platform_api.operating_shapes import DriftReport as DriftReport
@@ -113,16 +119,17 @@ class AuthorizedUser(TypedDict):
 
 
 class Authorization(TypedDict):
-    """An API token's record."""
+    """An API token's record. `last_used_at`, to some minutes, is outside the public schema."""
 
     id: str
     description: str
     scope: list[str]
     access_token: Token
     refresh_token: Token | None
-    client: Ref | None
+    client: OAuthClientRef | None
     grant: Ref | None
-    session: Ref | None
+    session: IdOnly | None
+    last_used_at: str | None
     user: AuthorizedUser
     created_at: str
     updated_at: str
