@@ -105,7 +105,7 @@ def test_a_manifest_with_faults_fails_and_nothing_is_called(broker: Broker, tmp_
     [
         (["--plan", "giga"], "The manifest has no plan giga. Its plans are mini, maxi."),
         (["--only", "everything"], "knows the groups manifest, auth, provision"),
-        (["--base-url", "shelf"], "The base URL must be an origin"),
+        (["--base-url", "shelf"], "shelf is no origin"),
         (["--timeout", "-1"], "-1"),
         ([], "cannot be reached"),
     ],
