@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, union
+from sqlalchemy import Text, bindparam, cast, select, union
 
 from broker.addons.models import Addon, AddonState, Attachment
 from broker.apps.releases import LockedApp, lock_app
@@ -48,6 +49,7 @@ class LockedAddon:
     declared: tuple[str, ...]
     plan_id: UUID
     plan: str
+    meters: tuple[Mapping[str, Any], ...]
     price_cents: int
     currency: str
     ownership: str
@@ -78,11 +80,12 @@ async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) 
 
 def _locked(row: Record, apps: Mapping[UUID, LockedApp], attachments: tuple[LockedAttachment, ...]) -> LockedAddon:
     billing = apps.get(row["app_id"])
-    values = {str(key): value for key, value in row.items() if key not in ("state", "declared")}
+    values = {str(key): value for key, value in row.items() if key not in ("state", "declared", "meters")}
     return LockedAddon(
         **values,
         state=AddonState(row["state"]),
         declared=tuple(row["declared"]),
+        meters=tuple(json.loads(row["meters"])),
         payer_id=billing.owner_id if billing else None,
         apps=apps,
         attachments=attachments,
@@ -119,6 +122,7 @@ _ADDON: Final = Direct(
         AddonService.config_vars.label("declared"),
         Addon.plan_id,
         Plan.slug.label("plan"),
+        cast(Plan.meters, Text).label("meters"),
         Addon.price_cents,
         Addon.currency,
         Addon.ownership,

@@ -142,7 +142,17 @@ def _known(reply: Reply) -> dict[str, Any]:
 def _subject(addon: LockedAddon) -> Subject:
     if addon.payer_id is None:
         raise SettledElsewhere
-    return Subject(addon.id, addon.app_id, addon.payer_id, addon.plan_id, addon.price_cents, addon.currency)
+    return Subject(
+        addon_id=addon.id,
+        app_id=addon.app_id,
+        payer_id=addon.payer_id,
+        plan_id=addon.plan_id,
+        price_cents=addon.price_cents,
+        currency=addon.currency,
+        service=addon.service,
+        plan=addon.plan,
+        terms={"meters": list(addon.meters)} if addon.meters else {},
+    )
 
 
 async def transition(tx: Tx, addon: LockedAddon, to: AddonState, at: datetime, **values: Any) -> None:
@@ -202,9 +212,18 @@ async def _accepted(tx: Tx, ctx: Context, s: Settlement) -> None:
 
 async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
     plan = (
-        await tx.execute(select(Plan.id, Plan.slug, Plan.price_cents, Plan.currency).where(Plan.id == s.target_plan_id))
+        await tx.execute(
+            select(Plan.id, Plan.slug, Plan.price_cents, Plan.currency, Plan.meters).where(Plan.id == s.target_plan_id)
+        )
     ).one()
-    moved = replace(s.addon, plan_id=plan.id, plan=plan.slug, price_cents=plan.price_cents, currency=plan.currency)
+    moved = replace(
+        s.addon,
+        plan_id=plan.id,
+        plan=plan.slug,
+        price_cents=plan.price_cents,
+        currency=plan.currency,
+        meters=tuple(plan.meters),
+    )
     if s.addon.state is not AddonState.PROVISIONED:
         raise SettledElsewhere
     await tx.execute(

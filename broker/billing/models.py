@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
@@ -18,6 +19,7 @@ class UsagePeriod(Base):
     __table_args__ = (
         Index("uq_usage_periods_open", "addon_id", unique=True, postgresql_where=text("ended_at is null")),
         Index("ix_usage_periods_payer_id", "payer_id", "started_at"),
+        Index("ix_usage_periods_addon_id", "addon_id", "started_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -27,5 +29,26 @@ class UsagePeriod(Base):
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
     price_cents: Mapped[int]
     currency: Mapped[str]
+    service: Mapped[str] = mapped_column(server_default="")
+    plan: Mapped[str] = mapped_column(server_default="")
+    """The slugs as they were: what was billed can be told without the catalog."""
+    mode: Mapped[str] = mapped_column(server_default="paid")
+    terms: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """Everything else that the price consists of, such as meters; see `history.py`."""
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class BillingAccount(Base):
+    """Who pays, and how it is billed: the account of a user, made when something needs it. Units: hundredths of a percent."""
+
+    __tablename__ = "billing_accounts"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    currency: Mapped[str | None]
+    """Fixed by the first invoice."""
+    zone: Mapped[str] = mapped_column(server_default="UTC")
+    tax: Mapped[dict[str, Any] | None]
+    discount_bp: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

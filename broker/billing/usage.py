@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, insert, update
@@ -25,6 +26,10 @@ class Subject:
     plan_id: UUID
     price_cents: int
     currency: str
+    service: str
+    plan: str
+    terms: Mapping[str, Any]
+    """What the price consists of besides, as the plan declares it now: later versions are not for this period."""
 
 
 async def start_period(tx: Tx, subject: Subject, at: datetime) -> None:
@@ -36,7 +41,9 @@ async def start_period(tx: Tx, subject: Subject, at: datetime) -> None:
 
 
 _PERIOD: Final = Direct(
-    insert(UsagePeriod).values(placeholders("id addon_id app_id payer_id plan_id price_cents currency started_at"))
+    insert(UsagePeriod).values(
+        placeholders("id addon_id app_id payer_id plan_id price_cents currency service plan terms started_at")
+    )
 )
 
 
