@@ -55,6 +55,7 @@ def heroku_environment(url: str, token: str) -> dict[str, str]:
         "HEROKU_PARTICLEBOARD_URL": url,
         "HEROKU_LOGIN_HOST": url,
         "HEROKU_DATA_HOST": str(parts.hostname),
+        "HEROKU_ADDONS_HOST": f"{parts.scheme}://{parts.hostname}",
         "HEROKU_POSTGRESQL_ADDON_NAME": "postgres",
         "HEROKU_REDIS_ADDON_NAME": "redis",
         "HEROKU_NETRC_WRITE": "true",

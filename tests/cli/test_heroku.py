@@ -14,7 +14,7 @@ from tests.cli.conftest import Broker
 
 NEEDED = {
     "HEROKU_HOST", "HEROKU_API_KEY", "HEROKU_PARTICLEBOARD_URL", "HEROKU_LOGIN_HOST", "HEROKU_DATA_HOST",
-    "HEROKU_POSTGRESQL_ADDON_NAME", "HEROKU_REDIS_ADDON_NAME", "HEROKU_NETRC_WRITE", "HEROKU_SKIP_NEW_VERSION_CHECK",
+    "HEROKU_ADDONS_HOST", "HEROKU_POSTGRESQL_ADDON_NAME", "HEROKU_REDIS_ADDON_NAME", "HEROKU_NETRC_WRITE", "HEROKU_SKIP_NEW_VERSION_CHECK",
     "HEROKU_DISABLE_AUTOUPDATE", "DISABLE_TELEMETRY",
 }  # fmt: skip
 
@@ -24,8 +24,9 @@ def test_every_variable_points_here(host: str) -> None:
     url = f"http://{host}:5123"
     variables = heroku_environment(url, "tok")
     assert set(variables) == NEEDED
-    assert {variables[name] for name in NEEDED if name.endswith(("_HOST", "_URL"))} == {url, host}
+    assert {variables[name] for name in NEEDED if name.endswith(("_HOST", "_URL"))} == {url, host, f"http://{host}"}
     assert variables["HEROKU_DATA_HOST"] == host
+    assert variables["HEROKU_ADDONS_HOST"] == f"http://{host}", "its port is that of HEROKU_HOST"
 
 
 @pytest.mark.parametrize(
@@ -50,5 +51,5 @@ def test_the_printed_lines_can_be_evaluated(broker: Broker, monkeypatch: pytest.
     done = subprocess.run(
         ["sh", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "it's-a-$token10\n"
+    assert done.stdout == "it's-a-$token11\n"
     assert set(json.loads(broker("env", "--json").out)) == NEEDED
