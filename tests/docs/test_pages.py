@@ -11,7 +11,7 @@ from tests.docs.pages import ROOT, command_lines, name, pages
 
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-STORIES = ["README.md", "docs/tutorial/first-addon.md", "docs/howto/heroku-cli.md"]
+STORIES = ["README.md", "docs/tutorial/first-addon.md", "docs/tutorial/write-a-provider.md", "docs/howto/heroku-cli.md"]
 
 each_page = pytest.mark.parametrize("page", pages(), ids=name)
 
