@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, update
+from sqlalchemy import exists, func, update
 
 from broker.addons.generations import REVOKE
 from broker.addons.models import Acknowledgement, Attachment, Rotation, RotationApp, RotationState
 from broker.apps.release_history import ReleaseView, get_release
 from broker.apps.resolve import visible_app
+from broker.events.models import DeliveryStatus, Level, Webhook, WebhookDelivery, WebhookEvent
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams
@@ -75,3 +76,28 @@ async def acknowledge_release(tx: Tx, app_id: UUID, version: int, how: Acknowled
     )
     for rotation_id, attempts in (await tx.execute(done)).all():
         await defer(tx, REVOKE, {"rotation_id": str(rotation_id), "attempt": attempts})
+
+
+async def acknowledge_told(tx: Tx, at: datetime) -> None:
+    """Take note of the apps whose webhook, of level sync, has confirmed a release with new credentials.
+
+    Those of level notify do not count: they tell people, who start nothing.
+    """
+    told = (
+        update(RotationApp)
+        .where(
+            RotationApp.acknowledged_at.is_(None),
+            Rotation.id == RotationApp.rotation_id,
+            Rotation.state == RotationState.OVERLAP,
+            Webhook.app_id == RotationApp.app_id,
+            Webhook.level == Level.SYNC,
+            WebhookEvent.webhook_id == Webhook.id,
+            WebhookEvent.include == "api:release",
+            WebhookEvent.created_at >= Rotation.issued_at,
+            WebhookEvent.payload["data"]["version"] >= func.to_jsonb(RotationApp.release_version),
+            WebhookDelivery.event_id == WebhookEvent.id,
+            WebhookDelivery.status == DeliveryStatus.SUCCEEDED,
+        )
+        .values(acknowledged_at=at, how=Acknowledgement.WEBHOOK)
+    )
+    await tx.execute(told)

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from broker.addons.acknowledge import waited_for
+from broker.addons.acknowledge import acknowledge_told, waited_for
 from broker.addons.advance import make_place
 from broker.addons.gate import USUAL, Held, Limits, admit
 from broker.addons.generations import REVOKE
@@ -79,6 +79,7 @@ async def enqueue_rotations(ctx: Context) -> int:
     due = select(Rotation.id, Rotation.attempts).where(Rotation.finished_at.is_(None), _due(now))
     async with ctx.database.transaction() as tx:
         await _close_vanished(tx, now)
+        await acknowledge_told(tx, now)
         locked = due.order_by(Rotation.next_at).limit(_AT_ONCE).with_for_update(of=Rotation, skip_locked=True)
         found = (await tx.execute(locked)).all()
         taken = update(Rotation).where(Rotation.id.in_([row.id for row in found]))

@@ -3,6 +3,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import insert
 
 from broker.addons.acknowledge import acknowledge
 from broker.addons.attach import AttachAddon, attach
@@ -24,8 +25,10 @@ from broker.apps.create import CreateApp, create_app
 from broker.apps.release_history import list_releases
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
+from broker.events.models import Webhook, WebhookDelivery, WebhookEvent
 from broker.kernel.context import SYSTEM, Actor
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
 from tests.addons.conftest import MANIFEST, World
 
@@ -109,6 +112,35 @@ async def test_what_nobody_acknowledges_ends_at_the_deadline(world: World, addon
     world.provider.will(Reply(Answer.GONE, 410))
     over = await look(world, addon, minutes=1)
     assert (over.state, over.apps[0].how, over.apps[0].acknowledged_at) == ("finished", "deadline", None)
+
+
+@pytest.mark.parametrize(("level", "state"), [("sync", "finished"), ("notify", "overlap")])
+async def test_a_webhook_of_level_sync_that_confirms_the_release_acknowledges_it(
+    world: World, addon: AddonView, level: str, state: str
+) -> None:
+    rotation = await rotated(world, addon)
+    world.provider.will(Reply(Answer.DONE, 204))
+    await confirmed(world, rotation.apps[0].app_id, rotation.apps[0].release_version - 1, level)
+    assert (await look(world, addon)).state == "overlap"
+    await confirmed(world, rotation.apps[0].app_id, rotation.apps[0].release_version, level)
+    over = await look(world, addon)
+    assert (over.state, over.apps[0].how) == (state, "webhook" if level == "sync" else None)
+
+
+async def confirmed(world: World, app_id: UUID, version: int, level: str) -> None:
+    """A webhook was told of a release and answered well."""
+    now, hook, event = world.ctx.clock.now(), new_id(), new_id()
+    same = {"created_at": now, "updated_at": now}
+    told = same | {"webhook_id": hook, "sequence": 1}
+    async with world.ctx.database.transaction() as tx:
+        address = {"url": "https://a.example", "host": "a.example", "data_key": b"", "secret_sealed": b""}
+        await tx.execute(
+            insert(Webhook).values(id=hook, app_id=app_id, include=["api:release"], level=level, **address, **same)
+        )
+        payload = {"data": {"version": version}}
+        await tx.execute(insert(WebhookEvent).values(id=event, include="api:release", payload=payload, **told))
+        delivery = {"status": "succeeded", "num_attempts": 1, "deadline_at": now, "finished_at": now}
+        await tx.execute(insert(WebhookDelivery).values(id=new_id(), event_id=event, **delivery, **told))
 
 
 async def test_every_attached_app_is_waited_for_until_it_is_detached(world: World, addon: AddonView) -> None:
