@@ -68,6 +68,10 @@ def account(view: AccountView) -> shapes.Account:
     }
 
 
+def _client(client: ClientName) -> shapes.OAuthClientRef:
+    return {"id": str(client.id), "name": client.name, "redirect_uri": client.redirect_uri}
+
+
 def authorization(view: AuthorizationView, now: datetime, clients: Mapping[UUID, ClientName]) -> shapes.Authorization:
     """A token's record. `clients` has the name of the client that holds it, if any."""
     client = None if view.client_id is None else clients.get(view.client_id)
