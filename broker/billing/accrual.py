@@ -1,0 +1,59 @@
+"""What a month has cost an account so far, by the same function that closes it. Reads only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from broker.billing.history import account_of, segments_in
+from broker.billing.months import Month, month_at, month_of
+from broker.billing.pricing import Statement, statement
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import InvalidParams
+
+_MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """A month so far, and what it comes to at its end if nothing changes."""
+
+    now: Statement
+    forecast: Statement
+    at: datetime
+
+
+async def accrued(ctx: Context, actor: Actor, month: str | None = None) -> Accrual:
+    """What the actor's account owes for a month such as `2026-11`, the present one if none is given.
+
+    Raises: InvalidParams; Forbidden.
+    """
+    actor.require(Scope.READ)
+    at = ctx.clock.now()
+    async with ctx.database.transaction() as tx:
+        return await accrual_of(tx, actor.id, month, at)
+
+
+async def accrual_of(tx: Tx, payer_id: UUID, month: str | None, at: datetime) -> Accrual:
+    """The same for any account, in the caller's transaction."""
+    terms, zone = await account_of(tx, payer_id)
+    wanted = _month(month, zone, at)
+    segments = await segments_in(tx, payer_id, wanted)
+    currencies = {segment.price.currency for segment in segments if segment.account == payer_id}
+    if len(currencies) == 1:
+        terms = replace(terms, currency=currencies.pop())
+    now = statement(terms, wanted, segments, at=at)
+    return Accrual(now, statement(terms, wanted, segments, at=max(at, wanted.end)), at)
+
+
+def _month(text: str | None, zone: str, at: datetime) -> Month:
+    if text is None:
+        return month_of(at, zone)
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise InvalidParams("month: must be a month such as 2026-11.")
+    return month_at(int(found[1]), int(found[2]), zone)

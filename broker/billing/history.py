@@ -1,0 +1,130 @@
+"""Reading what an account used, as the pure core wants it: usage periods become segments of prices. Never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import ColumnElement, or_, select
+
+from broker.billing.models import BillingAccount, UsagePeriod
+from broker.billing.months import Month
+from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceVersion, Tier
+from broker.billing.pricing import Tax, Terms
+from broker.billing.timeline import Mode, Segment
+from broker.kernel.db import Tx
+
+DEFAULT_CURRENCY = "usd"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What an account had in a month: the terms of the account, and segments of every add-on that it had."""
+
+    terms: Terms
+    zone: str
+    segments: tuple[Segment, ...]
+
+
+async def account_of(tx: Tx, payer_id: UUID) -> tuple[Terms, str]:
+    """The terms of an account and its zone; the usual ones, if nothing was agreed."""
+    columns = (BillingAccount.currency, BillingAccount.zone, BillingAccount.tax, BillingAccount.discount_bp)
+    row = (await tx.execute(select(*columns).where(BillingAccount.id == payer_id))).one_or_none()
+    if row is None:
+        return Terms(payer_id, DEFAULT_CURRENCY), "UTC"
+    return Terms(payer_id, row.currency or DEFAULT_CURRENCY, _tax(row.tax), row.discount_bp), row.zone
+
+
+async def segments_in(tx: Tx, payer_id: UUID, month: Month) -> tuple[Segment, ...]:
+    """Every segment, of whatever account and time, of the add-ons that this account had in the month."""
+    theirs = select(UsagePeriod.addon_id).where(UsagePeriod.payer_id == payer_id, *_touches(month))
+    periods = (
+        select(
+            UsagePeriod.addon_id,
+            UsagePeriod.payer_id,
+            UsagePeriod.plan_id,
+            UsagePeriod.price_cents,
+            UsagePeriod.currency,
+            UsagePeriod.service,
+            UsagePeriod.plan,
+            UsagePeriod.mode,
+            UsagePeriod.terms,
+            UsagePeriod.started_at,
+            UsagePeriod.ended_at,
+        )
+        .where(UsagePeriod.addon_id.in_(theirs), UsagePeriod.started_at <= month.end)
+        .order_by(UsagePeriod.addon_id, UsagePeriod.started_at)
+    )
+    rows = (await tx.execute(periods)).all()
+    followed = {(row.addon_id, row.started_at) for row in rows}
+    return tuple(_segment(row, last=(row.addon_id, row.ended_at) not in followed) for row in rows)
+
+
+def _touches(month: Month) -> tuple[ColumnElement[bool], ...]:
+    return UsagePeriod.started_at < month.end, or_(UsagePeriod.ended_at.is_(None), UsagePeriod.ended_at > month.start)
+
+
+def _segment(row: Any, *, last: bool) -> Segment:
+    return Segment(
+        resource=row.addon_id,
+        activation=row.addon_id,
+        account=row.payer_id,
+        price=_price(row),
+        start=row.started_at,
+        end=row.ended_at,
+        mode=Mode(row.mode),
+        last=last and row.ended_at is not None,
+    )
+
+
+def _price(row: Any) -> PriceVersion:
+    """The price of a period. Periods on the same plan at the same price are on the same version."""
+    terms: Mapping[str, Any] = row.terms
+    return PriceVersion(
+        id=_version_id(row.plan_id, row.price_cents, row.currency),
+        service=row.service,
+        plan=row.plan,
+        currency=row.currency,
+        monthly_minor=row.price_cents,
+        meters=tuple(
+            _meter(meter) for meter in terms.get("meters", ()) if meter.get("unit_price") or meter.get("tiers")
+        ),
+        minimum_s=terms.get("minimum_s", 0),
+        suspended_minor=terms.get("suspended_cents", 0),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _version_id(plan_id: UUID, price_cents: int, currency: str) -> UUID:
+    return uuid5(plan_id, f"{price_cents} {currency}")
+
+
+def _meter(declared: Mapping[str, Any]) -> MeterPrice:
+    """A meter as a manifest declares it. Units there: decimal strings of cents."""
+    return MeterPrice(
+        meter=declared["name"],
+        kind=MeterKind(declared.get("kind", MeterKind.COUNTER)),
+        model=Model(declared.get("model", Model.UNIT)),
+        unit_minor=Fraction(declared.get("unit_price", 0)),
+        package=Fraction(declared.get("package", 1)),
+        tiers=tuple(
+            Tier(
+                None if tier.get("up_to") is None else Fraction(tier["up_to"]),
+                Fraction(tier.get("unit_price", 0)),
+                Fraction(tier.get("flat_price", 0)),
+            )
+            for tier in declared.get("tiers", ())
+        ),
+        included=Fraction(declared.get("included", 0)),
+        allowance=Allowance(declared.get("allowance", Allowance.PRORATE)),
+    )
+
+
+def _tax(agreed: Mapping[str, Any] | None) -> Tax | None:
+    if agreed is None:
+        return None
+    return Tax(Fraction(agreed["rate"]), agreed.get("inclusive", False), agreed.get("note", ""))

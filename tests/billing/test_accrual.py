@@ -1,0 +1,73 @@
+"""From usage periods in the database to a statement."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from broker.addons.change_plan import change_plan
+from broker.addons.destroy import destroy_addon
+from broker.addons.resolve import AddonKey
+from broker.billing.accrual import accrued
+from broker.billing.explain import explain
+from broker.kernel.context import Context
+from broker.kernel.errors import InvalidParams
+from tests.addons.conftest import World, done, make_world
+from tests.domain import new_user
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def world(ctx: Context) -> World:
+    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
+
+
+async def test_a_plan_is_billed_from_its_confirmation_to_the_request_to_destroy(world: World) -> None:
+    addon = await world.provisioned("store:big")
+    world.ctx.clock.advance(hours=24)
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(done())
+    await world.run(hours=1)
+    world.ctx.clock.advance(hours=9)
+    await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
+    world.ctx.clock.advance(hours=100)
+    found = await accrued(world.ctx, world.user)
+    facts = [(line.price.plan, line.seconds, line.minor) for line in found.now.lines]
+    assert facts == [("big", 25 * 3600, 174), ("huge", 9 * 3600, 625)]
+    assert found.now == found.forecast
+
+
+async def test_the_forecast_goes_on_to_the_end_of_the_month(world: World) -> None:
+    await world.provisioned("store:big")
+    found = await accrued(world.ctx, world.user)
+    assert found.now.total_minor == 0
+    left = found.forecast.month.end - world.ctx.clock.now().replace(microsecond=0)
+    assert found.forecast.lines[0].seconds == left.total_seconds()
+
+
+async def test_periods_written_before_they_knew_their_plan_are_billed_too(world: World) -> None:
+    addon = await world.provisioned("store:big")
+    async with world.ctx.database.transaction() as tx:
+        await tx.execute(text("update usage_periods set service = '', plan = '', terms = '{}'"))
+    world.ctx.clock.advance(hours=24)
+    (line,) = (await accrued(world.ctx, world.user)).now.lines
+    assert (line.resource, line.minor, len(explain(line))) == (addon.id, 167, 4)
+
+
+async def test_nobody_sees_what_others_pay(world: World) -> None:
+    await world.provisioned("store:big")
+    world.ctx.clock.advance(hours=24)
+    mallory = await new_user(world.ctx, "mallory@example.com")
+    assert (await accrued(world.ctx, mallory)).now.lines == ()
+
+
+@pytest.mark.parametrize("month", ["november", "2026-13", "2026-1", "1999-01", "2026-11-21"])
+async def test_what_is_no_month_is_refused(world: World, month: str) -> None:
+    with pytest.raises(InvalidParams, match="such as 2026-11"):
+        await accrued(world.ctx, world.user, month)
+
+
+async def test_a_month_before_there_was_anything_costs_nothing(world: World) -> None:
+    await world.provisioned("store:big")
+    assert (await accrued(world.ctx, world.user, "2026-10")).forecast.total_minor == 0
