@@ -153,11 +153,13 @@ class Probe:
         body = bodies.plan_change(self.subject, plan)
         return await self._call("PUT", self._url(resource), body, auth)
 
-    async def delete(self, resource: Resource, *, auth: tuple[str, str] | str | None = "own") -> Exchange:
+    async def delete(
+        self, resource: Resource, *, auth: tuple[str, str] | str | None = "own", wait: bool = True
+    ) -> Exchange:
         """Ask for the removal; a 202 is followed until the provider says that it is done, or time is up."""
         exchange = await self._call("DELETE", self._url(resource), None, auth)
         done = exchange.status in (200, 204, 404, 410)
-        if exchange.status == 202:
+        if exchange.status == 202 and wait:
             done = await self._within(resource.expected.deprovisioned)
         if done:
             resource.may_exist = False

@@ -95,6 +95,17 @@ def known_subject(
         return None
 
 
+def sound_subject(data: object, base_url: str | None = None) -> Subject:
+    """As `subject`, but for those who cannot begin with a manifest that has faults.
+
+    Raises: Unusable, with all faults.
+    """
+    try:
+        return subject(data, base_url)
+    except ManifestFaults as faults:
+        raise Unusable("\n".join(["The manifest has faults:", *map(str, faults.faults)])) from None
+
+
 def _must_be_a_plan(slug: str | None, manifest: Manifest, has_plans: bool) -> None:
     known = [spec.slug for spec in manifest.plans]
     if slug is not None and has_plans and slug not in known:
