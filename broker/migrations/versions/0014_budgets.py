@@ -1,0 +1,10 @@
+"""Budgets, the notices they gave, and requests to exceed them."""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
