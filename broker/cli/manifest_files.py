@@ -63,17 +63,19 @@ def write_manifest(path: Path, contents: Json) -> None:
         raise CliError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def comparable(contents: Json, other: Json) -> list[str]:
-    """The manifest as lines to compare, without its revision; of its secrets only whether they are the other's."""
+def comparable(contents: Json, stored: Json) -> list[str]:
+    """The manifest as lines to compare with those of `stored`, without its revision; of its secrets only whether they are
+    the stored ones.
+    """
     shown = {key: value for key, value in contents.items() if key != "$base"}
-    api, others = shown.get("api"), other.get("api")
+    api, kept = shown.get("api"), stored.get("api")
     if isinstance(api, dict):
-        shown["api"] = {key: _hidden(key, value, others) for key, value in api.items()}
+        known = kept if isinstance(kept, dict) else {}
+        shown["api"] = {
+            key: _hidden(value, known.get(key)) if key in _SECRET_KEYS else value for key, value in api.items()
+        }
     return json.dumps(shown, indent=2, ensure_ascii=False, sort_keys=True).splitlines()
 
 
-def _hidden(key: str, value: Any, other: Any) -> Any:
-    if key not in _SECRET_KEYS:
-        return value
-    same = isinstance(other, dict) and other.get(key) == value
-    return "***" if same else "*** (another one)"
+def _hidden(value: Any, stored: Any) -> str:
+    return "***" if value == stored else "*** (another one)"

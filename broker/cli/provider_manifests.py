@@ -79,7 +79,7 @@ def diff(context: click.Context, file: Path | None, version: str | None, exit_co
     contents = read_manifest(path)
     with connect() as client:
         stored = _version(client, contents["id"], version)
-    before, after = comparable(stored["contents"], contents), comparable(contents, stored["contents"])
+    before, after = (comparable(one, stored["contents"]) for one in (stored["contents"], contents))
     lines = list(unified_diff(before, after, f"revision {stored['revision']}", str(path), lineterm=""))
     if as_json:
         say_json(
