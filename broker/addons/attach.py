@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
@@ -42,7 +43,9 @@ class AttachAddon:
     namespace: str | None = None
 
 
-async def attach(ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:
+async def attach(
+    ctx: Context, actor: Actor, request: AttachAddon, *, attachment_id: UUID | None = None
+) -> AttachmentView:
     """Attach, and release the app with the new config vars (once the add-on is provisioned).
 
     Transactions: one; no provider takes part.
@@ -53,14 +56,14 @@ async def attach(ctx: Context, actor: Actor, request: AttachAddon) -> Attachment
         raise InvalidParams(f"There is no credential {request.namespace}: attach without one.")
     for _ in range(_NAME_TRIES if request.name is None else 1):
         try:
-            return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request))
+            return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request, attachment_id or new_id()))
         except IntegrityError as error:
             if "uq_attachments_app_id_name" not in str(error.orig):
                 raise
     raise Conflict("Another attachment took that name at the same moment; try again.")
 
 
-async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> AttachmentView:
+async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, attachment_id: UUID) -> AttachmentView:
     app = await visible_app(tx, actor, request.app)
     addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id, seeing_suffices=True)
     if all(attachment.app_id != app.id for attachment in addon.attachments):
@@ -70,7 +73,8 @@ async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon) -> A
     await _refuse_unsharable(tx, addon, app)
     name, wanted = await _name(tx, addon, app, request)
     now = ctx.clock.now()
-    attachment = await _insert(tx, addon, app, name, wanted, now)
+    attachment = LockedAttachment(attachment_id, app.id, name, wanted, None)
+    await _insert(tx, addon, attachment, now)
     if addon.state is AddonState.PROVISIONED:
         await _give(tx, addon, attachment, actor, now)
     told = wanted or name
@@ -96,22 +100,18 @@ async def _name(tx: Tx, addon: LockedAddon, app: AppView, request: AttachAddon) 
     return (automatic, name) if needs_takeover(app.name, name, names, taken, request.confirm) else (name, None)
 
 
-async def _insert(
-    tx: Tx, addon: LockedAddon, app: AppView, name: str, wanted: str | None, now: datetime
-) -> LockedAttachment:
-    attachment = LockedAttachment(new_id(), app.id, name, wanted, None)
+async def _insert(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, now: datetime) -> None:
     await tx.execute(
         insert(Attachment).values(
             id=attachment.id,
-            app_id=app.id,
+            app_id=attachment.app_id,
             addon_id=addon.id,
-            name=name,
-            wanted_name=wanted,
+            name=attachment.name,
+            wanted_name=attachment.wanted_name,
             created_at=now,
             updated_at=now,
         )
     )
-    return attachment
 
 
 async def _give(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, actor: Actor, now: datetime) -> None:

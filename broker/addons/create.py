@@ -57,7 +57,9 @@ class CreateAddon:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait: timedelta = NO_WAIT) -> AddonView:
+async def create_addon(
+    ctx: Context, actor: Actor, request: CreateAddon, *, wait: timedelta = NO_WAIT, addon_id: UUID | None = None
+) -> AddonView:
     """Write the intent, wait up to `wait` for its outcome, and answer with what is true by then.
 
     Transactions: one for the intent, committed before any wait; a short one to read the result.
@@ -65,7 +67,7 @@ async def create_addon(ctx: Context, actor: Actor, request: CreateAddon, *, wait
         known within `wait`.
     """
     actor.require(Scope.WRITE_PROTECTED)
-    operation_id, addon_id = new_id(), new_id()
+    operation_id, addon_id = new_id(), addon_id or new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
         recorded = await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
         await outcome()
@@ -94,6 +96,8 @@ def _clash(error: UniqueViolationError, request: CreateAddon) -> tuple[str | Non
     """The name that is taken, if it was chosen and not made up; and what to say about it."""
     if error.constraint_name == "uq_addons_name":
         return request.name, NameTaken()
+    if error.constraint_name == "pk_addons":
+        return "id", Conflict("The same request has just been answered; ask again.")
     if error.constraint_name == "uq_attachments_app_id_name":
         return request.attachment_name, Conflict("Another attachment took that name at the same moment; try again.")
     raise error

@@ -36,7 +36,7 @@ class CreateApp:
     stack: str | None = None
 
 
-async def create_app(ctx: Context, actor: Actor, request: CreateApp) -> AppView:
+async def create_app(ctx: Context, actor: Actor, request: CreateApp, *, app_id: UUID | None = None) -> AppView:
     """Create an app that belongs to the actor, at its release v1.
 
     Transactions: one of its own.
@@ -49,7 +49,7 @@ async def create_app(ctx: Context, actor: Actor, request: CreateApp) -> AppView:
     if request.name is not None:
         names = [checked_app_name(request.name)]
     at = ctx.clock.now()
-    app_id = new_id()
+    app_id = app_id or new_id()
     key, wrapped = ctx.vault.new_data_key(key_owner(app_id))
     async with ctx.database.transaction() as tx:
         row = {"id": app_id, "region": region, "stack": request.stack or DEFAULT_STACK, "data_key": wrapped}

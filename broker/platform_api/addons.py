@@ -93,9 +93,9 @@ async def create(request: Request, actor: CurrentActor, app: str) -> Answer:
     attached_as = body.attachment.name if body.attachment else None
     wanted = CreateAddon(app, body.plan, body.name, attached_as, body.confirm, body.config or {})
 
-    async def make() -> tuple[UUID, Answer]:
+    async def make(addon_id: UUID) -> tuple[UUID, Answer]:
         await face.backlog.check()
-        view = await create_addon(face.ctx, actor, wanted, wait=face.operation_wait)
+        view = await create_addon(face.ctx, actor, wanted, wait=face.operation_wait, addon_id=addon_id)
         return view.id, Answer(serialize.addon(view, serialize.seer(face, actor)), 201)
 
     async def again(addon_id: UUID) -> Answer:

@@ -53,8 +53,8 @@ async def create(request: Request, actor: CurrentActor) -> Answer:
         raise InvalidParams("Apps belong to accounts here: there are no teams or spaces.")
     wanted = CreateApp(body.name, region_name(body.region), body.stack)
 
-    async def make() -> tuple[UUID, Answer]:
-        app = await create_app(face.ctx, actor, wanted)
+    async def make(app_id: UUID) -> tuple[UUID, Answer]:
+        app = await create_app(face.ctx, actor, wanted, app_id=app_id)
         return app.id, Answer(serialize.app(app, face.public_url), 201)
 
     async def again(app_id: UUID) -> Answer:

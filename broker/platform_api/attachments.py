@@ -64,8 +64,8 @@ async def create(request: Request, actor: CurrentActor) -> Answer:
     face, body = face_of(request), await read(request, AttachBody)
     wanted = AttachAddon(AddonKey(body.addon), body.app, body.name, body.confirm, body.namespace)
 
-    async def make() -> tuple[UUID, Answer]:
-        view = await attach(face.ctx, actor, wanted)
+    async def make(attachment_id: UUID) -> tuple[UUID, Answer]:
+        view = await attach(face.ctx, actor, wanted, attachment_id=attachment_id)
         return view.id, Answer(_shape(face, actor, view), 201)
 
     async def again(attachment_id: UUID) -> Answer:

@@ -47,7 +47,7 @@ async def add(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Have a URL told about changes of an app. Without a `secret`, one is made. `Idempotency-Key` is understood."""
     body = await read_body(request)
 
-    async def make() -> tuple[UUID, Answer]:
+    async def make(_id: UUID) -> tuple[UUID, Answer]:
         made = await webhooks.add(request, actor, _writer(actor, app), body)
         return made.webhook.id, webhooks.added(made)
 

@@ -1,14 +1,18 @@
 """Requests that are sent again after a broken connection."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from broker.accounts.idempotency import begin
+from broker.accounts.idempotency import Begun, begin
+from broker.accounts.models import IdempotencyKey
 from broker.app import create_app
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import Conflict
+from broker.kernel.errors import Conflict, InvalidParams
+from broker.kernel.ids import new_id
 from tests.addons.conftest import make_world
 from tests.domain import StoppedClock, new_user
 from tests.platform_api.conftest import client_of, settings, token_of
@@ -58,14 +62,48 @@ async def test_a_key_is_forgotten_after_a_day(api: httpx.AsyncClient, clock: Sto
     assert (await api.post("/apps", json={}, headers=KEY)).json()["id"] != first.json()["id"]
 
 
-async def test_a_request_that_died_may_be_tried_again_after_minutes(
+async def test_a_request_that_died_is_taken_over_after_minutes_with_the_id_that_it_had(
     ctx: Context, alice: Actor, clock: StoppedClock
 ) -> None:
-    assert await begin(ctx, alice, "key", b"digest") is None
+    first = await begin(ctx, alice, "key", b"digest")
+    assert isinstance(first, Begun)
+    assert not first.taken_over
     with pytest.raises(Conflict):
         await begin(ctx, alice, "key", b"digest")
     clock.advance(minutes=5)
-    assert await begin(ctx, alice, "key", b"digest") is None
+    with pytest.raises(InvalidParams):
+        await begin(ctx, alice, "key", b"another digest")
+    assert await begin(ctx, alice, "key", b"digest") == replace(first, taken_over=True)
+    with pytest.raises(Conflict):
+        await begin(ctx, alice, "key", b"digest")
+
+
+KINDS: dict[str, tuple[str, dict[str, str], str]] = {
+    "app": ("/apps", {}, "/apps"),
+    "addon": ("/apps/shop/addons", {"plan": "store"}, "/addons"),
+    "attachment": ("/addon-attachments", {"addon": "my-store", "app": "shop"}, "/addon-attachments"),
+}
+
+
+@pytest.mark.parametrize("had_made_it", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_a_process_made_before_it_died_is_not_made_twice(
+    ctx: Context, alice: Actor, api: httpx.AsyncClient, clock: StoppedClock, kind: str, had_made_it: bool
+) -> None:
+    await (await make_world(ctx, alice)).provisioned(name="my-store")
+    path, body, listed = KINDS[kind]
+    before = len((await api.get(listed)).json())
+    made = (await api.post(path, json=body, headers=KEY)).json()
+    async with ctx.database.transaction() as tx:  # as if it had died after the commit, or before
+        if not had_made_it:
+            await tx.execute(update(IdempotencyKey).values(reserved_id=new_id()))
+        await tx.execute(update(IdempotencyKey).values(subject_id=None))
+    clock.advance(minutes=5)
+    again = await api.post(path, json=body, headers=KEY)
+    assert again.status_code == 201, again.text
+    assert (again.json()["id"] == made["id"]) is had_made_it
+    assert len((await api.get(listed)).json()) == before + (1 if had_made_it else 2)
+    assert (await api.post(path, json=body, headers=KEY)).json()["id"] == again.json()["id"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])

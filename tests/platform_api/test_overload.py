@@ -145,7 +145,7 @@ async def _finish_one(world: World) -> None:
 
 
 async def test_a_key_stays_taken_when_nobody_knows_what_was_made(token: str, app: FastAPI) -> None:
-    async def make() -> tuple[object, Answer]:
+    async def make(_id: object) -> tuple[object, Answer]:
         raise DatabaseUnavailable("Gone.")
 
     async def unsure(request: Request, actor: CurrentActor) -> Answer:
