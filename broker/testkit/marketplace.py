@@ -168,7 +168,7 @@ class Marketplace:
         target = f" {sso.scheme}://{sso.netloc}" if sso.netloc else ""
         digest = base64.b64encode(hashlib.sha256(f"\n{self._style}\n".encode()).digest()).decode()
         policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'{target}; base-uri 'none'; "
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'{target}; base-uri 'none'; "
             "frame-ancestors 'none'"
         )
         headers = {

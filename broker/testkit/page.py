@@ -7,7 +7,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from broker.testkit.results import Report
+from broker.testkit.results import Report, Status
 
 WORDS: Final = {"pass": "passed", "fail": "failed", "warn": "warning", "skip": "skipped"}
 
@@ -28,5 +28,7 @@ def page_of(report: Report, name: str, address: str) -> str:
         conformant=report.conformant,
         summary=report.as_json()["summary"],
         groups=groups,
+        wrong=[result for result in report.results if result.status in (Status.FAIL, Status.WARN)],
+        anchors={result.name: f"check-{place}" for place, result in enumerate(report.results)},
         words=WORDS,
     )

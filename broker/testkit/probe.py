@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -56,6 +56,8 @@ class Resource:
     """The first answer that granted it."""
     last: Exchange | None = None
     may_exist: bool = False
+    doubles: list[str] = field(default_factory=list)
+    """Further ids that answers to the same request gave: more resources, as it seems."""
     trouble: Verdict | None = None
 
     @property
@@ -145,6 +147,8 @@ class Probe:
         if exchange.ok:
             resource.exchange = resource.exchange or exchange
             resource.expected.provider_id = resource.expected.provider_id or exchange.provider_id
+            if exchange.provider_id not in (None, resource.provider_id):
+                resource.doubles.append(str(exchange.provider_id))
         return exchange
 
     async def change_plan(
@@ -259,8 +263,14 @@ class Probe:
     async def remove_all(self) -> list[str]:
         """Delete what may still exist. Gives a line for each that could not be removed."""
         left = [resource for resource in self.resources if resource.may_exist]
+        left += self._doubles()
         lines = await asyncio.gather(*(self._remove(resource) for resource in left))
         return [line for line in lines if line]
+
+    def _doubles(self) -> list[Resource]:
+        """What the oldest protocol can delete by its own id, having made it in answer to a repetition."""
+        ids = [(one, double) for one in self.resources for double in one.doubles if self.subject.is_v1]
+        return [Resource(replace(one.expected, provider_id=double), one.plan, may_exist=True) for one, double in ids]
 
     async def _remove(self, resource: Resource) -> str | None:
         if self.subject.is_v1 and resource.provider_id is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -81,3 +82,20 @@ async def test_a_forged_sign_on_by_get_is_found() -> None:
         ),
         "fail",
     )
+
+
+async def test_what_was_made_twice_is_removed_twice() -> None:
+    class Forgetful(OldShelf):
+        """Makes one for each call, whatever its uuid."""
+
+        async def provision(self, body: dict[str, Any]) -> Response:
+            return await super().provision({**body, "uuid": str(uuid4())})
+
+    shelf = Forgetful()
+    async with offered(shelf) as origin:
+        data = manifest(origin, version=None, production=origin)
+        results = await examine(subject(data), limits=LIMITS, groups=("provision", "idempotency"))
+    told = wrong(results)
+    assert told["The same provision again is answered like the first, with the same id."] == "fail"
+    assert "Everything that the kit made is removed again." not in told
+    assert all(item.gone for item in shelf.items.values())
