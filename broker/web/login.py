@@ -16,7 +16,8 @@ from broker.web import browser
 from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
-_ASKED_HERE: Final = "/oauth/authorize"
+_LEAVING: Final = ("/oauth/authorize", "/go/", "/sso/")
+"""What may answer by sending the browser to another host."""
 
 
 @router.get("/login")
@@ -87,9 +88,9 @@ def _form(request: Request, onward: str, *, email: str = "", fault: BrokerError 
 
 
 def _onward(path: str) -> Response:
-    """To where one came from. A consent that was given before leads on to another host at once, and browsers hold the
+    """To where one came from. A consent that was given before, or a dashboard, leads on to another host at once, and browsers hold the
     address of a form's answer to the page's policy; so one goes there from a page in between."""
-    if path.startswith(_ASKED_HERE):
+    if path.startswith(_LEAVING):
         return page("signed_in.html", onward=path)
     return RedirectResponse(path, 303, {"cache-control": "no-store"})
 

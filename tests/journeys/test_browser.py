@@ -84,6 +84,30 @@ async def test_a_link_leads_into_the_dashboard(chromium: Browser, mail: dict[str
     await page.context.close()
 
 
+async def test_an_address_that_lasts_leads_through_signing_in_to_a_place_in_the_dashboard(
+    chromium: Browser, platform: Platform, mail: dict[str, Any]
+) -> None:
+    page = await opened(chromium)
+    await page.goto(mail["web_url"])
+    await page.wait_for_url("**/dashboard/*")
+    await page.get_by_role("link", name="Knock knock").click()
+    await page.wait_for_url("**/messages/*")
+    place = page.url.partition(mail["id"])[2]
+    await page.context.close()
+
+    page = await opened(chromium)
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text))
+    await page.goto(f"{platform.url}/go/{mail['name']}?to={place}")
+    await page.get_by_label("E-mail").fill(platform.email)
+    await page.get_by_label("Password").fill(platform.password)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/dashboard/{mail['id']}{place}")
+    assert await page.title() == "Knock knock"
+    assert [fault for fault in faults if "sandbox" not in fault] == []
+    await page.context.close()
+
+
 async def test_without_javascript_a_button_leads_there_by_keyboard_alone(
     chromium: Browser, mail: dict[str, Any]
 ) -> None:

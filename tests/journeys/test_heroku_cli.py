@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -132,6 +133,21 @@ def test_the_dashboard_is_opened_signed_in(heroku: Heroku, api: Api, app: str) -
     page = httpx.get(_written(note), trust_env=False)
     assert page.status_code == 200
     assert f"Opening {app}-mail" in page.text
+
+
+def test_the_dashboard_is_opened_by_the_form_itself_with_sudo(heroku: Heroku, api: Api, app: str) -> None:
+    name = api.add(app, "sendgrid")
+    note = heroku.home / "opened-by-sudo"
+    browser = heroku.script("sudo-browser", f'printf %s "$1" > "{note}.part" && mv "{note}.part" "{note}"')
+    heroku.ok("addons:open", name, "-a", app, HEROKU_SUDO="1", BROWSER=browser, TMPDIR=str(heroku.home))
+    page = Path(_written(note).removeprefix("file://")).read_text()
+    action, params = re.search(r'action="([^"]+)"', page), re.search(r"var params = (.*)", page)
+    assert action
+    assert params
+    with httpx.Client(trust_env=False) as provider:
+        answer = provider.post(action[1], data=json.loads(params[1]), follow_redirects=True)
+    assert answer.status_code == 200
+    assert name in answer.text
 
 
 def _written(path: Path) -> str:
