@@ -6,6 +6,7 @@ import click
 
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.confirm import with_confirmation
+from broker.cli.errors import RefusedMissing
 from broker.cli.options import addon_argument, app_option, complete_attachment, confirm_option, json_option
 from broker.cli.output import clean, say, say_json
 from broker.cli.progress import Progress
@@ -61,10 +62,25 @@ def detach(attachment: str, app: str, as_json: bool) -> None:
     The config vars that the attachment gave go with it.
     """
     with connect() as client:
-        found = client.get(f"/apps/{segment(app)}/addon-attachments/{segment(attachment)}")
+        found = _attachment(client, app, attachment)
         with Progress(f"Detaching {found['name']} ({found['addon']['name']}) from {app}") as progress:
             gone = client.delete(f"/addon-attachments/{found['id']}")
             version = newest_version(client, app)
             progress.done(f"done, {version}" if version else "done")
     if as_json:
         say_json(gone)
+
+
+def _attachment(client: Client, app: str, key: str) -> Json:
+    """The attachment of this name or id; also on an app of somebody else, if the add-on is one of ours."""
+    try:
+        found: Json = client.get(f"/apps/{segment(app)}/addon-attachments/{segment(key)}")
+    except RefusedMissing:
+        away = [
+            item for item in client.get_all("/addon-attachments") if app in (item["app"]["name"], item["app"]["id"])
+        ]
+        named = [item for item in away if key in (item["id"], item["name"])]
+        if not named:
+            raise
+        found = named[0]
+    return found

@@ -104,6 +104,9 @@ def reason(client: Client, addon: Json) -> str | None:
 
 
 def newest_version(client: Client, app: str) -> str | None:
-    """`v8`: the newest release of an app, or None when it has none."""
-    releases = client.get(f"/apps/{segment(app)}/releases", {"range": "version ..; max=1, order=desc"})
+    """`v8`: the newest release of an app, or None when it has none, or is somebody else's."""
+    try:
+        releases = client.get(f"/apps/{segment(app)}/releases", {"range": "version ..; max=1, order=desc"})
+    except RefusedMissing:
+        return None
     return f"v{releases[0]['version']}" if releases else None

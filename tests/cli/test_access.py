@@ -44,6 +44,17 @@ def test_one_leaves_under_ones_own_address(alice: Broker, canned: Canned) -> Non
     assert (left.status, left.err) == (0, "Leaving shop... done\n")
 
 
+def test_what_somebody_attached_to_an_app_of_theirs_can_be_detached_there(alice: Broker, canned: Canned) -> None:
+    away = {"id": "7", "name": "CACHE", "app": {"id": "9", "name": "bobs"}, "addon": {"name": "redis-1"}}
+    for path in ("/apps/bobs/addon-attachments/CACHE", "/apps/bobs/addon-attachments/OTHER", "/apps/bobs/releases"):
+        canned.answer(f"GET {path}", 404, {"id": "not_found", "message": "Couldn't find that app."})
+    canned.answer("GET /addon-attachments", body=[away])
+    canned.answer("DELETE /addon-attachments/7", body=away)
+    detached = alice("addons:detach", "CACHE", "--app", "bobs")
+    assert (detached.status, detached.err) == (0, "Detaching CACHE (redis-1) from bobs... done\n")
+    assert "Couldn't find that app." in alice("addons:detach", "OTHER", "--app", "bobs").err
+
+
 def test_a_refusal_is_told_in_the_brokers_words(alice: Broker, canned: Canned) -> None:
     canned.answer(f"POST {PATH}", 403, {"id": "forbidden", "message": "shop belongs to carol@example.com."})
     refused = alice("access:add", "bob@example.com")
