@@ -27,6 +27,16 @@ TOPICS: dict[str, dict[str, str]] = {
         "authorizations:create": "authorizations:create",
         "authorizations:info": "authorizations:info",
         "authorizations:revoke": "authorizations:revoke",
+        "sessions": "sessions:list_",
+        "sessions:destroy": "sessions:destroy",
+    },
+    "Programs of third parties": {
+        "clients": "clients:list_",
+        "clients:create": "clients:create",
+        "clients:info": "clients:info",
+        "clients:update": "clients:update",
+        "clients:rotate": "clients:rotate",
+        "clients:destroy": "clients:destroy",
     },
     "Apps": {
         "apps": "apps:list_",
