@@ -197,9 +197,12 @@ def offered_to_all(state: str, price_cents: int, *, alpha: bool = False) -> bool
     return state == GA or (price_cents == 0 and (state == BETA or (alpha and state == ALPHA)))
 
 
-def sunset_text(service: ServiceView) -> str:
-    """What whoever has or wants a service that ends has to know."""
+def sunset_text(service: ServiceView, now: datetime | None = None) -> str:
+    """What whoever has or wants a service that ends has to know; with `now`, also how many days are left."""
     ends = f" and ends on {service.sunset_at:%Y-%m-%d}" if service.sunset_at else ""
+    if service.sunset_at and now:
+        days = (service.sunset_at - now).days
+        ends += f", in {days} days" if days > 1 else ", which is very soon" if days >= 0 else ", which is over"
     move = f"; move to {service.successor} before that day" if service.successor else ""
     return f"{service.name} takes no new add-ons{ends}{move}."
 

@@ -14,6 +14,7 @@ from broker.cli.errors import CliError, NotFound, RefusedMissing
 from broker.cli.options import addon_argument, complete_addon, json_option, optional_app_option
 from broker.cli.output import (
     card,
+    days_until,
     heading,
     max_price,
     moment,
@@ -93,9 +94,18 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         "State": state_word(found["state"]),
         "Reason": why,
         "Message": found.get("provision_message") or None,
+        "Service ends": _end(found["addon_service"].get("sunset")),
         "Dashboard": f"broker addons:open {found['name']}" if found.get("web_url") else None,
     }
     say(card(fields))
+
+
+def _end(sunset: Json | None) -> str | None:
+    """The announced end of the service, with the days that are left."""
+    if not sunset:
+        return None
+    successor = f"; move to {sunset['successor']} before" if sunset["successor"] else ""
+    return f"{sunset['at'][:10]}, in {days_until(sunset['at'])} days{successor}"
 
 
 @click.command("addons:open")

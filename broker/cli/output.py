@@ -119,6 +119,11 @@ def moment(text: str | None, now: datetime | None = None) -> str | None:
     return f"{shown} ({span(seconds)} ago)" if seconds >= 0 else f"{shown} (in {span(-seconds)})"
 
 
+def days_until(text: str, now: datetime | None = None) -> int:
+    """Whole days from now to an RFC 3339 time; none when it is past."""
+    return max((datetime.fromisoformat(text) - (now or datetime.now(UTC))).days, 0)
+
+
 def span(seconds: float) -> str:
     """A length of time in its largest unit or two."""
     whole = int(seconds)

@@ -12,16 +12,18 @@ from broker.addons import queries
 from broker.addons.change_plan import change_plan
 from broker.addons.create import CreateAddon, create_addon
 from broker.addons.destroy import destroy_addon
+from broker.addons.queries import AddonView
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon, resolve_addons
 from broker.apps.queries import get_app
+from broker.catalog.views import sunset_text
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.context import Scope
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import serialize, shapes, streams
 from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, Truth, storable
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
 
@@ -132,7 +134,16 @@ async def list_of_app(request: Request, actor: CurrentActor, app: str) -> Answer
 
 async def _info(request: Request, actor: CurrentActor, key: AddonKey) -> Answer:
     face = face_of(request)
-    return Answer(serialize.addon(await read_addon(face.ctx, actor, key), serialize.seer(face, actor)))
+    view = await read_addon(face.ctx, actor, key)
+    return Answer(serialize.addon(view, serialize.seer(face, actor)), headers=_countdown(face, view))
+
+
+def _countdown(face: Face, view: AddonView) -> dict[str, str]:
+    """What the Heroku CLI prints as a warning: that the service ends, and when."""
+    if view.service.sunset_at is None:
+        return {}
+    told = sunset_text(view.service, face.ctx.clock.now())
+    return {"X-Heroku-Warning": told.encode("ascii", "replace").decode()}
 
 
 @router.get("/addons/{addon}", responses=gives(shapes.Addon))

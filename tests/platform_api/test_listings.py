@@ -169,7 +169,9 @@ async def test_the_end_is_announced_and_comes_on_the_day_and_not_before(
     assert itself.status_code == 422
     ended = await api.post(f"{SERVICE}/actions/sunset", json={"at": "2027-03-01T00:00:00Z"})
     assert (ended.json()["state"], ended.json()["sunset"]["at"]) == ("sunset", "2027-03-01T00:00:00Z")
-    shown = (await intruder.get(f"/addons/{addon['id']}")).json()
+    answer = await intruder.get(f"/addons/{addon['id']}")
+    assert "ends on 2027-03-01, in 99 days" in answer.headers["x-heroku-warning"]
+    shown = answer.json()
     assert shown["addon_service"]["sunset"]["message"] == "Acme Cache takes no new add-ons and ends on 2027-03-01."
     again = await intruder.post("/apps/shop/addons", json={"plan": "acme-cache:test"})
     assert (again.status_code, "takes no new add-ons" in again.json()["message"]) == (422, True)
