@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -108,6 +108,11 @@ class _ProvisionBody(BaseModel):
     callback_url: str | None = Field(None, max_length=2000)
 
 
+class _CredentialBody(BaseModel):
+    credential: UUID
+    permission: Literal["read_write", "read_only"] = "read_write"
+
+
 class _RotationBody(BaseModel):
     rotation: UUID
 
@@ -173,6 +178,21 @@ async def deprovision(uuid: str, kit: KitOf, caller: Caller) -> Response:
 async def config(uuid: str, kit: KitOf, caller: Caller) -> Response:
     """What holds now, for a broker that asks again."""
     return _provisioned(await kit.lifecycle.config(_uuid(uuid), caller), 200)
+
+
+@broker_calls.post("/{uuid}/credentials")
+async def lend(uuid: str, request: Request, kit: KitOf, caller: Caller) -> Response:
+    """A login of its own, for attachments that name it."""
+    body = await _parse(request, _CredentialBody)
+    read_only = body.permission == "read_only"
+    return _provisioned(await _to_the_end(kit.lifecycle.lend(_uuid(uuid), body.credential, read_only, caller)), 201)
+
+
+@broker_calls.delete("/{uuid}/credentials/{credential}")
+async def take_back(uuid: str, credential: str, kit: KitOf, caller: Caller) -> Response:
+    """Nobody uses the login any more."""
+    await _to_the_end(kit.lifecycle.take_back(_uuid(uuid), _uuid(credential), caller))
+    return Response(status_code=204)
 
 
 @broker_calls.post("/{uuid}/actions/rotate")

@@ -10,7 +10,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from providers.kit.manifest import Manifest
-from providers.kit.service import Gone, Provisioned, ProvisionRequest, Refused, Rotating, Service, Unknown
+from providers.kit.service import Gone, Lending, Provisioned, ProvisionRequest, Refused, Rotating, Service, Unknown
 from providers.kit.store import Resource, ResourceStore, State
 
 
@@ -89,6 +89,23 @@ class Lifecycle:
                 raise Unknown("There is no such rotation here.")
             await self._rotating().revoke(uuid, generation)
             self._store.revoke_before(uuid, rotation)
+
+    async def lend(self, uuid: UUID, credential: UUID, read_only: bool, manifest: Manifest) -> Provisioned:
+        """Make a login of its own."""
+        async with self._lock(uuid):
+            self._in_use(uuid, manifest)
+            return _declared(await self._lending().lend(uuid, credential, read_only, manifest), manifest)
+
+    async def take_back(self, uuid: UUID, credential: UUID, manifest: Manifest) -> None:
+        """Remove a login of its own."""
+        async with self._lock(uuid):
+            self._in_use(uuid, manifest)
+            await self._lending().take_back(uuid, credential)
+
+    def _lending(self) -> Lending:
+        if not isinstance(self._service, Lending):
+            raise Unknown("This provider gives out no logins of their own.")
+        return self._service
 
     def _rotating(self) -> Rotating:
         if not isinstance(self._service, Rotating):

@@ -111,3 +111,17 @@ class Rotating(Protocol):
 
     async def revoke(self, uuid: UUID, before: int) -> None:
         """Let no credentials in that are older than this generation; what is already out is no error."""
+
+
+@runtime_checkable
+class Lending(Protocol):
+    """What a provider implements besides, if its manifest declares the capability `attachment_credentials`.
+
+    A login's secrets follow from its id by `ProviderKey.derive`: each id is used once.
+    """
+
+    async def lend(self, uuid: UUID, credential: UUID, read_only: bool, manifest: Manifest) -> Provisioned:
+        """Make a login of its own, or find it made: the same `credential` gives the same answer."""
+
+    async def take_back(self, uuid: UUID, credential: UUID) -> None:
+        """Remove a login with its sessions; what is already removed, or never was, is no error."""

@@ -26,6 +26,11 @@ class Names:
     credential: str
 
     @property
+    def viewers(self) -> str:
+        """The role without login that may read everything and change nothing, whatever the quota."""
+        return f"{self.database}_view"
+
+    @property
     def writers(self) -> str:
         """The role without login that owns all objects; who is a member of it may do everything in the database."""
         return f"{self.database}_rw"
@@ -43,6 +48,12 @@ class Names:
 def names_of(uuid: UUID, generation: int, key: ProviderKey) -> Names:
     database = f"t{key.derive(uuid, 'database')[:20]}"
     return Names(database, f"{database}_c{generation}")
+
+
+def login_of(names: Names, credential: UUID, read_only: bool, key: ProviderKey) -> Names:
+    """The names for a login of its own. One that writes is among the credentials which the quota takes care of."""
+    word = key.derive(credential, "login")[:16]
+    return Names(names.database, f"{names.database}_{'v' if read_only else 'c'}_{word}")
 
 
 def password_of(uuid: UUID, generation: int, key: ProviderKey) -> str:

@@ -13,7 +13,7 @@ from providers.kit.secrets import ProviderKey
 from providers.kit.service import Provisioned, ProvisionRequest, Refused
 from providers.kit.store import Resource, ResourceStore, State
 from providers.postgres import lock, plans, tenants
-from providers.postgres.names import Names, names_of, password_of
+from providers.postgres.names import Names, login_of, names_of, password_of
 from providers.postgres.plans import Plan
 from providers.postgres.quota import Quota
 from providers.postgres.server import Server, server_faults
@@ -81,8 +81,7 @@ class PostgresService:
         names, password = names_of(uuid, generation, self._key), password_of(uuid, generation, self._key)
         with server_faults():
             async with self.quota.undisturbed(uuid):
-                read_only = await lock.in_force(self.server, self.names(self._store.get(uuid)))
-                await tenants.admit(self.server, names, password, read_only=read_only)
+                await tenants.admit(self.server, names, password, await self._role(uuid))
         return self._answer(self._store.get(uuid), generation, manifest)
 
     async def revoke(self, uuid: UUID, before: int) -> None:
@@ -112,6 +111,33 @@ class PostgresService:
         with server_faults():
             async with self.quota.undisturbed(uuid):
                 await tenants.remove(self.server, self.names(resource))
+
+    async def lend(self, uuid: UUID, credential: UUID, read_only: bool, manifest: Manifest) -> Provisioned:
+        resource = self._store.get(uuid)
+        login, password = self._login(uuid, credential, read_only), self._key.derive(credential, "login password")
+        with server_faults():
+            async with self.quota.undisturbed(uuid):
+                if read_only:
+                    await tenants.open_to_viewers(self.server, login)
+                role = login.viewers if read_only else await self._role(uuid)
+                await tenants.admit(self.server, login, password, role)
+        url = self.server.url(login.database, login.credential, password, resource.extra.get(SCHEME_OPTION))
+        return Provisioned(str(uuid), {self._config_var(manifest): url})
+
+    async def take_back(self, uuid: UUID, credential: UUID) -> None:
+        with server_faults():
+            async with self.quota.undisturbed(uuid):
+                for read_only in (False, True):
+                    login = self._login(uuid, credential, read_only)
+                    await tenants.dismiss(self.server, login, login.credential)
+
+    def _login(self, uuid: UUID, credential: UUID, read_only: bool) -> Names:
+        return login_of(self.names(self._store.get(uuid)), credential, read_only, self._key)
+
+    async def _role(self, uuid: UUID) -> str:
+        """What credentials act as at the moment, by the quota."""
+        names = self.names(self._store.get(uuid))
+        return names.readers if await lock.in_force(self.server, names) else names.writers
 
     def _answer(
         self, resource: Resource, generation: int, manifest: Manifest, message: str | None = None,

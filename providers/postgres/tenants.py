@@ -34,6 +34,13 @@ SELECT DISTINCT rolname, datname FROM pg_shdepend
 JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database ON pg_database.oid = dbid
 WHERE refclassid = 'pg_authid'::regclass AND starts_with(rolname, $1)
 """
+OPEN_TO_VIEWERS = """
+SELECT format('GRANT USAGE ON SCHEMA %I TO %s', nspname, $2::text)
+FROM pg_namespace WHERE pg_get_userbyid(nspowner) = $1
+UNION ALL
+SELECT format('GRANT SELECT ON %s TO %s', oid::regclass, $2::text)
+FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_get_userbyid(relowner) = $1
+"""
 DROP_TIMEOUT_S = 60
 END_SESSION_MS = 5000
 
@@ -101,9 +108,8 @@ async def _furnish(inside: asyncpg.Connection, names: Names) -> None:
     )
 
 
-async def admit(server: Server, names: Names, password: str, *, read_only: bool) -> None:
-    """Let one more credential in, `names.credential`, with the rights that the others have at the moment."""
-    role = names.readers if read_only else names.writers
+async def admit(server: Server, names: Names, password: str, role: str) -> None:
+    """Let one more credential in, `names.credential`, to act as this role."""
     async with server.connection() as connection, connection.transaction():
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", names.credential):
             await connection.execute(f"CREATE ROLE {names.credential} NOLOGIN")
@@ -115,6 +121,20 @@ async def admit(server: Server, names: Names, password: str, *, read_only: bool)
             ALTER ROLE {names.credential} LOGIN PASSWORD '{scram_verifier(password)}';
             """
         )
+
+
+async def open_to_viewers(server: Server, names: Names) -> None:
+    """See to it that the viewers may read what there is and what there will be."""
+    async with server.connection() as connection:
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", names.viewers):
+            await connection.execute(f"CREATE ROLE {names.viewers} NOLOGIN")
+    async with server.inside(names.database) as inside, inside.transaction():
+        for kind, right in (("SCHEMAS", "USAGE"), ("TABLES", "SELECT"), ("SEQUENCES", "SELECT")):
+            await inside.execute(
+                f"ALTER DEFAULT PRIVILEGES FOR ROLE {names.writers} GRANT {right} ON {kind} TO {names.viewers}"
+            )
+        for row in await inside.fetch(OPEN_TO_VIEWERS, names.writers, names.viewers):
+            await inside.execute(row[0])
 
 
 async def dismiss(server: Server, names: Names, role: str) -> None:
