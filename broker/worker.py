@@ -17,8 +17,10 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
+from broker.addons.credentials import LEND
 from broker.addons.gate import Limits
 from broker.addons.generations import REVOKE
+from broker.addons.lend import enqueue_credentials, lend
 from broker.addons.orphans import REAP
 from broker.addons.reap import enqueue_orphans, reap
 from broker.addons.reconcile import reconcile
@@ -78,6 +80,10 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     @app.task(name=REVOKE)
     async def revoke_old(rotation_id: str, attempt: int) -> None:
         await revoke(wiring.context, wiring.registry.provisioner_for, UUID(rotation_id), attempt, limits)
+
+    @app.task(name=LEND)
+    async def lend_login(credential_id: str, attempt: int) -> None:
+        await lend(wiring.context, wiring.registry.provisioner_for, UUID(credential_id), attempt, limits)
 
     @app.task(name=RECONCILE)
     async def do_reconcile(run_id: str) -> None:
@@ -159,6 +165,7 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_orphans(wiring.context)
             await enqueue_runs(wiring.context)
             await enqueue_rotations(wiring.context)
+            await enqueue_credentials(wiring.context)
             await revive_webhooks(wiring.context)
             await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
             async with wiring.context.database.transaction() as tx:

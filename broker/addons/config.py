@@ -98,7 +98,7 @@ async def give_to_apps(tx: Tx, addon: LockedAddon, verb: str, actor: Actor, at: 
     config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
     there: dict[UUID, list[LockedAttachment]] = {}
     for attachment in addon.attachments:
-        if attachment.app_id in addon.apps:
+        if attachment.app_id in addon.apps and attachment.namespace is None:  # others have values of their own
             there.setdefault(attachment.app_id, []).append(attachment)
     return {
         app_id: await _give(tx, addon, app_id, attachments, config, verb, actor, at)

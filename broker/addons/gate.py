@@ -15,7 +15,16 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from broker.addons.models import Addon, Operation, OperationState, Orphan, OrphanState, ProviderHealth, Rotation
+from broker.addons.models import (
+    Addon,
+    AddonCredential,
+    Operation,
+    OperationState,
+    Orphan,
+    OrphanState,
+    ProviderHealth,
+    Rotation,
+)
 from broker.addons.ports import Answer, Reply
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
@@ -153,7 +162,15 @@ _REVOKED: Final = (
     .join(Addon, Addon.id == Rotation.addon_id)
     .where(Addon.service_id == _SERVICE, Rotation.finished_at.is_(None), Rotation.lease_until > _NOW)
 )
-_RUNNING: Final = Direct(select(_CALLED.scalar_subquery() + _REAPED.scalar_subquery() + _REVOKED.scalar_subquery()))
+_LENT: Final = (
+    select(func.count())
+    .select_from(AddonCredential)
+    .join(Addon, Addon.id == AddonCredential.addon_id)
+    .where(Addon.service_id == _SERVICE, AddonCredential.next_at.is_not(None), AddonCredential.lease_until > _NOW)
+)
+_RUNNING: Final = Direct(
+    select(_CALLED.scalar_subquery() + _REAPED.scalar_subquery() + _REVOKED.scalar_subquery() + _LENT.scalar_subquery())
+)
 
 
 def _slot(next_slot: datetime | None, now: datetime, limits: Limits) -> datetime:

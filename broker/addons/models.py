@@ -80,6 +80,22 @@ class RotationState(StrEnum):
     FAILED = "failed"
 
 
+class CredentialState(StrEnum):
+    """Where a credential of its own is. `removing`: the provider is asked until it is gone, and then the row goes."""
+
+    CREATING = "creating"
+    ACTIVE = "active"
+    REMOVING = "removing"
+    FAILED = "failed"
+
+
+class Permission(StrEnum):
+    """What a credential may do with the data."""
+
+    READ_WRITE = "read_write"
+    READ_ONLY = "read_only"
+
+
 class Acknowledgement(StrEnum):
     """How it is known that an app runs with its new credentials; `deadline`: it is not, and the overlap is over."""
 
@@ -256,6 +272,38 @@ class RotationApp(Base):
     release_version: Mapped[int]
     acknowledged_at: Mapped[datetime | None]
     how: Mapped[str | None]
+
+
+class AddonCredential(Base):
+    """A login of its own to an add-on, for the attachments that name it. Its id is what the provider knows it by."""
+
+    __tablename__ = "addon_credentials"
+    __table_args__ = (
+        Index("uq_addon_credentials_name", "addon_id", "name", unique=True, postgresql_where=text("state <> 'failed'")),
+        Index("ix_addon_credentials_due", "next_at", postgresql_where=text("next_at is not null")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID] = mapped_column(ForeignKey("addons.id"))
+    name: Mapped[str]
+    permission: Mapped[str]
+    state: Mapped[str]
+    while_attached: Mapped[bool]
+    """Whether it goes with the last attachment that uses it."""
+    was_attached: Mapped[bool]
+    config_sealed: Mapped[bytes | None]
+    """The values that the provider gave, as JSON, sealed with the billing app's data key."""
+    reason: Mapped[str | None]
+    attempts: Mapped[int]
+    """Counted up by each claim: the number of an attempt is its fencing token."""
+    next_at: Mapped[datetime | None]
+    """When its provider is asked next, to make it or to remove it."""
+    lease_until: Mapped[datetime | None]
+    last_answer: Mapped[str | None]
+    actor_id: Mapped[UUID]
+    actor_email: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class SsoSignOn(Base):

@@ -109,6 +109,13 @@ TABLE: Final[dict[OperationKind, dict[Answer, Row]]] = {
     OperationKind.REFRESH: {**_UNCHANGED, Answer.ACCEPTED: Row(Conclusion.SUCCEED, False, "")},
 }
 
+LENDING: Final[dict[Answer, Row]] = {
+    **_UNCHANGED,
+    Answer.DONE: Row(Conclusion.SUCCEED, True, "{service} gave no values for the login."),
+    Answer.ACCEPTED: Row(Conclusion.RETRY, True, "{service} did not make the login in time."),
+}
+"""Of making a login of its own, which is no operation; whatever may have been made is removed again."""
+
 REVOKED: Final = frozenset({Answer.DONE, Answer.ACCEPTED, Answer.MISSING, Answer.GONE})
 """Answers by which old credentials are gone, or the provider's word for it; after any other it is asked again."""
 

@@ -102,6 +102,31 @@ class RefreshCall:
 
 
 @dataclass(frozen=True, slots=True)
+class LendCall:
+    """Make a login of its own; repeating the call with the same `credential` gives the same one.
+
+    Of services with the capability `attachment_credentials`, like the next.
+    """
+
+    access: ProviderAccess
+    uuid: UUID
+    provider_id: str | None
+    credential: UUID
+    name: str
+    permission: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBackCall:
+    """Remove a login of its own."""
+
+    access: ProviderAccess
+    uuid: UUID
+    provider_id: str | None
+    credential: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ListCall:
     """Say which resources there are; of services with the capability `list`."""
 
@@ -190,5 +215,9 @@ class Provisioner(Protocol):
     async def revoke(self, call: RevokeCall) -> Reply: ...
 
     async def refresh(self, call: RefreshCall) -> Reply: ...
+
+    async def lend(self, call: LendCall) -> Reply: ...
+
+    async def take_back(self, call: TakeBackCall) -> Reply: ...
 
     async def list_resources(self, call: ListCall) -> Listing: ...

@@ -9,7 +9,7 @@ from broker.addons.intents import start_operation
 from broker.addons.models import OperationKind
 from broker.addons.queries import AddonView, current_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
-from broker.addons.rotate import check_capability, once_at_a_time
+from broker.addons.rotate import CAPABILITY, check_capability, once_at_a_time
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -27,7 +27,7 @@ async def refresh(ctx: Context, actor: Actor, key: AddonKey, *, wait: timedelta 
 
     async def record(tx: Tx) -> UUID:
         addon = await lock_visible_addon(tx, ctx, actor, key)
-        await check_capability(tx, addon)
+        await check_capability(tx, addon, CAPABILITY)
         await start_operation(tx, operation_id, addon.id, OperationKind.REFRESH, actor, ctx.clock.now())
         return addon.id
 

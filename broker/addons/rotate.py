@@ -141,7 +141,7 @@ async def _record(
     tx: Tx, ctx: Context, actor: Actor, addon: LockedAddon, operation_id: UUID, overlap: timedelta
 ) -> UUID:
     now = ctx.clock.now()
-    await check_capability(tx, addon)
+    await check_capability(tx, addon, CAPABILITY)
     await _check_overlap(tx, addon, overlap)
     await start_operation(tx, operation_id, addon.id, OperationKind.ROTATE, actor, now)
     rotation_id = await begin_issuing(tx, addon, operation_id, actor, overlap, now)
@@ -149,18 +149,18 @@ async def _record(
     return rotation_id
 
 
-async def check_capability(tx: Tx, addon: LockedAddon) -> None:
-    """Go on only if the add-on is in use and its provider understands rotation.
+async def check_capability(
+    tx: Tx, addon: LockedAddon, capability: str, lacking: str = "can't change its credentials on request"
+) -> None:
+    """Go on only if the add-on is in use and its provider has a capability, which is `lacking` otherwise.
 
     Raises: Conflict, InvalidParams.
     """
     if addon.state is not AddonState.PROVISIONED:
         raise Conflict(f"{addon.name} is {addon.state}; it has credentials once it is provisioned.")
     capabilities = select(AddonService.capabilities).where(AddonService.id == addon.service_id)
-    if CAPABILITY not in (await tx.execute(capabilities)).scalar_one():
-        raise InvalidParams(
-            f"{addon.service_name} can't change its credentials on request; look in its dashboard: `addons:open {addon.name}`."
-        )
+    if capability not in (await tx.execute(capabilities)).scalar_one():
+        raise InvalidParams(f"{addon.service_name} {lacking}; look in its dashboard: `addons:open {addon.name}`.")
 
 
 async def _check_overlap(tx: Tx, addon: LockedAddon, overlap: timedelta) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from broker.addons.ports import (
     Answer,
     DeprovisionCall,
+    LendCall,
     ListCall,
     Listed,
     Listing,
@@ -24,6 +25,7 @@ from broker.addons.ports import (
     Reply,
     RevokeCall,
     RotateCall,
+    TakeBackCall,
 )
 from broker.addons.protocol_names import heroku_id, region_name
 from broker.kernel.clock import rfc3339
@@ -86,6 +88,18 @@ class PartnerApi:
         response = await self._send("GET", call.access, _remote_id(call), None)
         return response if isinstance(response, Reply) else _read(response, needs_id=False)
 
+    async def lend(self, call: LendCall) -> Reply:
+        """`POST base_url/<id>/credentials`: the capability `attachment_credentials`, an extension of ours."""
+        body = {"credential": str(call.credential), "name": call.name, "permission": call.permission}
+        response = await self._send("POST", call.access, _remote_id(call), body, "/credentials")
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
+    async def take_back(self, call: TakeBackCall) -> Reply:
+        """`DELETE base_url/<id>/credentials/<credential>`: the same."""
+        below = f"/credentials/{call.credential}"
+        response = await self._send("DELETE", call.access, _remote_id(call), None, below)
+        return response if isinstance(response, Reply) else _read(response, needs_id=False)
+
     async def _act(self, call: RotateCall | RevokeCall, action: str) -> Reply:
         body = {"rotation": str(call.rotation)}
         response = await self._send("POST", call.access, _remote_id(call), body, f"/actions/{action}")
@@ -143,7 +157,9 @@ def _url(access: ProviderAccess, remote_id: str) -> str:
     return f"{base.rstrip('/')}/{quote(remote_id, safe='')}" if remote_id else base
 
 
-def _remote_id(call: PlanChangeCall | DeprovisionCall | RotateCall | RevokeCall | RefreshCall) -> str:
+def _remote_id(
+    call: PlanChangeCall | DeprovisionCall | RotateCall | RevokeCall | RefreshCall | LendCall | TakeBackCall,
+) -> str:
     return str(call.provider_id or call.uuid) if call.access.is_v1 else str(call.uuid)
 
 

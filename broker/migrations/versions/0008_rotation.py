@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Add tables; what the release before writes stays valid."""
     _create_rotations()
     _create_rotation_apps()
+    _create_addon_credentials()
 
 
 def _create_rotations() -> None:
@@ -57,3 +58,34 @@ def _create_rotation_apps() -> None:
     )
     unacknowledged = sa.text("acknowledged_at is null")
     op.create_index("ix_rotation_apps_app_id", "rotation_apps", ["app_id"], postgresql_where=unacknowledged)
+
+
+def _create_addon_credentials() -> None:
+    op.create_table(
+        "addon_credentials",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("addon_id", sa.UUID(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("permission", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("while_attached", sa.Boolean(), nullable=False),
+        sa.Column("was_attached", sa.Boolean(), nullable=False),
+        sa.Column("config_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_answer", sa.Text(), nullable=True),
+        sa.Column("actor_id", sa.UUID(), nullable=False),
+        sa.Column("actor_email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["addon_id"], ["addons.id"], name=op.f("fk_addon_credentials_addon_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_addon_credentials")),
+    )
+    living = sa.text("state <> 'failed'")
+    op.create_index(
+        "uq_addon_credentials_name", "addon_credentials", ["addon_id", "name"], unique=True, postgresql_where=living
+    )
+    due = sa.text("next_at is not null")
+    op.create_index("ix_addon_credentials_due", "addon_credentials", ["next_at"], postgresql_where=due)
