@@ -161,10 +161,11 @@ def _emitted(tree: ast.Module, module: str) -> Iterator[tuple[str, set[str]]]:
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        for call in _calls(function, "emit"):
+        for call in [*_calls(function, "emit"), *_calls(function, "fact")]:
             data = {word.arg for word in call.keywords if word.arg} - {"app_id", "addon_id"}
-            kinds = list(_literals(call.args[1], function, tree))
-            if not kinds:
+            is_emit = isinstance(call.func, ast.Name) and call.func.id == "emit"
+            kinds = list(_literals(call.args[1 if is_emit else 0], function, tree))
+            if not kinds and is_emit:
                 raise ValueError(
                     f"{module}:{call.lineno}: write the kind of the event as a literal, for the docs to list it"
                 )

@@ -13,7 +13,6 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from sqlalchemy import func, select
 
-from broker.addons.attachment_facts import note_attached
 from broker.addons.intents import new_operation
 from broker.addons.models import Addon, AddonState, OperationKind
 from broker.addons.names import (
@@ -34,7 +33,7 @@ from broker.apps.resolve import AppView, visible_app
 from broker.catalog.offers import Offer
 from broker.catalog.options import check_options
 from broker.catalog.queries import PlanView, resolve_offer
-from broker.events.emit import emit
+from broker.events.emit import fact
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NameTaken
@@ -116,9 +115,8 @@ async def _record(
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
     view = _new_addon(addon_id, app, offer, request.name, name, now)
-    attachment_id = new_id()
     attachment = {
-        "id": attachment_id,
+        "id": new_id(),
         "app_id": app.id,
         "addon_id": addon_id,
         "name": name,
@@ -127,10 +125,12 @@ async def _record(
         "updated_at": now,
     }
     operation = new_operation(operation_id, addon_id, OperationKind.PROVISION, actor, now)
-    await record_provision(tx, _row(view), attachment, operation | {"plan_id": plan.id, "options_sealed": sealed})
-    await emit(tx, "addon.requested", actor, now, app_id=app.id, addon_id=addon_id, plan=plan.name)
-    told = wanted or name
-    await note_attached(tx, actor, now, app_id=app.id, addon_id=addon_id, attachment_id=attachment_id, name=told)
+    requested = fact(
+        "addon.requested", actor, now, app_id=app.id, addon_id=addon_id,
+        plan=plan.name, attachment=wanted or name, attachment_id=str(attachment["id"]),
+    )  # fmt: skip
+    operation |= {"plan_id": plan.id, "options_sealed": sealed}
+    await record_provision(tx, _row(view), attachment, operation, requested)
     return view
 
 

@@ -1,4 +1,4 @@
-"""Recording the intent to provision: add-on, attachment, operation and job in one statement and one round trip."""
+"""Recording the intent to provision: add-on, attachment, operation, fact and job in one statement and one round trip."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import CTE, Integer, bindparam, insert, select
 
 from broker.addons.models import Addon, Attachment, Operation
 from broker.addons.work import ADVANCE
+from broker.events.emit import recorded
 from broker.kernel.db import Base, Tx
 from broker.kernel.direct import Direct
 from broker.kernel.jobs import BEHIND, deferred, job_values
@@ -35,15 +36,19 @@ _DEFERRED: Final = deferred(_PRIORITY).bindparams(
 )
 _RECORD: Final = Direct(
     select(_DEFERRED).add_cte(
-        _inserted(Addon, _ADDON), _inserted(Attachment, _ATTACHMENT), _inserted(Operation, _OPERATION)
+        _inserted(Addon, _ADDON), _inserted(Attachment, _ATTACHMENT), _inserted(Operation, _OPERATION), *recorded()
     )
 )
 
 
 async def record_provision(
-    tx: Tx, addon: Mapping[str, Any], attachment: Mapping[str, Any], operation: Mapping[str, Any]
+    tx: Tx,
+    addon: Mapping[str, Any],
+    attachment: Mapping[str, Any],
+    operation: Mapping[str, Any],
+    requested: Mapping[str, Any],
 ) -> None:
-    """Insert the three rows, given by column, and defer the job that advances the operation.
+    """Insert the three rows, given by column, record the fact, and defer the job that advances the operation.
 
     Raises: asyncpg.UniqueViolationError for a name that is taken.
     """
@@ -51,4 +56,4 @@ async def record_provision(
     values |= {f"attachments_{column}": value for column, value in attachment.items()}
     values |= {f"operations_{column}": value for column, value in operation.items()}
     job = job_values(ADVANCE, {"operation_id": str(operation["id"])})
-    await _RECORD.all(tx, **values, **job, job_service=addon["service_id"], job_now=addon["created_at"])
+    await _RECORD.all(tx, **values, **job, job_service=addon["service_id"], job_now=addon["created_at"], **requested)

@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, func, select, update
 
 from broker.events.attempts import Attempt
 from broker.events.models import DeliveryStatus, Level, Webhook, WebhookDelivery, WebhookEvent, WebhookOutbox
-from broker.events.take_in import AT_ONCE, Render, take_in
+from broker.events.take_in import Render, take_in
 from broker.events.webhooks import key_owner, sealed_place
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Context
@@ -53,7 +53,7 @@ async def claim(tx: Tx, ctx: Context, webhook_id: UUID, render: Render, places: 
     if hook is None:
         await tx.execute(delete(WebhookOutbox).where(WebhookOutbox.webhook_id == webhook_id))
         return Claim()
-    more = await take_in(tx, webhook_id, render, now) == AT_ONCE
+    more = await take_in(tx, webhook_id, hook.include, render, now)
     if hook.lease_until is not None and hook.lease_until > now:
         return Claim(is_more_in_outbox=more)
     head = await first_unfinished(tx, webhook_id)

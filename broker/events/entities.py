@@ -36,22 +36,26 @@ _CHANGES: Final[dict[str, dict[Action, str]]] = {
         Action.UPDATE: "addon.provisioned addon.plan_changed addon.renamed addon.destroy_requested",
         Action.DESTROY: "addon.deprovisioned addon.provision_failed addon.forgotten",
     },
-    "api:addon-attachment": {Action.CREATE: "attachment.created", Action.DESTROY: "attachment.destroyed"},
-    "api:release": {Action.CREATE: "release.created"},
-    "api:collaborator": {
-        Action.CREATE: "collaborator.added",
-        Action.UPDATE: "collaborator.changed",
-        Action.DESTROY: "collaborator.removed",
+    "api:addon-attachment": {
+        Action.CREATE: "addon.requested attachment.created",
+        Action.DESTROY: "attachment.destroyed",
     },
+    "api:release": {Action.CREATE: "release.created"},
+    "api:collaborator": {Action.CREATE: "collaborator.added", Action.DESTROY: "collaborator.removed"},
 }
 
-CHANGES: Final = {
-    kind: Change(include, action)
-    for include, actions in _CHANGES.items()
-    for action, kinds in actions.items()
-    for kind in kinds.split()
-}
-"""By kind of event. What is not here, webhooks are not told."""
+
+def _by_kind() -> dict[str, tuple[Change, ...]]:
+    found: dict[str, tuple[Change, ...]] = {}
+    for include, actions in _CHANGES.items():
+        for action, kinds in actions.items():
+            for kind in kinds.split():
+                found[kind] = (*found.get(kind, ()), Change(include, action))
+    return found
+
+
+CHANGES: Final = _by_kind()
+"""By kind of event; some are changes of two resources. What is not here, webhooks are not told."""
 
 FOR_ADDONS: Final = frozenset(
     "api:addon api:addon-attachment api:app api:collaborator api:domain api:sni-endpoint api:ssl-endpoint".split()

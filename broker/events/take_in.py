@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -51,28 +51,32 @@ class Render(Protocol):
     async def __call__(self, tx: Tx, fact: Fact, resource: str, /) -> Told: ...
 
 
-async def take_in(tx: Tx, webhook_id: UUID, render: Render, now: datetime) -> int:
-    """Turn what is in the outbox into events and pending deliveries; how many.
+async def take_in(tx: Tx, webhook_id: UUID, include: Sequence[str], render: Render, now: datetime) -> bool:
+    """Turn what is in the outbox into events and pending deliveries; whether there may be more of it.
 
     Transactions: the caller's, which has the row of the webhook locked: nobody else numbers its events.
     """
     facts = await _waiting(tx, webhook_id)
     if not facts:
-        return 0
-    sequence = (
-        await tx.execute(
-            update(Webhook)
-            .where(Webhook.id == webhook_id)
-            .values(sequence=Webhook.sequence + len(facts))
-            .returning(Webhook.sequence)
-        )
-    ).scalar_one()
-    for number, fact in enumerate(facts, sequence - len(facts) + 1):
-        await _store(tx, webhook_id, number, fact, render, now)
+        return False
+    changes = [(fact, change) for fact in facts for change in CHANGES[fact.kind] if change.include in include]
+    first = await _numbers(tx, webhook_id, len(changes))
+    for number, (fact, change) in enumerate(changes, first):
+        await _store(tx, webhook_id, number, fact, change, render, now)
+    for fact in facts:
+        if fact.kind in ENDS:
+            await _note_end(tx, webhook_id, fact)
     taken = [fact.id for fact in facts]
     outbox = delete(WebhookOutbox).where(WebhookOutbox.webhook_id == webhook_id, WebhookOutbox.event_id.in_(taken))
     await tx.execute(outbox)
-    return len(facts)
+    return len(facts) == AT_ONCE
+
+
+async def _numbers(tx: Tx, webhook_id: UUID, count: int) -> int:
+    """Take the next numbers; the first of them."""
+    counted = update(Webhook).where(Webhook.id == webhook_id).values(sequence=Webhook.sequence + count)
+    last: int = (await tx.execute(counted.returning(Webhook.sequence))).scalar_one()
+    return last - count + 1
 
 
 async def _waiting(tx: Tx, webhook_id: UUID) -> list[Fact]:
@@ -87,16 +91,15 @@ async def _waiting(tx: Tx, webhook_id: UUID) -> list[Fact]:
     return [Fact(*row) for row in await tx.execute(queued)]
 
 
-async def _store(tx: Tx, webhook_id: UUID, number: int, fact: Fact, render: Render, now: datetime) -> None:
-    change, event_id = CHANGES[fact.kind], new_id()
-    told = await render(tx, fact, change.resource)
+async def _store(
+    tx: Tx, webhook_id: UUID, number: int, fact: Fact, change: Change, render: Render, now: datetime
+) -> None:
+    event_id, told = new_id(), await render(tx, fact, change.resource)
     same = {"webhook_id": webhook_id, "sequence": number, "created_at": now, "updated_at": now}
     payload = _payload(event_id, number, change, fact, told, now)
     await tx.execute(insert(WebhookEvent).values(id=event_id, include=change.include, payload=payload, **same))
     delivery = {"status": DeliveryStatus.PENDING, "num_attempts": 0, "deadline_at": now + TRIED_FOR}
     await tx.execute(insert(WebhookDelivery).values(id=new_id(), event_id=event_id, **delivery, **same))
-    if fact.kind in ENDS:
-        await _note_end(tx, webhook_id, fact)
 
 
 def _payload(event_id: UUID, number: int, change: Change, fact: Fact, told: Told, now: datetime) -> dict[str, Any]:

@@ -19,18 +19,15 @@ BEHIND: Final = -10
 """The priority of a job that others go before."""
 
 
-_ARGS: Final = "cast(:job_args as jsonb)"
-
-
-def deferred(priority: str = ":job_priority", args: str = _ARGS) -> TextClause:
-    """What a statement selects to defer a job, with SQL expressions for its priority and arguments; `job_values` gives the rest."""
+def deferred(priority: str = ":job_priority") -> TextClause:
+    """What a statement selects to defer a job, with an SQL expression for its priority; `job_values` gives the rest."""
     return text(
         f"procrastinate_defer_jobs_v1(array[row(:job_queue, :job_task, {priority}, null, null,"
-        f" {args}, :job_at)]::procrastinate_job_to_defer_v1[])"
+        " cast(:job_args as jsonb), :job_at)]::procrastinate_job_to_defer_v1[])"
     ).bindparams(
         bindparam("job_queue", QUEUE, Text),
         bindparam("job_task", type_=Text),
-        *([bindparam("job_args", type_=Text)] if args == _ARGS else []),
+        bindparam("job_args", type_=Text),
         bindparam("job_at", type_=DateTime(timezone=True)),
     )
 
