@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.attachment_facts import note_attached
 from broker.addons.config import give_to_app, stored_config
+from broker.addons.credentials import config_of_credential
 from broker.addons.locks import LockedAddon, LockedAttachment
 from broker.addons.models import AddonState, Attachment
 from broker.addons.names import automatic_attachment_name, checked_attachment_name, config_var_names
@@ -27,6 +29,7 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams
 from broker.kernel.ids import new_id
+from broker.kernel.secret import Secret
 
 _NAME_TRIES: Final = 6
 _chance = random.SystemRandom()
@@ -52,8 +55,6 @@ async def attach(
     Raises: NotFound, InvalidParams, ConfirmationRequired, Conflict.
     """
     actor.require(Scope.WRITE_PROTECTED)
-    if request.namespace is not None:
-        raise InvalidParams(f"There is no credential {request.namespace}: attach without one.")
     for _ in range(_NAME_TRIES if request.name is None else 1):
         try:
             return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request, attachment_id or new_id()))
@@ -73,7 +74,9 @@ async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, atta
     await _refuse_unsharable(tx, addon, app)
     name, wanted = await _name(tx, addon, app, request)
     now = ctx.clock.now()
-    attachment = LockedAttachment(attachment_id, app.id, name, wanted, None)
+    if request.namespace is not None and addon.state is not AddonState.PROVISIONED:
+        raise InvalidParams(f"{addon.name} is {addon.state} and has no credential {request.namespace} yet.")
+    attachment = LockedAttachment(attachment_id, app.id, name, wanted, request.namespace)
     await _insert(tx, addon, attachment, now)
     if addon.state is AddonState.PROVISIONED:
         await _give(tx, addon, attachment, actor, now)
@@ -108,6 +111,7 @@ async def _insert(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, now:
             addon_id=addon.id,
             name=attachment.name,
             wanted_name=attachment.wanted_name,
+            namespace=attachment.namespace,
             created_at=now,
             updated_at=now,
         )
@@ -117,5 +121,8 @@ async def _insert(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, now:
 async def _give(tx: Tx, addon: LockedAddon, attachment: LockedAttachment, actor: Actor, now: datetime) -> None:
     if addon.app_id not in addon.apps or attachment.app_id not in addon.apps:
         raise Conflict("The app was destroyed at the same moment.")
-    config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
+    if attachment.namespace is None:
+        config: Mapping[str, Secret] = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
+    else:
+        config = await config_of_credential(tx, addon, attachment.namespace)
     await give_to_app(tx, addon, attachment, config, "Attach", actor, now)

@@ -68,7 +68,7 @@ class ScriptedProvider:
             await self.during.wait()
         return self.replies.popleft()
 
-    provision = change_plan = deprovision = rotate = revoke = refresh = _answer
+    provision = change_plan = deprovision = rotate = revoke = refresh = lend = take_back = _answer
 
     async def list_resources(self, call: ListCall) -> Listing:
         self.calls.append(call)
