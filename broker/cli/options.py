@@ -122,3 +122,14 @@ def one_app(name: str | None, app: str | None) -> str:
 
 def addon_argument(command: F) -> F:
     return click.argument("addon", shell_complete=complete_addon)(command)
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """The two parts of the value of `--listen`.
+
+    Raises: BadParameter.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter("must be HOST:PORT, such as 127.0.0.1:4568.", param_hint="--listen")
+    return host.strip("[]") or "127.0.0.1", int(port)

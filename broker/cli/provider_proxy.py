@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from broker.cli.errors import Misused
-from broker.cli.options import json_option
+from broker.cli.options import host_and_port, json_option
 from broker.cli.output import clean, note, say
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def provider_proxy(to: str, listen: str, faults: tuple[str, ...], as_json: bool)
 
     try:
         proxy = FaultProxy(_origin(to), [fault(text) for text in faults], tell)
-        listener = bound(*_address(listen))
+        listener = bound(*host_and_port(listen))
     except (UnknownFault, CannotListen) as error:
         raise Misused(str(error)) from None
     with suppress(KeyboardInterrupt):
@@ -79,10 +79,3 @@ def _origin(to: str) -> str:
         return "://".join(origin_parts(to))
     except Unusable as error:
         raise Misused(str(error)) from None
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter("must be HOST:PORT, such as 127.0.0.1:4568.", param_hint="--listen")
-    return host.strip("[]") or "127.0.0.1", int(port)

@@ -6,13 +6,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from broker.cli.errors import CliError, Exit, Interrupted, Misused
-from broker.cli.options import json_option
+from broker.cli.options import host_and_port, json_option
 from broker.cli.output import clean, note, paint, say, say_json
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ _WORDS = {"pass": "pass", "fail": "FAIL", "warn": "warn", "skip": "skip"}
     "--timeout", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="S",
     help="Seconds to wait for an answer, and for the end of what was accepted with 202.",
 )  # fmt: skip
+@click.option(
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT",
+    help="Where the provider can call back; port 0 is a free one.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Take warnings for failures.")
 @click.option("--only", metavar="GROUP[,GROUP]", help="Run these groups of checks only.")
 @json_option
@@ -46,6 +51,7 @@ def provider_test(
     plan: str | None,
     to_plan: str | None,
     timeout: float,
+    listen: str,
     strict: bool,
     only: str | None,
     as_json: bool,
@@ -61,7 +67,7 @@ def provider_test(
     groups = _groups(only)
     data, subject = _subject(manifest, base_url, plan, to_plan)
     results = of_manifest.results(data) if "manifest" in groups or subject is None else []
-    results += _calls(subject, groups, timeout)
+    results += _calls(subject, groups, timeout, host_and_port(listen))
     report = report_of(results, strict=strict)
     if page is not None:
         _write(page, report, subject, manifest)
@@ -95,7 +101,8 @@ def _subject(
         raise Misused(str(error)) from None
 
 
-def _calls(subject: Subject | None, groups: frozenset[str], timeout: float) -> list[Result]:
+def _calls(subject: Subject | None, groups: frozenset[str], timeout: float, listen: tuple[str, int]) -> list[Result]:
+    from broker.testkit.listen import CannotListen, bound
     from broker.testkit.probe import Limits
     from broker.testkit.run import examine, skipped
     from broker.testkit.subject import Unusable
@@ -107,9 +114,11 @@ def _calls(subject: Subject | None, groups: frozenset[str], timeout: float) -> l
     note(f"Testing {clean(subject.resources_url)}")
     watcher = _Progress()
     try:
-        with watcher:
-            return asyncio.run(_stoppable(examine(subject, groups=groups, limits=Limits(timeout), watcher=watcher)))
-    except Unusable as error:
+        listener = bound(*listen)
+        with watcher, closing(listener):
+            run = examine(subject, groups=groups, limits=Limits(timeout), watcher=watcher, listener=listener)
+            return asyncio.run(_stoppable(run))
+    except (Unusable, CannotListen) as error:
         raise Misused(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted("Interrupted. What had been made was deleted again, but for what is named above.") from None

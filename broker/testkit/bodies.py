@@ -16,7 +16,6 @@ from broker.testkit.expectations import Expected
 from broker.testkit.subject import Subject
 
 _ACCEPT_V3: Final = "application/vnd.heroku-addons+json; version=3"
-_HEROKU_ID: Final = "app1@heroku.com"
 _GRANT_LIFE: Final = timedelta(minutes=5)
 
 
@@ -36,15 +35,15 @@ def provision(subject: Subject, expected: Expected, plan: str, origin: str, now:
         common["log_drain_token"] = f"d.{uuid4()}"
     if subject.is_v1:
         callback = f"{origin}/vendor/apps/{expected.uuid}"
-        return {**common, "heroku_id": _HEROKU_ID, "callback_url": callback, "logplex_token": None}
+        return {**common, "heroku_id": expected.heroku_id, "callback_url": callback, "logplex_token": None}
     grant = {"code": expected.new_code(), "type": "authorization_code", "expires_at": rfc3339(now + _GRANT_LIFE)}
     callback = f"{origin}/addons/{expected.uuid}"
     return {**common, "name": expected.name, "callback_url": callback, "oauth_grant": grant}
 
 
-def plan_change(subject: Subject, plan: str) -> dict[str, Any]:
+def plan_change(subject: Subject, expected: Expected, plan: str) -> dict[str, Any]:
     """The body of `PUT base_url/<id>`; in v1 the uuid is a fresh one, as the oldest clients send it."""
-    return {"plan": plan, "heroku_id": _HEROKU_ID, "uuid": str(uuid4())} if subject.is_v1 else {"plan": plan}
+    return {"plan": plan, "heroku_id": expected.heroku_id, "uuid": str(uuid4())} if subject.is_v1 else {"plan": plan}
 
 
 def no_such_plan() -> str:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from broker.testkit.redact import Redactor, show_body, show_form
 
 _TOKEN_LIFE_S: Final = 28799
 _LARGEST: Final = 1024 * 1024
+_LONG_AGO: Final = "2026-01-01T00:00:00Z"
 
 
 class _Refusal(Exception):
@@ -146,14 +147,22 @@ class Callbacks:
         return expected.uuid, self._shown(expected)
 
     def _shown(self, expected: Expected) -> dict[str, Any]:
+        service = self._manifest
         return {
             "id": str(expected.uuid),
             "name": expected.name,
             "state": expected.state,
-            "plan": {"name": f"{self._manifest.id}:{expected.plan}"},
-            "addon_service": {"name": self._manifest.id},
-            "config_vars": list(self._manifest.config_vars),
             "provider_id": expected.provider_id,
+            "plan": {"id": str(uuid5(expected.uuid, expected.plan)), "name": f"{service.id}:{expected.plan}"},
+            "addon_service": {"id": str(uuid5(expected.app_id, service.id)), "name": service.id},
+            "app": {"id": str(expected.app_id), "name": expected.app_name},
+            "billing_entity": {"id": str(expected.app_id), "name": expected.app_name, "type": "app"},
+            "billed_price": {"cents": 0, "contract": False, "unit": "month"},
+            "config_vars": list(service.config_vars),
+            "actions": [],
+            "web_url": None,
+            "created_at": _LONG_AGO,
+            "updated_at": _LONG_AGO,
         }
 
     def _config(self, request: Request, body: bytes) -> tuple[UUID, Any]:
@@ -208,16 +217,26 @@ class Callbacks:
             if not isinstance(values, dict):
                 raise _Refusal(422, "invalid_params", 'The body must be {"config": {"NAME": "value"}}.')
             self._take(expected, values)
-        return expected.uuid, {**self._vendor_entry(request, expected), "config": expected.config}
+        more: dict[str, Any] = {
+            "id": expected.heroku_id,
+            "name": expected.app_name,
+            "config": expected.config,
+            "owner_email": "owner@example.com",
+            "region": "amazon-web-services::us-east-1",
+            "domains": [],
+            "logplex_token": None,
+            "log_input_url": None,
+        }
+        return expected.uuid, self._vendor_entry(request, expected) | more
 
     def _vendor_entry(self, request: Request, expected: Expected) -> dict[str, Any]:
         return {
             "provider_id": expected.provider_id,
-            "heroku_id": "app1@heroku.com",
+            "heroku_id": expected.heroku_id,
             "callback_url": str(request.base_url.replace(path=f"/vendor/apps/{expected.uuid}")),
             "plan": expected.plan,
-            "id": "app1@heroku.com",
-            "name": expected.name,
+            "resource": {"uuid": str(expected.uuid), "name": expected.name},
+            "state": expected.state,
         }
 
     def _lost_grant(self, request: Request, _: bytes) -> tuple[UUID, Any]:
@@ -226,8 +245,9 @@ class Callbacks:
         return expected.uuid, {"code": expected.new_code(), "type": "authorization_code"}
 
     def _at(self, request: Request) -> Expected:
-        uuid = as_uuid(request.path_params["uuid"])
-        expected = self._known.of(uuid) if uuid else None
+        key = request.path_params["uuid"]
+        uuid = as_uuid(key)
+        expected = self._known.of(uuid) if uuid else self._known.of_app(key)
         if expected is None:
             raise _Refusal(404, "not_found", "There is no such resource.")
         return expected

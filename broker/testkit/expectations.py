@@ -6,7 +6,9 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
+
+from broker.addons.protocol_names import app_of_heroku_id, heroku_id
 
 
 @dataclass
@@ -25,6 +27,20 @@ class Expected:
     state: str = "provisioning"
     provisioned: asyncio.Event = field(default_factory=asyncio.Event)
     deprovisioned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def app_id(self) -> UUID:
+        """The app it is for: each resource has one of its own here."""
+        return uuid5(self.uuid, "app")
+
+    @property
+    def app_name(self) -> str:
+        return f"{self.name}-app"
+
+    @property
+    def heroku_id(self) -> str:
+        """What the oldest protocol knows that app by."""
+        return heroku_id(self.app_id)
 
     def new_code(self) -> str:
         """A grant of its own for each call, as the broker mints them."""
@@ -70,6 +86,11 @@ class Expectations:
 
     def of(self, uuid: UUID) -> Expected | None:
         return self._by_uuid.get(uuid)
+
+    def of_app(self, known_as: str) -> Expected | None:
+        """The resource whose app the oldest protocol calls so."""
+        app = app_of_heroku_id(known_as)
+        return next((one for one in self._by_uuid.values() if one.app_id == app), None)
 
     def by_code(self, code: str) -> Expected | None:
         return next((one for one in self._by_uuid.values() if code in one.codes), None)

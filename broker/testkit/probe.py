@@ -154,7 +154,7 @@ class Probe:
     async def change_plan(
         self, resource: Resource, plan: str, *, auth: tuple[str, str] | str | None = "own"
     ) -> Exchange:
-        body = bodies.plan_change(self.subject, plan)
+        body = bodies.plan_change(self.subject, resource.expected, plan)
         return await self._call("PUT", self._url(resource), body, auth)
 
     async def delete(
@@ -266,6 +266,11 @@ class Probe:
         left += self._doubles()
         lines = await asyncio.gather(*(self._remove(resource) for resource in left))
         return [line for line in lines if line]
+
+    def made_unasked(self, exchange: Exchange) -> None:
+        """Remember for the removal what a request without a uuid has made; only v1 can delete it, by the given id."""
+        if exchange.ok and exchange.provider_id is not None and self.subject.is_v1:
+            self.new_resource().doubles.append(exchange.provider_id)
 
     def _doubles(self) -> list[Resource]:
         """What the oldest protocol can delete by its own id, having made it in answer to a repetition."""

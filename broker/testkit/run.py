@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -61,8 +62,11 @@ async def examine(
     groups: Collection[str] = GROUPS,
     limits: Limits | None = None,
     watcher: Watcher | None = None,
+    listener: socket.socket | None = None,
 ) -> list[Result]:
     """Run the checks of these groups that make calls, in the order of the report.
+
+    The provider can call back at `listener`; without one a free port is taken.
 
     Raises: Unusable when nothing answers at the provider's address.
     """
@@ -73,7 +77,7 @@ async def examine(
     if subject.manifest.sso_salt is not None:
         redactor.learn(subject.manifest.sso_salt.reveal())
     app = Callbacks(subject.manifest, expectations, redactor).app()
-    async with served(app) as origin, new_client(subject.resources_url) as client:
+    async with served(app, listener) as origin, new_client(subject.resources_url) as client:
         probe = Probe(
             subject, client, expectations, redactor, origin, limits or Limits(), frozenset(groups), SystemClock().now
         )

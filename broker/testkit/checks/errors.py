@@ -22,7 +22,7 @@ _TRACES: Final = re.compile(
 async def unknown_plan(probe: Probe) -> None:
     exchange = await probe.provision(probe.new_resource(), plan=no_such_plan())
     if exchange.ok:
-        raise Failed(f"{told(exchange).capitalize()}: something was made that nobody offers. Refuse it with 422.")
+        raise Failed(f"Instead of 422 {told(exchange)}: something was made that nobody offers.")
     if exchange.status != 422:
         raise Failed(f"Instead of 422 {told(exchange)}. Other statuses are repeated, or shown as a fault of yours.")
 
@@ -43,6 +43,7 @@ async def nonsense(probe: Probe) -> None:
         exchange = await probe.send(Request("POST", probe.subject.resources_url, probe.own_auth, headers, body))
         if not 400 <= exchange.status < 500:
             probe.recent[:] = [exchange]
+            probe.made_unasked(exchange)
             raise Failed(f"To the body “{body.decode()}” {told(exchange)}. Check the body before you use it.")
 
 
