@@ -285,9 +285,10 @@ async def _note_late_reply(tx: Tx, ctx: Context, work: Work, reply: Reply) -> No
     newest = (await tx.execute(attempts)).scalar() == work.attempts
     if work.kind is OperationKind.PROVISION and reply.answer in (Answer.DONE, Answer.ACCEPTED):
         await _note_late_resource(tx, addon, reply, ctx.clock.now(), newest)
-    answered = newest and reply.status is not None and work.kind is not OperationKind.DEPROVISION
-    if addon.state is AddonState.DEPROVISIONING and answered:
-        await _deprovision_soon(tx, work, reply, ctx.clock.now())
+    if newest and reply.status is not None and work.kind is not OperationKind.DEPROVISION:
+        await _note_answer(tx, work, reply, ctx.clock.now())
+        if addon.state is AddonState.DEPROVISIONING:
+            await _deprovision_soon(tx, work, ctx.clock.now())
 
 
 async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: datetime, newest: bool) -> None:
@@ -302,11 +303,15 @@ async def _note_late_resource(tx: Tx, addon: LockedAddon, reply: Reply, at: date
         await give_to_apps(tx, addon, "Update", SYSTEM, at)
 
 
-async def _deprovision_soon(tx: Tx, work: Work, reply: Reply, at: datetime) -> None:
-    """The call that the removal waited for is over; there may be older ones that are not."""
+async def _note_answer(tx: Tx, work: Work, reply: Reply, at: datetime) -> None:
+    """Whoever removes the add-on later need not wait for this call: it is over."""
     entry = history_entry(at, "settle", reply.answer.value, status=reply.status, note="answered late")
     late = update(Operation).where(Operation.id == work.operation_id)
     await tx.execute(late.values(history=Operation.history.op("||")(literal(entry, JSONB))))
+
+
+async def _deprovision_soon(tx: Tx, work: Work, at: datetime) -> None:
+    """The call that the removal waited for is over; there may be older ones that are not."""
     due = await quiet_from(tx, work.addon_id, at) or at
     pulled = (
         update(Operation)

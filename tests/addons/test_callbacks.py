@@ -137,3 +137,8 @@ async def test_config_and_completion_inside_the_provision_call_win_over_its_own_
     given = await get_config_vars(world.ctx, world.user, "shop")
     assert given == {"STORE_TOKEN": "inside"} | {name: value.reveal() for name, value in late.config.items()}
     assert await world.unfinished() == []
+    await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
+    (removal,) = await world.unfinished()
+    provider.will(Reply(Answer.DONE, 204))
+    await advance(world.ctx, lambda _: provider, removal)
+    assert (await world.read(addon.id)).state is AddonState.DEPROVISIONED, "no call is left to be waited for"
