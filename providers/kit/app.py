@@ -280,8 +280,13 @@ async def sign_on(request: Request, kit: KitOf) -> Response:
     resource = kit.store.get(_uuid(form.get("resource_id") or form.get("id") or ""))
     salt = kit.manifests[resource.manifest].sso_salt.get_secret_value()
     user = sso.verify(form, resource.uuid, salt, kit.clock(), kit.store)
+    return let_in(request, kit, resource, user, sso.path_in(form.get("path", "")))
+
+
+def let_in(request: Request, kit: Kit, resource: Resource, user: sso.User, path: str) -> Response:
+    """Into the dashboard, with a session. `path` is where in it."""
     where = f"/dashboard/{resource.uuid}"
-    answer = RedirectResponse(where + sso.path_in(form), 303, {"Cache-Control": "no-store"})
+    answer = RedirectResponse(where + path, 303, {"Cache-Control": "no-store"})
     answer.set_cookie(
         sso.COOKIE,
         sso.seal(resource.uuid, user, kit.key, kit.clock()),

@@ -72,14 +72,13 @@ def verify(form: Mapping[str, str], uuid: UUID, salt: str, now: datetime, store:
     return user
 
 
-def path_in(form: Mapping[str, str]) -> str:
+def path_in(wanted: str) -> str:
     """Where below the resource's dashboard the user wants to go; nothing, if that is not plainly below it.
 
     No token covers it: it is the user's wish, and gives no right.
     """
-    path = form.get("path", "")
-    plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?(\?[A-Za-z0-9._~=&%+:@/-]*)?", path)
-    return path if plain else ""
+    plain = re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?(\?[A-Za-z0-9._~=&%+:@/-]*)?", wanted)
+    return wanted if plain else ""
 
 
 def _signed(form: Mapping[str, str], uuid: UUID, salt: str, timestamp: str) -> User:
