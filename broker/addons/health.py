@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, true
 from broker.addons.gate import Circuit
 from broker.addons.models import Addon, Operation, OperationState, ProviderHealth
 from broker.catalog.models import AddonService
-from broker.catalog.views import INSTALLABLE_STATES
+from broker.catalog.views import INSTALLABLE_STATES, SUNSET
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import NotFound
 
@@ -58,7 +58,7 @@ async def get_health(ctx: Context, actor: Actor, key: str) -> HealthView:
 
 
 def _services(actor: Actor) -> Select[*tuple[Any, ...]]:
-    shown: ColumnElement[bool] = true() if actor.is_operator else AddonService.state.in_(INSTALLABLE_STATES)
+    shown: ColumnElement[bool] = true() if actor.is_operator else AddonService.state.in_((*INSTALLABLE_STATES, SUNSET))
     states = (OperationState.RUNNING, OperationState.PENDING, OperationState.WAITING)
     counts = [func.count().filter(Operation.state == state).label(state) for state in states]
     pending = (

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
+from broker.catalog.manifest_plans import SLUG
 from broker.catalog.members import PartnerService, Role, find_user, locked_service, member_service
 from broker.catalog.models import Entitlement, Plan
 from broker.events.emit import emit
@@ -90,7 +91,7 @@ async def _plan_id(tx: Tx, service: PartnerService, plan: str | None) -> UUID | 
     if plan is None:
         return None
     wanted = select(Plan.id).where(Plan.service_id == service.id, Plan.slug == plan)
-    found = (await tx.execute(wanted)).scalar_one_or_none()
+    found = (await tx.execute(wanted)).scalar_one_or_none() if SLUG.complaint(plan) is None else None
     if found is None:
         raise NotFound("plan", f"{service.slug} has no such plan.")
     return found

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from broker.catalog.checklist import Point
 from broker.catalog.members import PartnerService, Role, member_service
 from broker.catalog.models import AddonService, PlanPrice, ServiceMember, ServiceReview
 from broker.catalog.queries import all_plans, get_service
 from broker.catalog.review import NEXT, points_of
-from broker.catalog.views import PlanView, ServiceView
+from broker.catalog.views import SERVICE_COLUMNS, PlanView, ServiceView, service_view
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 
@@ -46,16 +46,13 @@ async def list_own(ctx: Context, actor: Actor) -> list[tuple[ServiceView, Role]]
     Raises: Forbidden.
     """
     actor.require(Scope.GLOBAL)
-    mine = select(ServiceMember.service_id).where(ServiceMember.user_id == actor.id)
-    wanted = select(AddonService.id, AddonService.slug).order_by(AddonService.slug)
+    as_member = and_(ServiceMember.service_id == AddonService.id, ServiceMember.user_id == actor.id)
+    wanted = select(*SERVICE_COLUMNS, ServiceMember.role).outerjoin(ServiceMember, as_member)
     if not actor.is_operator:
-        wanted = wanted.where(AddonService.id.in_(mine))
+        wanted = wanted.where(ServiceMember.role.is_not(None))
     async with ctx.database.transaction() as tx:
-        found = []
-        for row in (await tx.execute(wanted)).all():
-            service = await member_service(tx, actor, row.slug, Role.DEVELOPER)
-            found.append((await get_service(tx, row.id), service.role))
-        return found
+        rows = (await tx.execute(wanted.order_by(AddonService.slug))).mappings().all()
+    return [(service_view(row), Role.OWNER if actor.is_operator else Role(row["role"])) for row in rows]
 
 
 async def get_listing(ctx: Context, actor: Actor, slug: str) -> ListingView:

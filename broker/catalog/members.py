@@ -12,7 +12,9 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
+from broker.catalog.manifest_plans import SLUG
 from broker.catalog.models import AddonService, ServiceMember
+from broker.catalog.reading import TextRule
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -35,6 +37,7 @@ class Role(StrEnum):
 
 
 _ORDER: Final = tuple(Role)
+_ADDRESS: Final = TextRule(254)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ async def member_service(tx: Tx, actor: Actor, slug: str, needed: Role) -> Partn
 
     Raises: NotFound for those who are no members, as if there were none; Forbidden, naming the role that is missing.
     """
-    return await _service(tx, actor, slug, needed, _SERVICE.where(AddonService.slug == slug))
+    return await _service(tx, actor, slug, needed, _SERVICE)
 
 
 async def locked_service(tx: Tx, actor: Actor, slug: str, needed: Role) -> PartnerService:
@@ -81,8 +84,8 @@ async def locked_service(tx: Tx, actor: Actor, slug: str, needed: Role) -> Partn
 
     Raises: NotFound, Forbidden.
     """
-    wanted = _SERVICE.where(AddonService.slug == slug).with_for_update()
-    return await _service(tx, actor, slug, needed, wanted)
+    # Add-ons refer to the row, and their users must not wait for a partner: the key itself stays as it is.
+    return await _service(tx, actor, slug, needed, _SERVICE.with_for_update(key_share=True))
 
 
 async def list_members(ctx: Context, actor: Actor, slug: str) -> list[MemberView]:
@@ -153,7 +156,7 @@ async def find_user(tx: Tx, email: str) -> tuple[UUID, str]:
     Raises: NotFound.
     """
     wanted = select(User.id, User.email).where(func.lower(User.email) == email.lower())
-    row = (await tx.execute(wanted)).one_or_none()
+    row = (await tx.execute(wanted)).one_or_none() if _ADDRESS.complaint(email) is None else None
     if row is None:
         raise NotFound("user", "There is no user with this e-mail address; ask them to create an account first.")
     return row[0], row[1]
@@ -166,7 +169,8 @@ _SERVICE: Final = select(
 
 async def _service(tx: Tx, actor: Actor, slug: str, needed: Role, wanted: Select[*tuple[Any, ...]]) -> PartnerService:
     actor.require(Scope.GLOBAL)
-    row = (await tx.execute(wanted)).one_or_none()
+    known = SLUG.complaint(slug) is None
+    row = (await tx.execute(wanted.where(AddonService.slug == slug))).one_or_none() if known else None
     role = None if row is None else await role_of(tx, row.id, actor)
     if row is None or role is None:
         raise NotFound("add_on_service", "Couldn't find that add-on service among those that you work on.")

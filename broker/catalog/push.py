@@ -17,6 +17,7 @@ from broker.catalog.client_secrets import new_client_secret
 from broker.catalog.contents import BASE, Json, masked, unmasked
 from broker.catalog.faults import Fault, ManifestFaults
 from broker.catalog.manifest import Manifest, parse
+from broker.catalog.manifest_plans import SLUG
 from broker.catalog.members import PartnerService, Role, add_owner, member_service
 from broker.catalog.models import AddonService
 from broker.catalog.publish import alone_with, is_published, store
@@ -66,8 +67,8 @@ async def rotate_secrets(ctx: Context, actor: Actor, slug: str, *, immediate: bo
     Raises: NotFound, Forbidden.
     """
     async with ctx.database.transaction() as tx:
-        await alone_with(tx, slug)
         service = await member_service(tx, actor, slug, Role.ADMIN)
+        await alone_with(tx, slug)
         contents = (await read_version(tx, ctx.vault, service)).contents
         fresh = {key: secrets.token_hex(16) for key in ("password", "sso_salt") if contents["api"].get(key)}
         manifest = parse(contents | {"api": contents["api"] | fresh}, allow_insecure=True)
@@ -79,6 +80,8 @@ async def rotate_secrets(ctx: Context, actor: Actor, slug: str, *, immediate: bo
 
 
 def _object(slug: str, contents: object) -> Mapping[str, Any]:
+    if complaint := SLUG.complaint(slug):
+        raise ManifestFaults([Fault("/id", complaint)])
     if not isinstance(contents, Mapping):
         raise ManifestFaults([Fault("", "must be a JSON object, as `contents`: see the reference of the manifest.")])
     if too_deep(contents):

@@ -199,3 +199,18 @@ async def test_an_immediate_rotation_leaves_no_overlap(ctx: Context, partner: ht
     await partner.post("/api/v3/addons/acme-cache/secrets", json={"immediate": True})
     with pytest.raises(Unauthorized):
         await authenticate_service(ctx, "acme-cache", old)
+
+
+@pytest.mark.parametrize("slug", ["%00", "%ED%A0%80", "A-B", "a" * 64, "-a", "%2e%2e"])
+async def test_what_can_be_no_slug_is_refused_like_any_other_fault(partner: httpx.AsyncClient, slug: str) -> None:
+    assert (await partner.get(f"/api/v3/addons/{slug}/current_manifest")).status_code == 404
+    assert (await partner.post(f"/api/v3/addons/{slug}/client-secret")).status_code == 404
+    pushed = await partner.post(f"/api/v3/addons/{slug}/manifests", json={"contents": cache_manifest(id=None)})
+    assert (pushed.status_code, pushed.json()["error"]["base"][0][:4]) == (422, "/id:")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'{"contents": 1e999}', b'{"contents": "\\ud800"}', b"\xff"])
+async def test_a_body_that_cannot_be_read_is_told_in_error(partner: httpx.AsyncClient, body: bytes) -> None:
+    answer = await partner.post(MANIFESTS, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]
