@@ -67,7 +67,7 @@ async def attach(
 async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, attachment_id: UUID) -> AttachmentView:
     app = await visible_app(tx, actor, request.app)
     addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id, seeing_suffices=True)
-    if all(attachment.app_id != app.id for attachment in addon.attachments):
+    if (app.id, request.namespace) not in {(found.app_id, found.namespace) for found in addon.attachments}:
         await require_part(tx, actor, addon.app_id, addon.name)
     if addon.state not in (AddonState.PROVISIONED, AddonState.PROVISIONING):
         raise Conflict(f"{addon.name} is {addon.state} and can't be attached.")

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from broker.addons.config import stored_config
 from broker.addons.locks import LockedAddon
 from broker.addons.models import AddonCredential, Attachment, CredentialState, Permission
 from broker.addons.resolve import AddonKey, lock_visible_addon, visible_addon
@@ -36,6 +37,9 @@ LEND: Final = "broker.lend"
 """Name of the job that asks a provider once to make or to remove a credential."""
 
 CAPABILITY: Final = "attachment_credentials"
+DEFAULT: Final = "default"
+"""The credential that came with the add-on, and that `addons:rotate` changes."""
+
 NAMESPACE: Final = "credential:"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -74,7 +78,7 @@ async def create_credential(
     Raises: NotFound, InvalidParams, Conflict; ProviderRefused or ProviderUnavailable if that is known within `wait`.
     """
     actor.require(Scope.WRITE_PROTECTED)
-    if not _NAME.fullmatch(name) or name == "default":
+    if not _NAME.fullmatch(name) or name == DEFAULT:
         raise InvalidParams("name: must begin with a small letter and have only small letters, digits, - and _.")
     credential_id = new_id()
 
@@ -146,6 +150,35 @@ async def list_credentials(ctx: Context, actor: Actor, key: AddonKey) -> list[Cr
     async with ctx.database.transaction() as tx:
         addon = await visible_addon(tx, actor, key)
         return await _views(tx, _CREDENTIALS.where(AddonCredential.addon_id == addon.id))
+
+
+async def reveal_credential(ctx: Context, actor: Actor, key: AddonKey, name: str) -> Mapping[str, Secret]:
+    """The values of a credential by name, `default` among them, for who may change the add-on. That it was read is recorded.
+
+    Raises: NotFound, Forbidden.
+    """
+    actor.require(Scope.READ_PROTECTED)
+
+    async def body(tx: Tx) -> Mapping[str, Secret]:
+        addon = await lock_visible_addon(tx, ctx, actor, key)
+        data_key = addon.apps[addon.app_id].data_key
+        if name == DEFAULT:
+            values: Mapping[str, Secret] = await stored_config(tx, addon.id, data_key)
+        else:
+            values = await _open(tx, addon, name, data_key)
+        await emit(tx, "credential.revealed", actor, ctx.clock.now(), app_id=addon.app_id, addon_id=addon.id, name=name)
+        return values
+
+    return await with_locks(ctx, body)
+
+
+async def _open(tx: Tx, addon: LockedAddon, name: str, data_key: DataKey) -> Mapping[str, Secret]:
+    named = (AddonCredential.addon_id == addon.id, AddonCredential.name == name)
+    statement = select(AddonCredential.id, AddonCredential.config_sealed)
+    row = (await tx.execute(statement.where(*named, AddonCredential.state == CredentialState.ACTIVE))).one_or_none()
+    if row is None or row.config_sealed is None:
+        raise NotFound("credential")
+    return open_config(row.id, data_key, row.config_sealed)
 
 
 async def destroy_credential(ctx: Context, actor: Actor, key: AddonKey, name: str) -> CredentialView:

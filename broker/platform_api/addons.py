@@ -210,10 +210,3 @@ async def operations(request: Request, actor: CurrentActor, addon: str) -> Respo
         actor.require(Scope.READ)
         return streams.operations_of(ctx, actor, view.id)
     return Answer([serialize.operation(item) for item in await queries.list_operations(ctx, actor, view.id)])
-
-
-@router.get("/addons/{addon}/config/{namespace}", responses=gives(list[shapes.Ref]))
-async def config_of_namespace(request: Request, actor: CurrentActor, addon: str, namespace: str) -> Answer:
-    """The values of a named credential: add-ons have only their own."""
-    await read_addon(face_of(request).ctx, actor, AddonKey(addon))
-    return Answer([])

@@ -48,10 +48,49 @@ class StartedRotation(TypedDict):
     refusal: str | None
 
 
+class Credential(TypedDict):
+    """A login of its own to an add-on, without its values: `creating`, `active`, `removing` or `failed`."""
+
+    id: str
+    addon_id: str
+    name: str
+    permission: str
+    state: str
+    while_attached: bool
+    apps: list[str]
+    reason: str | None
+    attempts: int
+    next_attempt_at: str | None
+    last_answer: str | None
+    created_at: str
+
+
+class DatabaseLogin(TypedDict):
+    """User and password of a database credential."""
+
+    user: str
+    password: str
+    state: str
+
+
+class DatabaseCredential(TypedDict):
+    """A credential of a database as the Heroku CLI shows it. Without its values in lists."""
+
+    uuid: str
+    name: str
+    state: str
+    database: str
+    host: str
+    port: int
+    credentials: list[DatabaseLogin]
+
+
 class Credentials(TypedDict):
-    """The credentials that hold now, without their values. `old_until`: until when older ones work at the most."""
+    """The credentials that hold now, without their values. `old_until`: until when older ones of the default one work at
+    the most; `named` are logins of their own."""
 
     addon: dict[str, str]
     generation: int
     rotated_at: str
     old_until: str | None
+    named: list[Credential]

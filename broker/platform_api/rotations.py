@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from broker.addons.acknowledge import acknowledge
+from broker.addons.credentials import CredentialView, list_credentials
 from broker.addons.refresh import refresh
 from broker.addons.resolve import AddonKey
 from broker.addons.rotate import LONGEST_OVERLAP, Started, rotate, rotate_all
@@ -28,6 +29,7 @@ from broker.platform_api import rotation_shapes, serialize, shapes
 from broker.platform_api.bodies import Named, Text, Truth
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.named_credentials import credential
 
 router = APIRouter(tags=["credentials"], responses=REFUSED)
 
@@ -95,12 +97,13 @@ def _started(one: Started) -> rotation_shapes.StartedRotation:
     }
 
 
-def _credentials(view: CredentialsView) -> rotation_shapes.Credentials:
+def _credentials(view: CredentialsView, named: list[CredentialView]) -> rotation_shapes.Credentials:
     return {
         "addon": _addon(view.addon_id, view.addon_name),
         "generation": view.generation,
         "rotated_at": rfc3339(view.rotated_at),
         "old_until": serialize.maybe(view.old_until),
+        "named": [credential(one) for one in named],
     }
 
 
@@ -149,8 +152,9 @@ async def revoke(request: Request, actor: CurrentActor, addon: str) -> Answer:
 
 @router.get("/addons/{addon}/credentials", responses=gives(rotation_shapes.Credentials))
 async def credentials(request: Request, actor: CurrentActor, addon: str) -> Answer:
-    """Which generation of credentials holds, and since when."""
-    return Answer(_credentials(await get_credentials(face_of(request).ctx, actor, AddonKey(addon))))
+    """Which generation of credentials holds, and since when; and which logins of their own there are."""
+    ctx, key = face_of(request).ctx, AddonKey(addon)
+    return Answer(_credentials(await get_credentials(ctx, actor, key), await list_credentials(ctx, actor, key)))
 
 
 @router.post("/addons/{addon}/actions/refresh", responses=gives(shapes.Addon))

@@ -54,7 +54,10 @@ from broker.platform_api.operating_shapes import PendingOperation as PendingOper
 from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealth
 from broker.platform_api.operating_shapes import ReconciledService as ReconciledService
 from broker.platform_api.operating_shapes import ReconcileRun as ReconcileRun
+from broker.platform_api.rotation_shapes import Credential as Credential
 from broker.platform_api.rotation_shapes import Credentials as Credentials
+from broker.platform_api.rotation_shapes import DatabaseCredential as DatabaseCredential
+from broker.platform_api.rotation_shapes import DatabaseLogin as DatabaseLogin
 from broker.platform_api.rotation_shapes import Rotation as Rotation
 from broker.platform_api.rotation_shapes import RotationApp as RotationApp
 from broker.platform_api.rotation_shapes import StartedRotation as StartedRotation
