@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import click
 
 from broker.cli.client import Client, Json, connect, segment
@@ -18,19 +20,28 @@ from broker.cli.waiting import newest_version
 @app_option
 @click.option("--as", "attach_as", metavar="NAME", help="Name of the attachment; config vars begin with it.")
 @click.option("--credential", metavar="NAME", help="Attach with this credential of the add-on.")
+@click.option("--own-credential", is_flag=True, help="Make a credential for this attachment, which goes with it.")
+@click.option("--read-only", is_flag=True, help="Such that only reads, with --own-credential.")
 @confirm_option
 @json_option
 def attach(
-    addon: str, app: str, attach_as: str | None, credential: str | None, confirm: str | None, as_json: bool
-) -> None:
+    addon: str, app: str, attach_as: str | None, credential: str | None, own_credential: bool, read_only: bool,
+    confirm: str | None, as_json: bool,
+) -> None:  # fmt: skip
     """Attach an add-on to an app, also to a second one.
 
     The app gets its config vars; NAME of --as comes first in theirs.
     """
     from broker.cli.addons import resolve
+    from broker.cli.own_credentials import make
 
+    if (own_credential and credential) or (read_only and not own_credential):
+        raise click.UsageError("--own-credential goes without --credential, and --read-only goes with it.")
     with connect() as client:
         found = resolve(client, addon, None if "::" in addon else app)
+        if own_credential:
+            credential = f"{app[:40].lower()}-{secrets.token_hex(3)}"
+            make(client, found, credential, read_only=read_only, while_attached=True)
         body: Json = {"addon": {"name": found["name"]}, "app": {"name": app}}
         if attach_as:
             body["name"] = attach_as

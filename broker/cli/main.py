@@ -67,6 +67,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "addons:detach": "attachments:detach",
         "addons:rotate": "rotation:rotate",
         "addons:credentials": "rotation:credentials",
+        "addons:credentials:create": "own_credentials:create",
+        "addons:credentials:destroy": "own_credentials:destroy",
         "addons:refresh": "rotation:refresh",
     },
     "Config vars and releases": {

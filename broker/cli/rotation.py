@@ -145,9 +145,23 @@ def credentials(addon: str, app: str | None, revoke_old: bool, as_json: bool) ->
         "Old ones work until": moment(known["old_until"]),
     }
     say(card(fields))
+    for named in known["named"]:
+        say()
+        say(_named(named))
     for rotation in rotations:
         say()
         say(_shown(rotation))
+
+
+def _named(credential: Json) -> str:
+    fields = {
+        "  Permission": credential["permission"].replace("_", " "),
+        "  State": credential["state"],
+        "  Apps": credential["apps"],
+        "  Reason": credential["reason"],
+        "  Made": moment(credential["created_at"]),
+    }
+    return f"Credential {credential['name']}\n{card(fields)}"
 
 
 def _shown(rotation: Json) -> str:

@@ -29,6 +29,20 @@ ROTATION = {
     "finished_at": None,
 }
 FINISHED = {**ROTATION, "state": "finished", "finished_at": "2026-11-01T11:00:00Z"}
+LOGIN = {
+    "id": "31234567-89ab-7def-8123-456789abcdef",
+    "addon_id": ADDON["id"],
+    "name": "analytics",
+    "permission": "read_only",
+    "state": "active",
+    "while_attached": False,
+    "apps": ["reports"],
+    "reason": None,
+    "attempts": 1,
+    "next_attempt_at": None,
+    "last_answer": "done 201",
+    "created_at": "2026-11-01T10:00:00Z",
+}
 PATH = f"/addons/{ADDON['id']}"
 
 
@@ -87,7 +101,13 @@ def test_what_is_to_be_rotated_must_be_plain(user: Broker, words: tuple[str, ...
 def test_generations_are_shown_with_their_ages_and_apps(user: Broker, canned: Canned) -> None:
     late = {**FINISHED, "apps": [{**APP, "how": "deadline"}]}
     taken = {**ROTATION, "apps": [{**APP, "acknowledged_at": "2026-11-01T10:30:00Z", "how": "broker run"}]}
-    known = {"addon": ROTATION["addon"], "generation": 3, "rotated_at": "2026-11-01T10:00:01Z", "old_until": None}
+    known = {
+        "addon": ROTATION["addon"],
+        "generation": 3,
+        "rotated_at": "2026-11-01T10:00:01Z",
+        "old_until": None,
+        "named": [LOGIN],
+    }
     canned.answer(f"GET {PATH}/credentials", body=known)
     canned.answer(f"GET {PATH}/rotations", body=[taken, ROTATION, late])
     out = user("addons:credentials", "store-calm-1").out
@@ -95,13 +115,21 @@ def test_generations_are_shown_with_their_ages_and_apps(user: Broker, canned: Ca
     assert "shop v5: taken 2026-" in out
     assert "(broker run)" in out
     assert "shop v5: not taken yet" in out
+    assert "Credential analytics" in out
+    assert "read only" in out
     assert "shop v5: not known to be taken in time" in out
     assert len(json.loads(user("addons:credentials", "store-calm-1", "--json").out)["rotations"]) == 3
 
 
 def test_old_credentials_can_be_withdrawn_at_once(user: Broker, canned: Canned) -> None:
     canned.answer(f"POST {PATH}/rotations/actions/revoke", body=[ROTATION])
-    known = {"addon": ROTATION["addon"], "generation": 2, "rotated_at": "2026-11-01T10:00:01Z", "old_until": None}
+    known = {
+        "addon": ROTATION["addon"],
+        "generation": 2,
+        "rotated_at": "2026-11-01T10:00:01Z",
+        "old_until": None,
+        "named": [LOGIN],
+    }
     canned.answer(f"GET {PATH}/credentials", body=known)
     canned.answer(f"GET {PATH}/rotations", body=[])
     assert "Withdrawing" in user("addons:credentials", "store-calm-1", "--revoke-old").err
@@ -110,3 +138,39 @@ def test_old_credentials_can_be_withdrawn_at_once(user: Broker, canned: Canned) 
 def test_refreshing_asks_again(user: Broker, canned: Canned) -> None:
     canned.answer(f"POST {PATH}/actions/refresh", body=ADDON)
     assert user("addons:refresh", "store-calm-1").err == "Refreshing store-calm-1... done\n"
+
+
+def test_a_login_of_its_own_is_made_and_waited_for(user: Broker, canned: Canned) -> None:
+    canned.answer(f"POST {PATH}/credentials", 201, {**LOGIN, "state": "creating"})
+    canned.answer(f"GET {PATH}/credentials", body={"named": [{**LOGIN, "state": "creating"}]})
+    canned.answer(f"GET {PATH}/credentials", body={"named": [LOGIN]})
+    words = ("addons:credentials:create", "store-calm-1", "--name", "analytics", "--read-only")
+    result = user(*words, "--json")
+    assert (result.status, json.loads(result.out)) == (0, LOGIN)
+    (body,) = sent(canned, f"POST {PATH}/credentials")
+    assert body == {"name": "analytics", "permission": "read_only", "while_attached": False}
+    canned.answers[f"GET {PATH}/credentials"] = []
+    canned.answer(f"GET {PATH}/credentials", body={"named": []})
+    assert user(*words).status == Exit.FAILED
+
+
+def test_an_attachment_can_have_a_login_of_its_own(user: Broker, canned: Canned) -> None:
+    canned.answer(f"POST {PATH}/credentials", 201, LOGIN)
+    canned.answer("POST /addon-attachments", 201, {"name": "STORE"})
+    canned.answer("GET /apps/reports/releases", body=[{"version": 3}])
+    words = ("addons:attach", "store-calm-1", "--app", "reports")
+    assert user(*words, "--own-credential", "--read-only").status == 0
+    (asked,) = sent(canned, f"POST {PATH}/credentials")
+    (attached,) = sent(canned, "POST /addon-attachments")
+    assert isinstance(asked, dict)
+    assert isinstance(attached, dict)
+    assert (asked["permission"], asked["while_attached"]) == ("read_only", True)
+    assert attached["namespace"] == f"credential:{asked['name']}"
+    for wrong in (("--read-only",), ("--own-credential", "--credential", "x")):
+        assert user(*words, *wrong).status == Exit.USAGE
+
+
+def test_a_login_of_its_own_is_removed_by_name(user: Broker, canned: Canned) -> None:
+    canned.answer(f"DELETE {PATH}/credentials/analytics", body={**LOGIN, "state": "removing"})
+    result = user("addons:credentials:destroy", "store-calm-1", "--name", "analytics")
+    assert result.err == "Removing the credential analytics of store-calm-1... begun\n"
