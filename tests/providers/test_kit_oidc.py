@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +10,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import update
 
 from broker.accounts.models import User
@@ -21,6 +24,7 @@ from providers.kit.app import CurrentSession, create_provider_app
 from providers.kit.manifest import load
 from providers.kit.oidc import Marketplace, sign_on_pages
 from providers.kit.secrets import ProviderKey
+from providers.kit.sso import SignOnRefused
 from providers.kit.store import ResourceStore
 from tests.addons.conftest import MANIFEST, World, make_world
 from tests.platform_api.conftest import settings
@@ -127,3 +131,51 @@ async def test_what_is_made_up_or_too_late_lets_nobody_in(scene: Scene) -> None:
 async def test_another_issuer_is_not_believed(scene: Scene) -> None:
     begun = {"iss": "https://evil.example", "client_id": "1", "login_hint": "x"}
     assert (await scene.browser.get("https://shelf.test/sso/login", params=begun)).status_code == 403
+
+
+OURS, THEIRS = (RSAKey.generate_key(2048, parameters={"kid": "1"}) for _ in range(2))
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CLAIMS = {"iss": BROKER, "aud": "us", "sub": "a-user", "addon": "an-add-on", "exp": int(NOW.timestamp()) + 60}
+
+
+def saying(id_token: str) -> Marketplace:
+    """A marketplace whose key is OURS, and that answers every code with this token."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            return httpx.Response(200, json={"id_token": id_token})
+        if request.url.path == "/keys":
+            return httpx.Response(200, json={"keys": [OURS.as_dict(private=False)]})
+        return httpx.Response(200, json={"token_endpoint": f"{BROKER}/token", "jwks_uri": f"{BROKER}/keys"})
+
+    return Marketplace(BROKER, httpx.MockTransport(answer))
+
+
+def signed(key: RSAKey | OctKey = OURS, alg: str = "RS256", **changes: object) -> str:
+    claims = {name: value for name, value in {**CLAIMS, **changes}.items() if value is not None}
+    return jwt.encode({"alg": alg, "kid": "1"}, claims, key, [alg])
+
+
+async def test_a_sound_id_token_is_believed() -> None:
+    assert (await saying(signed()).redeem({"client_id": "us"}, NOW))["sub"] == "a-user"
+
+
+@pytest.mark.parametrize(
+    "id_token",
+    [
+        signed(THEIRS),
+        signed(OctKey.generate_key(256), "HS256"),
+        signed(iss="https://evil.example"),
+        signed(aud="somebody-else"),
+        signed(exp=int(NOW.timestamp()) - 61),
+        signed(exp=None),
+        signed(sub=None),
+        signed(addon=None),
+        signed()[:-4] + "AAAA",
+        "nonsense",
+    ],
+    ids=["key", "algorithm", "iss", "aud", "exp", "no-exp", "no-sub", "no-addon", "signature", "nonsense"],
+)
+async def test_an_id_token_with_anything_wrong_about_it_is_not(id_token: str) -> None:
+    with pytest.raises(SignOnRefused):
+        await saying(id_token).redeem({"client_id": "us"}, NOW)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 
+from broker.catalog.manifest_sign_on import SignOnMode
 from broker.testkit import tokens
 from broker.testkit.checks.judging import told
 from broker.testkit.exchange import Exchange
@@ -119,6 +120,8 @@ async def to_nothing(probe: Probe) -> None:
 
 
 async def _subject(probe: Probe) -> Resource:
+    if probe.subject.manifest.sign_on.mode is SignOnMode.OIDC:
+        raise Skipped("Users are signed on by OpenID Connect, and not by the form.")
     if probe.subject.sso_url is None or probe.subject.manifest.sso_salt is None:
         raise Skipped("The manifest has no sso_url and sso_salt, and so no dashboard.")
     return await probe.main()
