@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -12,23 +14,26 @@ from fastapi.responses import RedirectResponse
 
 from broker.accounts.authorizations import AuthorizationView, list_authorizations, revoke_authorization
 from broker.apps.queries import list_apps
-from broker.kernel.context import Context
+from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError, NotFound
-from broker.oauth.clients import ClientName, client_names
+from broker.oauth.clients import client_names
+from broker.oauth.disconnect import disconnect
 from broker.oauth.scopes import SENTENCES
 from broker.oauth.sessions import SessionView, end_session, list_sessions
 from broker.web import browser
 from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
+_HERE: Final = "/account/authorizations"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One authorization, in words."""
+    """What one token of the user's own, or one client with all its tokens, may do; in words."""
 
-    id: UUID
     name: str
+    ending: str
+    """Where the form goes that ends it."""
     may: list[str]
     apps: list[str] | None
     since: str
@@ -50,35 +55,38 @@ async def overview(request: Request) -> Response:
     if seen is None:
         return browser.to_sign_in(request)
     held = await list_authorizations(ctx, seen.actor)
-    names = await client_names(ctx, [view.client_id for view in held])
     apps = {app.id: app.name for app in await list_apps(ctx, seen.actor)}
-    shown = [_shown(view, names, apps) for view in held]
-    clients = {view.id for view in held if view.client_id is not None}
     return page(
         "authorizations.html",
         form_action="'self'",
         email=seen.actor.email,
-        clients=[item for item in shown if item.id in clients],
-        tokens=[item for item in shown if item.id not in clients],
+        clients=await _clients(ctx, held, apps),
+        tokens=[_shown(_named(view), f"{_HERE}/{view.id}/revoke", [view], apps) for view in held if not view.client_id],
         sessions=[_session(view) for view in await list_sessions(ctx, seen.actor)],
         current=seen.session_id,
         form_token=browser.form_token(request, seen),
     )
 
 
+@router.post("/account/clients/{client}/disconnect")
+async def leave(request: Request, client: str) -> Response:
+    """Take back all that a client was allowed, at once."""
+    return await _ending(request, disconnect, client)
+
+
 @router.post("/account/authorizations/{authorization}/revoke")
 async def revoke(request: Request, authorization: str) -> Response:
-    """Take it back, at once."""
-    return await _ending(request, "authorization", authorization)
+    """Take back a token of one's own, at once."""
+    return await _ending(request, revoke_authorization, authorization)
 
 
 @router.post("/account/sessions/{session}/end")
 async def end(request: Request, session: str) -> Response:
     """Sign a browser out."""
-    return await _ending(request, "session", session)
+    return await _ending(request, end_session, session)
 
 
-async def _ending(request: Request, kind: str, key: str) -> Response:
+async def _ending(request: Request, use_case: Callable[[Context, Actor, str], Awaitable[object]], key: str) -> Response:
     """End it and show what is left; what is gone already is what was wanted."""
     ctx: Context = request.app.state.ctx
     seen = await browser.who(request)
@@ -86,27 +94,46 @@ async def _ending(request: Request, kind: str, key: str) -> Response:
         return browser.to_sign_in(request)
     try:
         browser.check_form(request, await browser.read_form(request), seen)
-        await (revoke_authorization if kind == "authorization" else end_session)(ctx, seen.actor, key)
-    except NotFound:
-        pass
+        with suppress(NotFound):
+            await use_case(ctx, seen.actor, key)
     except BrokerError as error:
         return refusal_page(error)
     return RedirectResponse(browser.HOME, 303)
 
 
-def _shown(view: AuthorizationView, names: Mapping[UUID, ClientName], apps: Mapping[UUID, str]) -> Shown:
-    client = names.get(view.client_id) if view.client_id else None
-    only = None if view.only_apps is None else sorted(apps.get(app, "an app that is gone") for app in view.only_apps)
-    until = view.renewable_until or view.expires_at
+async def _clients(ctx: Context, held: Sequence[AuthorizationView], apps: Mapping[UUID, str]) -> list[Shown]:
+    """One entry per client, however often it was let in: who shows it the door means all of it."""
+    by_client: dict[UUID, list[AuthorizationView]] = {}
+    for view in held:
+        if view.client_id is not None:
+            by_client.setdefault(view.client_id, []).append(view)
+    names = await client_names(ctx, by_client)
+    return [
+        _shown(names[client].name, f"/account/clients/{client}/disconnect", views, apps)
+        for client, views in by_client.items()
+    ]
+
+
+def _shown(name: str, ending: str, views: Sequence[AuthorizationView], apps: Mapping[UUID, str]) -> Shown:
+    scopes = {scope for view in views for scope in view.scopes}
+    limits = [view.only_apps for view in views if view.only_apps is not None]
+    only = {app for limit in limits for app in limit} if len(limits) == len(views) else None
+    ends = [view.renewable_until or view.expires_at for view in views]
+    last_used = max((view.last_used_at for view in views if view.last_used_at), default=None)
+    until = None if None in ends else max(end for end in ends if end is not None)
     return Shown(
-        id=view.id,
-        name=client.name if client else view.description or "Without a description",
-        may=[SENTENCES.get(scope, scope) for scope in view.scopes],
-        apps=only,
-        since=_day(view.created_at),
-        last_used=None if view.last_used_at is None else _moment(view.last_used_at),
+        name=name,
+        ending=ending,
+        may=[sentence for scope, sentence in SENTENCES.items() if scope in scopes],
+        apps=None if only is None else sorted(apps.get(app, "an app that is gone") for app in only),
+        since=_day(min(view.created_at for view in views)),
+        last_used=None if last_used is None else _moment(last_used),
         until=None if until is None else _day(until),
     )
+
+
+def _named(view: AuthorizationView) -> str:
+    return view.description or "Without a description"
 
 
 def _session(view: SessionView) -> dict[str, object]:

@@ -24,6 +24,7 @@ from tests.oauth.conftest import (
     native,
     over_wire,
     query_of,
+    refused,
     tool,
     wire,
 )
@@ -101,20 +102,24 @@ async def test_a_user_sees_who_may_do_what_and_takes_it_back(
     tool: ThirdParty, browser: Browser, ctx: Context, ann: Actor, bob_fields: dict[str, str]
 ) -> None:
     shop = await create_app(ctx, ann, CreateApp("shop"))
-    own = await create_authorization(ctx, ann, CreateAuthorization("my laptop"))
+    await create_authorization(ctx, ann, CreateAuthorization("my laptop"))
     given = await tool.tokens(browser, "read", apps="chosen", app=[str(shop.id)])
+    again = await browser.http.get(tool.url(prompt="none"))
+    other = (await tool.redeem(query_of(again.headers["location"])["code"])).json()
     page = (await browser.http.get(HOME)).text
     for text in ("Tool", "On shop only.", "Never used.", "my laptop", "Firefox", "This one."):
         assert text in page
     await tool.get("/account", given["access_token"])
     page = (await browser.http.get(HOME)).text
     assert "Last used 21 November 2026, about 09:50 UTC." in page
-    held = next(line.split("/")[3] for line in page.split('"') if line.endswith("/revoke") and str(own.id) not in line)
-    path = f"/account/authorizations/{held}/revoke"
+    assert page.count("Disconnect Tool") == 1
+    path = f"/account/clients/{tool.id}/disconnect"
     assert (await browser.http.post(path, data=bob_fields)).status_code == 403
     assert (await tool.get("/account", given["access_token"])).status_code == 200
     assert (await browser.http.post(path, data=fields_of(page))).headers["location"] == HOME
     assert (await tool.get("/account", given["access_token"])).status_code == 401
+    assert (await tool.get("/account", other["access_token"])).status_code == 401, "on every device"
+    assert refused(await tool.refresh(other["refresh_token"])) == (400, "invalid_grant")
     assert (await browser.http.post(path, data=fields_of(page))).status_code == 303, "it is gone, as was wanted"
     assert "You have allowed none." in (await browser.http.get(HOME)).text
 
@@ -122,7 +127,7 @@ async def test_a_user_sees_who_may_do_what_and_takes_it_back(
 async def test_nobody_ends_what_is_somebody_elses(app: Any, tool: ThirdParty, browser: Browser, ctx: Context) -> None:
     given = await tool.tokens(browser)
     page = (await browser.http.get(HOME)).text
-    paths = [part for part in page.split('"') if part.endswith(("/revoke", "/end"))]
+    paths = [part for part in page.split('"') if part.endswith(("/disconnect", "/end"))]
     assert len(paths) == 2
     async with over_wire(app) as http:
         mallory = await new_user(ctx, "mallory@example.com")
