@@ -1,3 +1,0 @@
-"""Moved to `broker/faces/answers.py`."""
-
-from broker.faces.answers import Answer as Answer
