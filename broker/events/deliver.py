@@ -17,7 +17,7 @@ from broker.events.models import DeliveryStatus, Webhook, WebhookDelivery, Webho
 from broker.events.take_in import Render
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
-from broker.kernel.jobs import WEBHOOKS, defer
+from broker.kernel.jobs import BEHIND, WEBHOOKS, defer
 
 _chance = random.SystemRandom()
 _log = structlog.get_logger()
@@ -52,9 +52,13 @@ async def _claim(ctx: Context, webhook_id: UUID, render: Render, places: Places)
         return found.attempt
 
 
-async def drive(tx: Tx, webhook_id: UUID, at: datetime | None = None) -> None:
-    """Have a worker look after this webhook, at `at` or at once. Doing so too often is harmless."""
-    await defer(tx, DELIVER, {"webhook_id": str(webhook_id)}, at=at, queue=WEBHOOKS)
+async def drive(tx: Tx, webhook_id: UUID, at: datetime | None = None, *, is_failing: bool = False) -> None:
+    """Have a worker look after this webhook, at `at` or at once. Doing so too often is harmless.
+
+    Whoever has been failing goes behind the others: most of those take their time to fail.
+    """
+    priority = BEHIND if is_failing else 0
+    await defer(tx, DELIVER, {"webhook_id": str(webhook_id)}, at=at, priority=priority, queue=WEBHOOKS)
 
 
 async def _settle(ctx: Context, attempt: Attempt, receipt: Receipt) -> Verdict | None:
@@ -90,7 +94,7 @@ async def _let_go(tx: Tx, hook: Row[Any], receipt: Receipt, now: datetime) -> No
     free = {"lease_until": None, "due_at": due_at, "failing_since": failing_since}
     await tx.execute(update(Webhook).where(Webhook.id == hook.id).values(free))
     if due_at is not None:
-        await drive(tx, hook.id, due_at if due_at > now else None)
+        await drive(tx, hook.id, due_at if due_at > now else None, is_failing=failing_since is not None)
     elif (await tx.execute(select(WebhookOutbox.event_id).where(WebhookOutbox.webhook_id == hook.id).limit(1))).first():
         await drive(tx, hook.id)
     await _wake_next(tx, hook.host)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from broker.addons.destroy import destroy_app_with_addons
 from broker.apps.change import ChangeApp, change_app
@@ -11,14 +12,14 @@ from broker.events.claim import USUAL, Places
 from broker.events.deliver import deliver
 from broker.events.deliveries import retry_delivery
 from broker.events.emit import emit
-from broker.events.models import DeliveryStatus
+from broker.events.models import DeliveryStatus, Webhook
 from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.events.webhooks import remove_webhook
 from broker.kernel.context import Context
 from broker.kernel.errors import Conflict, NotFound
 from tests.addons.conftest import World, make_world
 from tests.domain import new_user
-from tests.events.conftest import PAYLOADS, Watch, Watching, jobs, outbox
+from tests.events.conftest import MINE, PAYLOADS, Watch, Watching, jobs, outbox
 from tests.events.receivers import DOWN, OK, Receiver
 
 
@@ -234,3 +235,13 @@ async def test_an_event_is_told_only_if_what_caused_it_was_committed(live: World
 
 def test_the_words_for_statuses_are_those_of_the_platform_api() -> None:
     assert set(DeliveryStatus) == {"pending", "scheduled", "retrying", "failed", "succeeded", "skipped"}
+
+
+async def test_secrets_are_sealed(world: World, watching: Watching) -> None:
+    watch = await watching.app("api:app")
+    async with world.ctx.database.transaction() as tx:
+        row = (await tx.execute(select(Webhook.data_key, Webhook.secret_sealed))).one()
+    assert all(MINE.reveal().encode() not in sealed for sealed in row)
+    await happen(world)
+    await watch.run()
+    assert watch.receiver.told[0].secret == MINE

@@ -5,15 +5,12 @@ import base64
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from broker.events.attempts import Attempt, Receipt, judge
-from broker.events.models import DeliveryStatus, Level
+from broker.events.attempts import Attempt, Receipt
+from broker.events.models import Level
 from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
 from broker.outbound.http import GuardedClient
@@ -153,19 +150,3 @@ def test_an_attempt_shows_neither_secret_nor_payload() -> None:
     shown = repr(attempt("https://hooks.example.com/in", "canary", "Bearer canary"))
     assert "canary" not in shown
     assert "größe" not in shown
-
-
-@given(st.integers(1, 500), st.floats(0, 0.999), st.floats(0, 80), st.sampled_from([None, 200, 204, 301, 404, 500]))
-def test_a_delivery_is_over_or_is_tried_again_within_its_time(
-    number: int, chance: float, hours: float, code: int | None
-) -> None:
-    made = replace(attempt("https://hooks.example.com/in"), number=number)
-    now = AT + timedelta(hours=hours)
-    verdict = judge(made, Receipt(code), now, chance)
-    assert (verdict.status is DeliveryStatus.SUCCEEDED) == (code in (200, 204))
-    assert (verdict.next_at is not None) == (verdict.status is DeliveryStatus.RETRYING)
-    if verdict.next_at is not None:
-        assert now < verdict.next_at <= made.deadline_at
-        assert verdict.next_at - now <= timedelta(minutes=75)
-    if hours > 72:
-        assert verdict.status is not DeliveryStatus.RETRYING
