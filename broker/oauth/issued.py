@@ -18,6 +18,7 @@ from broker.kernel.secret import Secret
 from broker.oauth.conversation import Conversation, Fact, KnownClient
 from broker.oauth.models import OAuthRefreshToken
 from broker.oauth.scopes import Reach
+from broker.oauth.tidy import tidy
 
 ACCESS_LIFE: Final = timedelta(hours=8)
 EXCHANGED_LIFE: Final = timedelta(hours=1)
@@ -98,6 +99,7 @@ def issue(talk: Conversation, to: Grantee, token: Mapping[str, Any]) -> UUID:
         _add_refresh(talk, authorization_id, refresh)
     if to.parent_id is None:
         _note(talk, authorization_id, to)
+    tidy(talk, to.client)
     return authorization_id
 
 

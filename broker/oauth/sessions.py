@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, delete, insert, select, update
 
 from broker.accounts.models import User
 from broker.accounts.tokens import token_hash
@@ -20,6 +20,8 @@ from broker.kernel.secret import Secret
 from broker.oauth.models import BrowserSession
 
 LIFE: Final = timedelta(days=7)
+KEPT: Final = timedelta(days=30)
+"""Rows of sessions that are over."""
 LONGEST_DESCRIPTION: Final = 200
 
 
@@ -53,7 +55,9 @@ async def begin_session(ctx: Context, actor: Actor, description: str) -> Secret:
         "expires_at": at + LIFE,
         "created_at": at,
     }
+    old = (BrowserSession.user_id == actor.id, BrowserSession.expires_at < at - KEPT)
     async with ctx.database.transaction() as tx:
+        await tx.execute(delete(BrowserSession).where(*old))
         await tx.execute(insert(BrowserSession).values(**row))
         await emit(tx, "session.began", actor, at, session=str(session_id))
     return cookie

@@ -151,7 +151,7 @@ class ThirdParty:
 
     async def code(self, browser: Browser, scope: str = "read", **choice: Any) -> str:
         """A code, after the user's consent."""
-        back = await browser.decide(self.url(scope), **choice)
+        back = await browser.decide(self.url(scope, prompt="consent"), **choice)
         assert back.status_code == 303, back.text
         return query_of(back.headers["location"])["code"]
 

@@ -4,15 +4,19 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from sqlalchemy import func, select
 
 from broker.accounts.authenticate import authenticate
+from broker.accounts.models import Authorization
 from broker.apps.create import CreateApp, create_app
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.secret import Secret
 from broker.oauth.clients import ClientWishes, change_client
 from broker.oauth.grants import ACCESS_TYPE, EXCHANGE
+from broker.oauth.models import OAuthCode, OAuthRefreshToken
+from broker.oauth.sessions import begin_session
 from tests.domain import StoppedClock
-from tests.oauth.conftest import CALLBACK, EMAIL, ISSUER, Browser, ThirdParty, query_of, refused
+from tests.oauth.conftest import CALLBACK, EMAIL, ISSUER, Browser, ThirdParty, cookie_of, query_of, refused
 
 
 async def test_a_user_lets_a_program_read_and_it_reads_no_values(
@@ -237,3 +241,24 @@ async def test_every_scope_has_a_sentence_of_its_own_on_the_page(tool: ThirdPart
     described = (await tool.http.get("/.well-known/openid-configuration")).json()["scopes_supported"]
     page = await browser.http.get(tool.url(" ".join(described)))
     assert page.text.count("<li>") == len(described) == 10
+
+
+async def test_what_ended_long_ago_is_forgotten_and_what_lives_is_not(
+    tool: ThirdParty, browser: Browser, clock: StoppedClock, ctx: Context, ann: Actor
+) -> None:
+    async def counted() -> list[int]:
+        async with ctx.database.transaction() as tx:
+            return [
+                (await tx.execute(select(func.count()).select_from(table))).scalar_one()
+                for table in (OAuthCode, OAuthRefreshToken, Authorization)
+            ]
+
+    dead, living = await tool.tokens(browser), await tool.tokens(browser)
+    await tool.http.post("/oauth/revoke", data={"token": dead["access_token"]}, auth=tool.basic or ())
+    living = (await tool.refresh(living["refresh_token"])).json()
+    assert await counted() == [2, 3, 2]
+    clock.advance(days=31)
+    browser.http.cookies.update(cookie_of(await begin_session(ctx, ann, "Firefox")))
+    await tool.tokens(browser)
+    assert await counted() == [1, 3, 2]
+    assert (await tool.refresh(living["refresh_token"])).status_code == 200
