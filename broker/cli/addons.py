@@ -25,6 +25,7 @@ from broker.cli.output import (
     say_json,
     state_word,
     table,
+    warn,
 )
 from broker.cli.progress import Progress
 from broker.cli.waiting import PENDING, reason, wait_for_addon
@@ -66,6 +67,14 @@ def list_(app: str | None, everything: bool, as_json: bool) -> None:
         return
     heading(f"{one} Configured Add-ons" if one else "Add-ons of all apps")
     say(listing(shown, attachments, one))
+    for name, message in _ends(found).items():
+        warn(f"{name}: {message}")
+
+
+def _ends(addons: list[Json]) -> dict[str, str]:
+    """What is announced about the services of these add-ons that end."""
+    services = {addon["addon_service"]["name"]: addon["addon_service"].get("sunset") for addon in addons}
+    return {name: end["message"] for name, end in services.items() if end}
 
 
 @click.command()

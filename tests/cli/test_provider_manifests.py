@@ -157,3 +157,21 @@ def test_the_misspelt_name_of_older_tools_is_read_with_a_warning(
 def test_a_day_that_is_none_is_a_mistake_of_usage(elsewhere: Broker, canned: Canned, at: str) -> None:
     assert elsewhere("provider:sunset", "acme-cache", "--at", at).status == Exit.USAGE
     assert canned.seen == []
+
+
+def test_users_of_a_service_that_ends_are_told_whenever_they_look(elsewhere: Broker, canned: Canned) -> None:
+    end = {"at": "2999-01-01T00:00:00Z", "successor": "redis:mini", "message": "Old takes no new add-ons."}
+    free = {"cents": 0, "contract": False, "unit": "month"}
+    addon = {
+        "id": "7", "name": "old-calm-1", "state": "provisioned", "app": {"id": "9", "name": "shop"}, "billed_price": free,
+        "plan": {"name": "old:test", "price": free}, "addon_service": {"name": "old", "sunset": end},
+        "created_at": "2026-11-21T09:54:07Z",
+    }  # fmt: skip
+    canned.answer("GET /addons", body=[addon])
+    canned.answer("GET /addon-attachments", body=[])
+    assert elsewhere("addons").err == "Warning: old: Old takes no new add-ons.\n"
+    canned.answer("POST /actions/addons/resolve", body=[addon])
+    canned.answer("GET /addons/7/addon-attachments", body=[])
+    shown = elsewhere("addons:info", "old-calm-1").out
+    assert "2999-01-01, in " in shown
+    assert "days; move to redis:mini before" in shown

@@ -218,3 +218,23 @@ async def test_people_are_named_by_their_address(api: httpx.AsyncClient, registe
     assert [one["plan"] for one in (await api.get(f"{SERVICE}/entitlements")).json()] == ["test"]
     assert (await api.delete(f"{SERVICE}/entitlements/{mallory.email}")).status_code == 404
     assert (await api.delete(f"{SERVICE}/entitlements/{mallory.email}?plan=test")).json() == []
+
+
+async def test_options_are_held_to_the_schema_of_the_plan(api: httpx.AsyncClient) -> None:
+    schema = {"type": "object", "properties": {"size": {"type": "integer", "maximum": 8}}}
+    await pushed(api, plans=[*plans("test", options_schema=schema)])
+    await api.post("/apps", json={"name": "shop"})
+    wrong = await api.post("/apps/shop/addons", json={"plan": "acme-cache", "config": {"size": "9", "colour": "red"}})
+    assert (wrong.status_code, wrong.json()["id"]) == (422, "invalid_params")
+    assert "size: the value is greater than the maximum of 8" in wrong.json()["message"]
+    assert "'colour' was unexpected" in wrong.json()["message"]
+    right = await api.post("/apps/shop/addons", json={"plan": "acme-cache", "config": {"size": 8}})
+    assert right.status_code == 201, right.text
+
+
+async def test_a_schema_that_is_none_is_a_fault_of_the_manifest(api: httpx.AsyncClient) -> None:
+    contents = cache_manifest(
+        plans=plans("test", options_schema={"type": "object", "properties": {"a": {"type": "x"}}})
+    )
+    answer = await api.post("/api/v3/addons/acme-cache/manifests", json={"contents": contents})
+    assert answer.json()["error"]["base"][0].startswith("/plans/0/options_schema: is not a JSON Schema")
