@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 
 from broker.addons.opening import check_visit, visit_meant
@@ -13,6 +15,8 @@ from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(tags=["add-ons"], responses=REFUSED)
+_NO_APP: Final = "undefined"
+"""What the Heroku CLI says when it was given none. Somebody's app may have this name; its add-ons are found without it."""
 
 
 class OpenBody(Body):
@@ -29,7 +33,7 @@ async def form(request: Request, actor: CurrentActor, app: str, addon: str, path
     Source: the Heroku CLI's `addons:open` with HEROKU_SUDO; it asks with `version=3.sdk`.
     """
     face = face_of(request)
-    visit = await visit_meant(face.ctx, actor, addon, app, path)
+    visit = await visit_meant(face.ctx, actor, addon, None if app == _NO_APP else app, path)
     signed = await sign_on(face.ctx, visit, face.public_url)
     body = {"method": signed.method, "action": signed.action, "params": dict(signed.params)}
     return Answer(body, headers={"Cache-Control": "no-store"})

@@ -25,10 +25,12 @@ async def world(ctx: Context, alice: Actor) -> World:
     return world
 
 
-@pytest.mark.parametrize("key", ["my-store", "STORE", "store"])
-async def test_the_heroku_cli_gets_the_form_itself(api: httpx.AsyncClient, world: World, key: str) -> None:
+@pytest.mark.parametrize(
+    "place", ["shop/addons/my-store", "shop/addons/STORE", "shop/addons/store", "undefined/addons/my-store"]
+)
+async def test_the_heroku_cli_gets_the_form_itself(api: httpx.AsyncClient, world: World, place: str) -> None:
     addon = await world.provisioned(name="my-store")
-    answer = await api.get(f"/apps/shop/addons/{key}/sso", headers=SDK)
+    answer = await api.get(f"/apps/{place}/sso", headers=SDK)
     assert answer.status_code == 200, answer.text
     form = answer.json()
     assert (form["method"], form["action"]) == ("post", "https://store.example.com/sso")
