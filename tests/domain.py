@@ -51,6 +51,15 @@ class SavepointDatabase(Database):
         self._connection = connection
 
     @asynccontextmanager
+    async def undone(self) -> AsyncIterator[None]:
+        """Whatever happens inside has not happened afterwards."""
+        savepoint = await self._connection.begin_nested()
+        try:
+            yield
+        finally:
+            await savepoint.rollback()
+
+    @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
         yield (await self._connection.get_raw_connection()).driver_connection
 

@@ -1,0 +1,112 @@
+"""What is sent: bodies that are good enough for success, and what has to be there first. Braces are filled in from the world."""
+
+from typing import Any
+
+from tests.addons.conftest import MANIFEST
+from tests.matrix.routes import Key
+
+Making = tuple[str, str, str, str, Any]
+"""Name in the world, who makes it, and by which request."""
+
+_HOOK = {"include": ["api:addon", "api:release"], "level": "sync", "url": "https://example.com/"}
+
+MAKING: tuple[Making, ...] = (
+    ("forgotten", "operat", "POST", "/addons/lost-store/actions/forget", {"reason": "for the matrix"}),
+    ("orphan_id", "operat", "GET", "/orphans", None),
+    ("run_id", "operat", "POST", "/reconcile-runs", {}),
+    ("authorization", "owner", "POST", "/oauth/authorizations", {"description": "of alice"}),
+    ("webhook", "owner", "POST", "/apps/shop/webhooks", _HOOK),
+    ("addon_webhook", "partn", "POST", "/addons/my-store/webhooks", _HOOK | {"include": ["api:addon"]}),
+    ("changed", "owner", "PATCH", "/apps/shop/addons/my-store", {"name": "main-store"}),
+    ("changed", "owner", "PATCH", "/apps/shop/addons/main-store", {"name": "my-store"}),
+    ("session", "owner", "GET", "/oauth/sessions", None),
+    ("client", "owner", "POST", "/oauth/clients", {"name": "Reader", "redirect_uri": "https://example.com/back"}),
+    ("entitled", "member", "POST", "/provider-services/store/entitlements", {"email": "zoe@example.com"}),
+    (
+        "developer",
+        "member",
+        "POST",
+        "/provider-services/store/members",
+        {"email": "zoe@example.com", "role": "developer"},
+    ),
+    ("manifest", "member", "GET", "/api/v3/addons/store/manifests", None),
+)
+"""In this order; what is only read was made by something before it."""
+
+TOLD: tuple[Making, ...] = (
+    ("event", "owner", "GET", "/apps/shop/webhook-events", None),
+    ("delivery", "owner", "GET", "/apps/shop/webhook-deliveries", None),
+    ("addon_event", "partn", "GET", "/addons/my-store/webhook-events", None),
+    ("addon_delivery", "partn", "GET", "/addons/my-store/webhook-deliveries", None),
+)
+"""After the webhooks have told of it."""
+
+NAMES = {
+    "app": "shop",
+    "release": "1",
+    "collaborator": "bob@example.com",
+    "service": "store",
+    "slug": "store",
+    "plan": "store:free",
+    "region": "us",
+    "stack": "heroku-24",
+    "feature": "none",
+    "namespace": "default",
+    "path": "style.css",
+    "email": "zoe@example.com",
+    "name": "default",
+    "database": "{addon}",
+    "resource": "{addon_id}",
+    "key": "{addon_id}",
+    "version": "{manifest}",
+}
+"""What stands for the parameters of paths, where the world has no name for it."""
+
+_OF_ADDON = {"webhook": "{addon_webhook}", "event": "{addon_event}", "delivery": "{addon_delivery}"}
+
+INSTEAD: dict[Key, dict[str, str]] = {
+    ("GET", "/dashboard/apps/{name}"): {"name": "shop"},
+    ("GET", "/apps/{app}/addon-attachments/{attachment}"): {"app": "other"},
+    ("GET", "/sso/apps/{app}/attachments/{attachment}"): {"app": "other"},
+}
+"""The same for one route, where it means something else."""
+
+
+def instead(key: Key) -> dict[str, str]:
+    """What stands for the parameters of this route alone."""
+    return INSTEAD.get(key, _OF_ADDON if key[1].startswith("/addons/{addon}/webhook") else {})
+
+
+BODIES: dict[Key, Any] = {
+    ("POST", "/apps"): {"name": "brand-new"},
+    ("PATCH", "/apps/{app}"): {"maintenance": True},
+    ("POST", "/apps/{app}/addons"): {"plan": "store:free"},
+    ("PATCH", "/apps/{app}/addons/{addon}"): {"name": "renamed"},
+    ("PATCH", "/apps/{app}/config-vars"): {"GREETING": "hello"},
+    ("POST", "/apps/{app}/releases"): {"release": "1"},
+    ("POST", "/apps/{app}/collaborators"): {"user": "olga@example.com"},
+    ("POST", "/actions/addons/resolve"): {"addon": "my-store"},
+    ("POST", "/actions/addon-attachments/resolve"): {"addon_attachment": "{attachment}"},
+    ("POST", "/addon-attachments"): {"addon": "my-store", "app": "shop", "name": "SECOND"},
+    ("POST", "/oauth/authorizations"): {"description": "new"},
+    ("PATCH", "/oauth/authorizations/{authorization}"): {"description": "other words"},
+    ("POST", "/oauth/clients"): {"name": "Writer", "redirect_uri": "https://example.com/back"},
+    ("PATCH", "/oauth/clients/{client}"): {"name": "Another name"},
+    ("POST", "/postgres/v0/databases/{database}/credentials"): {"name": "reader"},
+    ("POST", "/orphans/{orphan_id}/actions/resolve"): {"reason": "by hand"},
+    ("POST", "/addons/{addon}/actions/forget"): {"reason": "gone"},
+    ("POST", "/reconcile-runs"): {},
+    ("PATCH", "/addons/{addon}/config"): {"config": [{"name": "STORE_URL", "value": "store://2"}]},
+    ("DELETE", "/apps/{app}/addons/{addon}"): {"force": True},
+    ("POST", "/apps/{app}/webhooks"): _HOOK,
+    ("PATCH", "/apps/{app}/webhooks/{webhook}"): _HOOK,
+    ("POST", "/addons/{addon}/webhooks"): _HOOK | {"include": ["api:addon"]},
+    ("PATCH", "/addons/{addon}/webhooks/{webhook}"): _HOOK | {"include": ["api:addon"]},
+    ("POST", "/api/v3/addons/{slug}/manifests"): {"contents": MANIFEST},
+    ("POST", "/provider-services/{service}/actions/sunset"): {"at": "2028-01-01T00:00:00Z"},
+    ("POST", "/provider-services/{service}/actions/refuse"): {"note": "not yet"},
+    ("POST", "/provider-services/{service}/entitlements"): {"email": "mallory@example.com"},
+    ("POST", "/provider-services/{service}/members"): {"email": "mallory@example.com", "role": "developer"},
+    ("PUT", "/vendor/apps/{key}"): {"config": {"STORE_URL": "store://3"}},
+}
+"""JSON bodies."""
