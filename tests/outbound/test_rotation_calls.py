@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from broker.addons.ports import Answer, RefreshCall, RevokeCall, RotateCall
+from broker.addons.ports import Answer, LendCall, RefreshCall, RevokeCall, RotateCall, TakeBackCall
 from broker.kernel.secret import Secret
 from broker.outbound.http import GuardedClient
 from broker.outbound.partner_api import PartnerApi
@@ -59,3 +59,15 @@ async def test_a_provider_of_the_old_protocol_is_asked_by_its_own_id(api: Partne
     async with listening(http(204)) as wire:
         await api.revoke(RevokeCall(access(wire.url, "1"), UUID_OF_ADDON, "17", ROTATION))
     assert wire.requests[0].line == "POST /heroku/resources/17/actions/revoke HTTP/1.1"
+
+
+async def test_a_login_of_its_own_is_made_and_removed_by_its_id(api: PartnerApi) -> None:
+    async with listening(http(201, '{"config": {"STORE_URL": "store://own"}}'), http(204)) as wire:
+        to = access(wire.url)
+        lent = await api.lend(LendCall(to, UUID_OF_ADDON, None, ROTATION, "analytics", "read_only"))
+        gone = await api.take_back(TakeBackCall(to, UUID_OF_ADDON, None, ROTATION))
+    made, removed = wire.requests
+    assert made.line == f"POST {RESOURCE}/credentials HTTP/1.1"
+    assert json.loads(made.body) == {"credential": str(ROTATION), "name": "analytics", "permission": "read_only"}
+    assert removed.line == f"DELETE {RESOURCE}/credentials/{ROTATION} HTTP/1.1"
+    assert (lent.config, gone.answer) == ({"STORE_URL": Secret("store://own")}, Answer.DONE)

@@ -140,3 +140,11 @@ async def test_what_is_not_there_is_said_so(broker: httpx.AsyncClient, uuid: UUI
     await broker.delete(f"{RESOURCES}/{uuid}")
     assert (await act(broker, uuid, "rotate", uuid4())).status_code == 410
     assert (await broker.get(f"{RESOURCES}/{uuid}")).status_code == 410
+
+
+async def test_a_provider_without_logins_of_their_own_says_so(broker: httpx.AsyncClient, uuid: UUID) -> None:
+    body = {"credential": str(uuid4()), "name": "analytics", "permission": "read_only"}
+    answer = await broker.post(f"{RESOURCES}/{uuid}/credentials", json=body)
+    assert (answer.status_code, "no logins" in answer.json()["message"]) == (404, True)
+    assert (await broker.post(f"{RESOURCES}/{uuid}/credentials", json=body | {"permission": "all"})).status_code == 422
+    assert (await broker.delete(f"{RESOURCES}/{uuid}/credentials/{uuid4()}")).status_code == 404
