@@ -120,6 +120,21 @@ async def test_an_add_ons_webhook_is_told_about_the_add_on_and_the_apps_around_i
     assert about == [("addon-attachment", "STORE"), ("app", "guest"), ("app", "shop")]
 
 
+async def test_a_provider_is_told_who_joins_and_leaves_an_app_that_its_add_on_is_attached_to(
+    world: World, watching: Watching, mallory: Actor
+) -> None:
+    addon = await world.provisioned()
+    await create_app(world.ctx, world.user, CreateApp(name="guest"))
+    watch = await watching.addon(addon.id, "api:collaborator")
+    for app in ("shop", "guest"):
+        await add_collaborator(world.ctx, world.user, app, mallory.email)
+        await remove_collaborator(world.ctx, world.user, app, mallory.email)
+    await watch.run(times=3)
+    assert watch.told == [("collaborator", "create"), ("collaborator", "destroy")]
+    data = watch.receiver.told[1].payload["data"]
+    assert (data["app"]["name"], data["user"]["email"], data["role"]) == ("shop", mallory.email, "collaborator")
+
+
 async def test_a_fact_that_nobody_watches_leaves_no_trace_and_no_job(world: World, watching: Watching) -> None:
     await world.provisioned()
     await create_app(world.ctx, world.user, CreateApp(name="stranger"))
