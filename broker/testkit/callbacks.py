@@ -183,6 +183,7 @@ class Callbacks:
             if value is not None and not isinstance(value, str):
                 raise _Refusal(422, "invalid_params", f"The value of {name} must be a string.")
         expected.set_config(values)
+        expected.patched.set()
 
     def _provisioned(self, request: Request, _: bytes) -> tuple[UUID, Any]:
         expected = self._resource(request)

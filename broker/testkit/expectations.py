@@ -26,6 +26,8 @@ class Expected:
     provider_id: str | None = None
     state: str = "provisioning"
     provisioned: asyncio.Event = field(default_factory=asyncio.Event)
+    patched: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by config that the provider sends from its next rotation on."""
     deprovisioned: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -75,6 +75,18 @@ class Resource:
 
 
 @dataclass
+class Rotation:
+    """Credentials that were changed, and what held before."""
+
+    id: UUID
+    old: dict[str, Any]
+    new: dict[str, Any] = field(default_factory=dict)
+
+    def changed(self) -> list[str]:
+        return sorted(name for name, value in self.new.items() if value != self.old.get(name))
+
+
+@dataclass
 class Probe:
     """The broker's side of a test run. `origin` is where the provider may call back."""
 
@@ -90,6 +102,7 @@ class Probe:
     exchanges: list[Exchange] = field(default_factory=list)
     recent: list[Exchange] = field(default_factory=list)
     """Those of the present check, for the report."""
+    rotation: Rotation | None = None
     at_once: Sequence[tuple[Resource, Exchange]] | None = None
     """What was provisioned at the same time."""
     _main: Resource | None = None
@@ -164,10 +177,15 @@ class Probe:
         exchange = await self._call("DELETE", self._url(resource), None, auth)
         done = exchange.status in (200, 204, 404, 410)
         if exchange.status == 202 and wait:
-            done = await self._within(resource.expected.deprovisioned)
+            done = await self.within(resource.expected.deprovisioned)
         if done:
             resource.may_exist = False
         return exchange
+
+    async def act(self, resource: Resource, verb: str, rotation: UUID) -> Exchange:
+        """`rotate` or `revoke`, extensions of ours."""
+        resource.expected.patched.clear()
+        return await self._call("POST", f"{self._url(resource)}/actions/{verb}", {"rotation": str(rotation)}, "own")
 
     async def list_resources(self) -> Exchange:
         return await self._call("GET", self.subject.resources_url, None, "own")
@@ -184,7 +202,8 @@ class Probe:
     def _url(self, resource: Resource) -> str:
         return self.subject.resource_url(resource.uuid, resource.provider_id)
 
-    async def _within(self, event: asyncio.Event) -> bool:
+    async def within(self, event: asyncio.Event) -> bool:
+        """Wait for what the provider does by itself; False when it does not in time."""
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 return await event.wait()
@@ -206,7 +225,7 @@ class Probe:
         return self._main
 
     async def _finish(self, resource: Resource, exchange: Exchange) -> None:
-        if exchange.status == 202 and not self.subject.is_v1 and not await self._within(resource.expected.provisioned):
+        if exchange.status == 202 and not self.subject.is_v1 and not await self.within(resource.expected.provisioned):
             resource.trouble = Skipped("It was accepted with 202 and never finished: see the group async.")
         elif not exchange.ok:
             resource.trouble = Skipped("No resource could be provisioned: see the group provision.")
@@ -292,6 +311,8 @@ class Probe:
             if not resource.may_exist:
                 return None
             reason = f"DELETE answered {exchange.status}"
+            if exchange.status == 202:
+                break  # it was waited for already
         return f"{resource.uuid} (plan {resource.plan}): {reason}"
 
 

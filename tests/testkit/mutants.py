@@ -219,17 +219,20 @@ class TakesARepetitionForAnError(Shelf):
 @breaks("The same provision again gives the same config.", "The same uuid with another plan makes no second resource.",
         "The same provision several times at once makes one resource.")  # fmt: skip
 class GivesANewLoginEachTime(Shelf):
-    def config(self, uuid: str) -> Any:
-        url = super().config(uuid)["SHELF_URL"]
+    def provisioned(self, uuid: str) -> Response:
         fresh = uuid4().hex
         self.admitted.add(fresh)
-        self.more.setdefault(self.secret(uuid), set()).add(fresh)
-        return {"SHELF_URL": url.replace(self.secret(uuid), fresh)}
+        self.more.setdefault(uuid, set()).add(fresh)
+        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), fresh)
+        return JSONResponse({"id": uuid, "config": {"SHELF_URL": url}}, 201)
+
+    async def revoke(self, uuid: str, rotation: str) -> Response:
+        self.admitted -= self.more[uuid]
+        return await super().revoke(uuid, rotation)
 
     async def deprovision(self, uuid: str) -> Response:
-        answer = await super().deprovision(uuid)
-        self.admitted -= self.more.get(self.secret(uuid), set())
-        return answer
+        self.admitted -= self.more.get(uuid, set())
+        return await super().deprovision(uuid)
 
 
 @breaks("The same uuid with another plan makes no second resource.")
@@ -283,6 +286,38 @@ class LocksOutAfterAPlanChange(Shelf):
         answer = await super().change_plan(uuid, body)
         self.admitted.discard(self.secret(uuid))
         return answer
+
+
+@breaks("A rotation gives new credentials, and the old ones go on working.")
+class CutsOffByRotating(Shelf):
+    async def rotate(self, uuid: str, rotation: str) -> Response:
+        answer = await super().rotate(uuid, rotation)
+        await super().revoke(uuid, rotation)
+        return answer
+
+
+@breaks("A rotation gives new credentials, and the old ones go on working.")
+class RotatesNothing(Shelf):
+    async def rotate(self, uuid: str, rotation: str) -> Response:
+        return JSONResponse({"config": self.config(uuid)})
+
+
+@breaks("The same rotation again gives the same credentials.")
+class RotatesWheneverItIsAsked(Shelf):
+    async def rotate(self, uuid: str, rotation: str) -> Response:
+        self.known(uuid).rotations.pop(rotation, None)
+        return await super().rotate(uuid, rotation)
+
+    async def revoke(self, uuid: str, rotation: str) -> Response:
+        self.items[uuid].rotations[rotation] = 1
+        return await super().revoke(uuid, rotation)
+
+
+@breaks("After a revocation the new credentials work, and the old ones do not.")
+class WithdrawsNothing(Shelf):
+    async def revoke(self, uuid: str, rotation: str) -> Response:
+        self.known(uuid)
+        return Response(status_code=204)
 
 
 # -- plan change --------------------------------------------------------------------------------------------------------
@@ -612,8 +647,8 @@ class DoesOneThingAtATime(_Counting):
 
 @breaks("Several provisions at once make as many resources, each with its own config.")
 class GivesEverybodyTheSameLogin(Shelf):
-    def secret(self, uuid: str) -> str:
-        return "the-one-and-only-login"
+    def password(self, uuid: str, generation: int) -> str:
+        return f"the-login-of-everybody-{generation}"
 
 
 @breaks("The same provision several times at once makes one resource.")

@@ -43,7 +43,7 @@ def manifest(origin: str, **changes: Any) -> dict[str, Any]:
         "id": "shelf",
         "name": "Shelf",
         "api": {key: value for key, value in api.items() if value is not None},
-        "capabilities": ["list"],
+        "capabilities": ["list", "rotate"],
         "plans": [{"name": plan, "price_cents": 0, "default": plan == "mini"} for plan in PLANS],
     }
 
@@ -61,6 +61,8 @@ class Refusal(Exception):
 class Item:
     plan: str
     gone: bool = False
+    generation: int = 0
+    rotations: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -116,7 +118,12 @@ class Shelf:
             writer.close()
 
     def secret(self, uuid: str) -> str:
-        return hmac.new(SALT.encode(), uuid.encode(), "sha256").hexdigest()
+        """The newest password of a resource."""
+        item = self.items.get(uuid)
+        return self.password(uuid, item.generation if item else 0)
+
+    def password(self, uuid: str, generation: int) -> str:
+        return hmac.new(SALT.encode(), f"{uuid}:{generation}".encode(), "sha256").hexdigest()
 
     def config(self, uuid: str) -> Any:
         assert self.listener
@@ -214,10 +221,23 @@ class Shelf:
     async def deprovision(self, uuid: str) -> Response:
         item = self.known(uuid)
         item.gone = True
-        self.admitted.discard(self.secret(uuid))
+        self.admitted -= {self.password(uuid, generation) for generation in range(item.generation + 1)}
         if uuid in self.tokens:
             self.in_background(self.end(uuid))
             return Response(status_code=202)
+        return Response(status_code=204)
+
+    async def rotate(self, uuid: str, rotation: str) -> Response:
+        item = self.known(uuid)
+        if rotation not in item.rotations:
+            item.generation += 1
+            item.rotations[rotation] = item.generation
+            self.admitted.add(self.secret(uuid))
+        return JSONResponse({"config": self.config(uuid)})
+
+    async def revoke(self, uuid: str, rotation: str) -> Response:
+        item = self.known(uuid)
+        self.admitted -= {self.password(uuid, generation) for generation in range(item.rotations[rotation])}
         return Response(status_code=204)
 
     async def list_resources(self) -> Response:
@@ -268,6 +288,7 @@ class Shelf:
             routes=[
                 Route("/heroku/resources", self._resources, methods=["GET", "POST"]),
                 Route("/heroku/resources/{uuid}", self._resource, methods=["PUT", "DELETE"]),
+                Route("/heroku/resources/{uuid}/actions/{verb}", self._action, methods=["POST"]),
                 Route("/sso/login", self._sso, methods=["POST"]),
                 Route("/dashboard/{uuid}", self._dashboard),
             ],
@@ -288,6 +309,11 @@ class Shelf:
         if request.method == "DELETE":
             return await self.deprovision(uuid)
         return await self.change_plan(uuid, self.parse(await request.body()))
+
+    async def _action(self, request: Request) -> Response:
+        self.authenticate(*_basic(request))
+        act = self.rotate if request.path_params["verb"] == "rotate" else self.revoke
+        return await act(request.path_params["uuid"], self.parse(await request.body())["rotation"])
 
     async def _sso(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}

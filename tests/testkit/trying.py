@@ -14,7 +14,8 @@ from broker.testkit.run import examine, skipped
 from broker.testkit.subject import known_subject
 from tests.testkit.shelf import Shelf, manifest
 
-LIMITS = Limits(timeout_s=10, pause_s=0.01)
+LIMITS = Limits(timeout_s=30, good_s=20, pause_s=0.01)
+"""Wide: the machine of a test is a busy one."""
 
 
 @asynccontextmanager

@@ -13,10 +13,11 @@ from broker.testkit.checks import (
     latency,
     planchange,
     provision,
+    rotation,
     sso,
 )
 
 __all__ = [
     "asynchronous", "auth", "concurrency", "config", "deprovision", "errors", "idempotency", "latency", "planchange",
-    "provision", "sso",
+    "provision", "rotation", "sso",
 ]  # fmt: skip
