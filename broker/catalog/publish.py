@@ -62,6 +62,12 @@ async def is_published(tx: Tx, slug: str) -> bool:
     return await _present(tx, slug) is not None
 
 
+async def is_stored(tx: Tx, ctx: Context, manifest: Manifest) -> bool:
+    """Whether the newest version of the service says just that."""
+    row = await _present(tx, manifest.id)
+    return row is not None and ctx.vault.verify(_DIGEST, _canonical(manifest), row["digest"])
+
+
 async def store(tx: Tx, ctx: Context, manifest: Manifest, actor: Actor, first_state: str) -> bool:
     """Make the manifest the service's newest version; whether that changed anything.
 

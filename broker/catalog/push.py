@@ -20,7 +20,7 @@ from broker.catalog.manifest import Manifest, parse
 from broker.catalog.manifest_plans import SLUG
 from broker.catalog.members import PartnerService, Role, add_owner, member_service
 from broker.catalog.models import AddonService
-from broker.catalog.publish import alone_with, is_published, store
+from broker.catalog.publish import alone_with, is_published, is_stored, store
 from broker.catalog.reading import too_deep
 from broker.catalog.versions import VersionView, newest_version, read_version
 from broker.kernel.context import Actor, Context, Scope
@@ -133,9 +133,13 @@ async def _add(
     networks: Sequence[Network],
 ) -> Pushed:
     newest = await newest_version(tx, ctx.vault, service)
-    _refuse_outdated(contents.get(BASE), service, newest)
     known = masked(newest.contents)[1] if newest else {}
     manifest = _checked(unmasked({**contents, BASE: None}, known), networks)
+    if newest and await is_stored(tx, ctx, manifest):
+        return Pushed(
+            newest, False
+        )  # also when the answer to the same push was lost, and its base is outdated by itself
+    _refuse_outdated(contents.get(BASE), service, newest)
     changed = await store(tx, ctx, manifest, actor, _FIRST_STATE)
     return Pushed(await read_version(tx, ctx.vault, service), changed)
 

@@ -96,6 +96,13 @@ async def test_what_is_based_on_an_older_revision_is_refused_and_told_of_the_new
     assert "based on revision 1, and the newest is 2, pushed by alice@example.com" in late.json()["error"]
 
 
+async def test_a_push_whose_answer_was_lost_can_be_repeated(partner: httpx.AsyncClient) -> None:
+    changed = (await registered(partner))["contents"] | {"name": "Renamed"}
+    first, again = await push(partner, changed), await push(partner, changed)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
 async def test_all_faults_are_told_at_once(partner: httpx.AsyncClient) -> None:
     api = cache_api(
         regions=[], password=None, production={"base_url": "https://10.0.0.7/x", "sso_url": "http://a.example/"}
