@@ -83,7 +83,7 @@ async def _install(tx: Tx, service_id: UUID, key: str) -> AddonView:
     if not found:
         raise NotFound("app")
     if len(found) > 1:
-        raise MultipleMatches(f"There are {len(found)} on that app: use the callback_url of the one that is meant.")
+        raise MultipleMatches(f"There are {len(found)} on that app: use the uuid of the one that is meant.")
     return found[0]
 
 

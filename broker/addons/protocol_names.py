@@ -35,3 +35,8 @@ def app_of_heroku_id(text: str) -> UUID | None:
     match = _HEROKU_ID.fullmatch(text)
     number = int(match[1]) if match else 1 << 128
     return UUID(int=number) if number < 1 << 128 else None
+
+
+def callback_path(addon_id: UUID, is_v1: bool) -> str:
+    """Where a provider is called back about an add-on, below the origin that it knows the marketplace by."""
+    return f"/vendor/apps/{addon_id}" if is_v1 else f"/addons/{addon_id}"

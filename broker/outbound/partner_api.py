@@ -27,7 +27,7 @@ from broker.addons.ports import (
     RotateCall,
     TakeBackCall,
 )
-from broker.addons.protocol_names import heroku_id, region_name
+from broker.addons.protocol_names import callback_path, heroku_id, region_name
 from broker.kernel.clock import rfc3339
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.secret import Secret
@@ -117,15 +117,14 @@ class PartnerApi:
             "region": region_name(call.region),
             "options": dict(call.options),
         }
+        callback = self._public_url + callback_path(call.uuid, call.access.is_v1)
         if call.access.is_v1:
-            callback = f"{self._public_url}/vendor/apps/{call.uuid}"
             return common | {"heroku_id": heroku_id(call.app_id), "callback_url": callback, "logplex_token": None}
         grant = call.grant and {
             "code": call.grant.code.reveal(),
             "type": "authorization_code",
             "expires_at": rfc3339(call.grant.expires_at),
         }
-        callback = f"{self._public_url}/addons/{call.uuid}"
         return common | {"name": call.name, "callback_url": callback, "oauth_grant": grant}
 
     async def _send(

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from broker.addons import installs
-from broker.addons.protocol_names import heroku_id, region_name
+from broker.addons.protocol_names import callback_path, heroku_id, region_name
 from broker.addons.queries import AddonView
+from broker.catalog.manifest_auth import AuthenticatedService
 from broker.faces.answers import Answer
 from broker.faces.reading import Body, checked, read_object
 from broker.kernel.clock import rfc3339
@@ -23,7 +24,7 @@ from broker.kernel.secret import Secret
 from broker.partner_api.addons import Value
 from broker.partner_api.deps import CurrentService, ctx_of
 
-router = APIRouter(prefix="/vendor", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 
 class ConfigMap(Body):
@@ -32,7 +33,8 @@ class ConfigMap(Body):
     config: Annotated[dict[str, Value | None], Field(max_length=500)]
 
 
-@router.get("/apps")
+@router.get("/api/v3/apps")
+@router.get("/vendor/apps")
 async def list_(request: Request, service: CurrentService) -> Answer:
     """Every add-on of the service, in parts; the header `Link` leads to the next."""
     after, limit = request.query_params.get("after"), _limit(request)
@@ -41,10 +43,12 @@ async def list_(request: Request, service: CurrentService) -> Answer:
         raise InvalidParams("after: must be the id that `Link` gave.")
     found = await installs.list_installs(ctx_of(request), service.id, start, limit + 1)
     shown = found[:limit]
-    return Answer([_entry(request, view) for view in shown], headers=_next(request, shown, limit, len(found) > limit))
+    return Answer(
+        [_entry(request, service, view) for view in shown], headers=_next(request, shown, limit, len(found) > limit)
+    )
 
 
-@router.get("/apps/{key}")
+@router.get("/vendor/apps/{key}")
 async def info(request: Request, service: CurrentService, key: str) -> Answer:
     """One of them, by the id in its callback URL or by the app's `heroku_id`."""
     view, config = await installs.read_install(ctx_of(request), service.id, key)
@@ -59,10 +63,10 @@ async def info(request: Request, service: CurrentService, key: str) -> Answer:
         "logplex_token": None,
         "log_input_url": None,
     }
-    return Answer(_entry(request, view) | shown)
+    return Answer(_entry(request, service, view) | shown)
 
 
-@router.put("/apps/{key}")
+@router.put("/vendor/apps/{key}")
 async def set_config(request: Request, service: CurrentService, key: str) -> Answer:
     """New config: a release of every attached app."""
     body = checked(ConfigMap, await read_object(request, request.app.state.bounds))
@@ -71,7 +75,7 @@ async def set_config(request: Request, service: CurrentService, key: str) -> Ans
     return Answer({"config": {name: value and value.reveal() for name, value in config.items()}})
 
 
-@router.get("/resources/{resource}/oauth-grant")
+@router.get("/vendor/resources/{resource}/oauth-grant")
 async def oauth_grant(request: Request, service: CurrentService, resource: str) -> Answer:
     """A fresh grant, as the provision request has it."""
     grant = await installs.fresh_grant(ctx_of(request), service.id, resource)
@@ -89,14 +93,14 @@ def _next(request: Request, shown: list[AddonView], limit: int, more: bool) -> d
     if not more:
         return {}
     query = urlencode({"after": shown[-1].id, "limit": limit})
-    return {"Link": f'<{_public_url(request)}/vendor/apps?{query}>; rel="next"'}
+    return {"Link": f'<{_public_url(request)}{request.url.path}?{query}>; rel="next"'}
 
 
-def _entry(request: Request, view: AddonView) -> dict[str, Any]:
+def _entry(request: Request, service: AuthenticatedService, view: AddonView) -> dict[str, Any]:
     return {
         "provider_id": view.provider_id,
         "heroku_id": heroku_id(view.app_id),
-        "callback_url": f"{_public_url(request)}/vendor/apps/{view.id}",
+        "callback_url": _public_url(request) + callback_path(view.id, service.api_version == "1"),
         "plan": view.plan.slug,
         "resource": {"uuid": str(view.id), "name": view.name},
         "state": view.state.value,

@@ -6,13 +6,16 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from broker.addons.destroy import destroy_app_with_addons
 from broker.addons.partner import PREFIX
+from broker.addons.ports import Answer, Reply
+from broker.app import create_app
 from broker.apps.collaborators import add_collaborator
 from broker.platform_api.routes import NOUNS
 from tests.addons.test_grants import tokens_of
 from tests.domain import new_user
 from tests.partner_api.conftest import Stall
-from tests.platform_api.conftest import token_of
+from tests.platform_api.conftest import client_of, settings, token_of
 
 UNKNOWN = "01234567-89ab-cdef-0123-456789abcdef"
 
@@ -170,3 +173,23 @@ async def test_two_tokens_of_one_add_on_reach_the_same(stall: Stall) -> None:
     again = await tokens_of(stall.ctx, stall.addon.id)
     async with stall.client(again.access.reveal()) as api:
         assert names(await api.get("/addons")) == names(await stall.api.get("/addons")) == ["my-store"]
+
+
+async def test_a_provider_s_requests_are_limited_like_anybody_s(stall: Stall) -> None:
+    busy = create_app(stall.ctx, settings(rate_limit_per_hour=2))
+    async with client_of(busy, stall.tokens.access.reveal()) as api:
+        assert [(await api.get("/addons")).status_code for _ in range(3)] == [200, 200, 429]
+        assert (await api.get("/account/rate-limits")).json() == {"remaining": 0}
+
+
+async def test_an_add_on_whose_app_is_destroyed_is_still_its_provider_s_to_end(stall: Stall) -> None:
+    world = stall.world
+    await destroy_app_with_addons(stall.ctx, world.user, "shop")
+    world.provider.will(*[Reply(Answer.ACCEPTED, 202)] * 2)
+    await world.run()
+    assert names(await stall.api.get("/addons")) == ["my-store"]
+    assert names(await stall.api.get("/apps")) == []
+    assert (await stall.api.get("/addons/my-store/config")).status_code == 200
+    config = {"config": [{"name": "STORE_URL", "value": "too late"}]}
+    assert (await stall.api.patch("/addons/my-store/config", json=config)).status_code == 409
+    assert (await stall.api.post("/addons/my-store/actions/deprovision")).json()["state"] == "deprovisioned"

@@ -33,8 +33,9 @@ async def test_every_install_of_the_service_is_listed_and_no_other(stall: Stall,
     assert shown == [("far-store", "free", "remote-1"), ("my-store", "free", "remote-1")]
     first = answer.json()[0]
     assert first["heroku_id"] == f"app{far.app_id.int}@heroku.com"
-    assert first["callback_url"].endswith(f"/vendor/apps/{far.id}")
+    assert first["callback_url"].endswith(f"/addons/{far.id}"), "as it was given to a provider of version 3"
     assert "link" not in answer.headers
+    assert (await vendor.get("/api/v3/apps")).json() == answer.json()
 
 
 async def test_a_long_list_comes_in_parts(vendor: httpx.AsyncClient) -> None:
@@ -48,7 +49,7 @@ async def test_a_long_list_comes_in_parts(vendor: httpx.AsyncClient) -> None:
 
 async def test_info_by_callback_url_and_by_heroku_id(stall: Stall, vendor: httpx.AsyncClient) -> None:
     listed = (await vendor.get("/vendor/apps")).json()[1]
-    by_url = (await vendor.get(httpx.URL(listed["callback_url"]).path)).json()
+    by_url = (await vendor.get(f"/vendor/apps/{listed['resource']['uuid']}")).json()
     by_heroku_id = (await vendor.get(f"/vendor/apps/{listed['heroku_id']}")).json()
     assert by_url == by_heroku_id
     assert by_url["config"] == {"STORE_URL": f"store://{stall.addon.id}"}
