@@ -19,7 +19,7 @@ SENTENCES: Final[dict[str, str]] = {
     Scope.GLOBAL: "Do everything that you can do yourself, except giving access to others.",
     Scope.IDENTITY: "See who you are: your e-mail address, your name and the id of your account.",
     Scope.READ: "See your apps, add-ons and releases, but not the values of config vars.",
-    Scope.WRITE: "Create, rename and destroy apps, and rename add-ons, but not see the values of config vars.",
+    Scope.WRITE: "See your apps and add-ons, create, rename and destroy apps, but not see the values of config vars.",
     Scope.READ_PROTECTED: "See your apps, add-ons and releases with the values of config vars, such as passwords of databases.",
     Scope.WRITE_PROTECTED: (
         "Change everything on your apps: create and destroy apps and add-ons, at your expense, and see and set config vars."

@@ -19,6 +19,23 @@ router = APIRouter(include_in_schema=False)
 _LEAVING: Final = ("/oauth/authorize", "/go/", "/sso/")
 """What may answer by sending the browser to another host."""
 
+_BROWSERS: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("Android", "Android"),
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "a Mac"),
+    ("Linux", "Linux"),
+)
+"""Marks in what browsers say of themselves, the telling ones first: most pretend to be several."""
+
 
 @router.get("/login")
 async def form(request: Request, next: str = "") -> Response:
@@ -106,4 +123,8 @@ async def _end(ctx: Context, seen: SignedIn | None) -> None:
 
 
 def _program(request: Request) -> str:
-    return request.headers.get("user-agent", "")
+    """What its user calls the browser: `Firefox on Linux`."""
+    said = request.headers.get("user-agent", "")
+    name = next((name for mark, name in _BROWSERS if mark in said), "A browser")
+    system = next((f" on {name}" for mark, name in _SYSTEMS if mark in said), "")
+    return name + system

@@ -115,6 +115,14 @@ async def test_one_is_led_to_where_one_wanted_to_go(stranger: Browser) -> None:
     assert 'content="0;url=/oauth/authorize?client_id=a&amp;state=%22"' in asked.text
 
 
+async def test_a_browser_is_called_what_its_user_calls_it(stranger: Browser) -> None:
+    stranger.http.headers["user-agent"] = (
+        "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0 Mobile Safari/537.36 Edg/1"
+    )
+    await stranger.sign_in()
+    assert "<h3>Edge on Android</h3>" in (await stranger.http.get(HOME)).text
+
+
 async def test_signing_out_needs_the_form_and_ends_the_session(stranger: Browser) -> None:
     await stranger.sign_in()
     cookie = stranger.http.cookies[COOKIE]
