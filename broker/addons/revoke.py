@@ -195,8 +195,9 @@ async def _finish(tx: Tx, rotation_id: UUID, addon_id: UUID, answer: str, now: d
     )
     row = (await tx.execute(ended)).one()
     await emit(
-        tx, "credentials.revoked", SYSTEM, now, app_id=row.app_id, addon_id=addon_id, before_generation=row.generation
-    )
+        tx, "credentials.overlap_ended", SYSTEM, now, app_id=row.app_id, addon_id=addon_id, generation=row.generation,
+        answer=answer,
+    )  # fmt: skip
     await notify(tx, rotation_id)
 
 
