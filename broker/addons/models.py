@@ -114,6 +114,7 @@ class Addon(Base):
     __tablename__ = "addons"
     __table_args__ = (
         Index("uq_addons_name", "name", unique=True, postgresql_where=text("state <> 'deprovisioned'")),
+        Index("ix_addons_name", "name"),
         Index("ix_addons_app_id", "app_id"),
         Index("ix_addons_service_id", "service_id"),
     )

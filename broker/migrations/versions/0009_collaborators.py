@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add one table and one nullable column."""
+    """Add one table, one nullable column, and an index for finding add-ons that are gone by name, too."""
     op.create_table(
         "collaborators",
         sa.Column("app_id", sa.UUID(), nullable=False),
@@ -23,4 +23,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "user_id", name=op.f("pk_collaborators")),
     )
     op.create_index("ix_collaborators_user_id", "collaborators", ["user_id"])
+    op.create_index("ix_addons_name", "addons", ["name"])
     op.add_column("idempotency_keys", sa.Column("reserved_id", sa.UUID(), nullable=True))
