@@ -103,6 +103,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "provider:init": "provider_init:init",
         "provider:test": "provider_test:provider_test",
         "provider:proxy": "provider_proxy:provider_proxy",
+        "provider:certify": "provider_certify:certify",
+        "provider:verify": "provider_certify:verify",
         "provider:serve": "provider_serve:provider_serve",
         "provider:manifest:push": "provider_manifests:push",
         "provider:manifest:pull": "provider_manifests:pull",

@@ -1,28 +1,15 @@
-"""provider:test: runs the checks of the test kit against a provider, and shows what came of it."""
+"""provider:test: checks a provider against the contract, without a broker."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
-from collections.abc import Awaitable, Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from broker.cli.errors import CliError, Exit, Interrupted, Misused
+from broker.cli.errors import CliError, Exit
+from broker.cli.kit_run import Tested, Wanted, show, tested
 from broker.cli.options import host_and_port, json_option
-from broker.cli.output import clean, note, paint, say, say_json
-
-if TYPE_CHECKING:
-    from broker.testkit.registry import Check
-    from broker.testkit.results import Report, Result
-    from broker.testkit.subject import Subject
-
-_COLOURS = {"pass": "green", "fail": "red", "warn": "yellow", "skip": None}
-_WORDS = {"pass": "pass", "fail": "FAIL", "warn": "warn", "skip": "skip"}
+from broker.cli.output import note, say_json
 
 
 @click.command("provider:test")
@@ -61,21 +48,15 @@ def provider_test(
 
     Everything that is made is removed again. Exit status 0: no failure; 1: a failure; 2: nothing to test.
     """
-    from broker.testkit.checks import manifest as of_manifest
-    from broker.testkit.run import report as report_of
-
-    groups = _groups(only)
-    data, subject = _subject(manifest, base_url, plan, to_plan)
-    results = of_manifest.results(data) if "manifest" in groups or subject is None else []
-    results += _calls(subject, groups, timeout, host_and_port(listen))
-    report = report_of(results, strict=strict)
+    wanted = Wanted(_groups(only), timeout, host_and_port(listen), strict, base_url, plan, to_plan)
+    outcome = tested(manifest, wanted)
     if page is not None:
-        _write(page, report, subject, manifest)
+        _write(page, outcome, manifest)
     if as_json:
-        say_json(report.as_json())
+        say_json(outcome.report.as_json())
     else:
-        _show(report)
-    return Exit.OK if report.conformant else Exit.FAILED
+        show(outcome.report)
+    return Exit.OK if outcome.report.conformant else Exit.FAILED
 
 
 def _groups(only: str | None) -> frozenset[str]:
@@ -88,114 +69,13 @@ def _groups(only: str | None) -> frozenset[str]:
     return frozenset(asked)
 
 
-def _subject(
-    manifest: Path, base_url: str | None, plan: str | None, to_plan: str | None
-) -> tuple[object, Subject | None]:
-    """What is tested; None when the manifest has faults, which the report then tells."""
-    from broker.testkit import subject
-
-    try:
-        data = subject.read(manifest)
-        return data, subject.known_subject(data, base_url, plan, to_plan)
-    except subject.Unusable as error:
-        raise Misused(str(error)) from None
-
-
-def _calls(subject: Subject | None, groups: frozenset[str], timeout: float, listen: tuple[str, int]) -> list[Result]:
-    from broker.testkit.listen import CannotListen, bound
-    from broker.testkit.probe import Limits
-    from broker.testkit.run import examine, skipped
-    from broker.testkit.subject import Unusable
-
-    if subject is None:
-        return skipped(groups, "The manifest cannot be used.")
-    if groups == {"manifest"}:
-        return []
-    note(f"Testing {clean(subject.resources_url)}")
-    watcher = _Progress()
-    try:
-        listener = bound(*listen)
-        with watcher, closing(listener):
-            run = examine(subject, groups=groups, limits=Limits(timeout), watcher=watcher, listener=listener)
-            return asyncio.run(_stoppable(run))
-    except (Unusable, CannotListen) as error:
-        raise Misused(str(error)) from None
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise Interrupted("Interrupted. What had been made was deleted again, but for what is named above.") from None
-
-
-async def _stoppable(run: Awaitable[list[Result]]) -> list[Result]:
-    """A SIGTERM ends the run as Ctrl-C does: what was made is removed first."""
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run
-
-
-def _write(page: Path, report: Report, subject: Subject | None, manifest: Path) -> None:
+def _write(page: Path, outcome: Tested, manifest: Path) -> None:
     from broker.testkit.page import page_of
 
+    subject = outcome.subject
     name = subject.manifest.name if subject else manifest.name
     try:
-        page.write_text(page_of(report, name, subject.resources_url if subject else ""), encoding="utf-8")
+        page.write_text(page_of(outcome.report, name, subject.resources_url if subject else ""), encoding="utf-8")
     except OSError as error:
         raise CliError(f"{page} cannot be written: {error.strerror}.") from None
     note(f"Written: {page}")
-
-
-def _show(report: Report) -> None:
-    group = ""
-    for result in report.results:
-        if result.group != group:
-            group = result.group
-            say(paint(group, bold=True))
-        _show_one(result)
-    numbers = report.as_json()["summary"]
-    say()
-    say(", ".join(f"{count} {word}" for word, count in numbers.items()) + ".")
-
-
-def _show_one(result: Result) -> None:
-    status = str(result.status)
-    say(f"  {paint(_WORDS[status], _COLOURS[status])}  {clean(result.name)}")
-    if result.detail:
-        say(f"        {clean(result.detail)}")
-    if status in ("fail", "warn"):
-        _indented("sent", result.sent)
-        _indented("received", result.received)
-
-
-def _indented(label: str, text: str | None) -> None:
-    for number, line in enumerate((text or "").splitlines()):
-        say(f"        {label if number == 0 else '':9} {clean(line)}".rstrip())
-
-
-class _Progress:
-    """One line on a terminal that says which check runs; elsewhere silence, but for what could not be removed."""
-
-    def __init__(self) -> None:
-        self._out = sys.stderr
-        self._live = self._out.isatty()
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._line("")
-
-    def checking(self, place: int, total: int, check: Check) -> None:
-        self._line(f"{place + 1}/{total} {check.group}: {check.name}")
-
-    def removing(self, count: int) -> None:
-        self._line(f"Removing {count} resources…")
-
-    def left_behind(self, lines: Sequence[str]) -> None:
-        self._line("")
-        note("These resources may still exist at the provider; remove them by hand:")
-        for line in lines:
-            note(f"  {clean(line)}")
-
-    def _line(self, text: str) -> None:
-        if self._live:
-            self._out.write(f"\r\033[K{clean(text)[:100]}")
-            self._out.flush()
