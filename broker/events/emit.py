@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CTE, Text, Uuid, bindparam, column, insert, select, table, text, union
+from sqlalchemy import CTE, Integer, Text, Uuid, bindparam, column, insert, select, table, text, union
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from broker.events.entities import CHANGES
@@ -15,7 +15,7 @@ from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 from broker.kernel.ids import new_id
-from broker.kernel.jobs import WEBHOOKS
+from broker.kernel.jobs import BEHIND, WEBHOOKS
 
 DELIVER: Final = "broker.deliver"
 """Name of the job that tells one webhook its next event."""
@@ -65,8 +65,13 @@ _ADDON_ID: Final = bindparam("event_addon_id", type_=Event.addon_id.type)
 _INCLUDES: Final = bindparam("event_includes", type_=ARRAY(Text))
 
 _DEFERRED: Final = text(
-    f"procrastinate_defer_jobs_v1(array[row('{WEBHOOKS}', '{DELIVER}', 0, null, null,"
+    "procrastinate_defer_jobs_v1(array[row(:told_queue, :told_task, (select case when failing_since is null then 0"
+    " else :told_behind end from webhooks where id = webhook_outbox.webhook_id), null, null,"
     " jsonb_build_object('webhook_id', webhook_outbox.webhook_id), null)]::procrastinate_job_to_defer_v1[])"
+).bindparams(
+    bindparam("told_queue", WEBHOOKS, Text),
+    bindparam("told_task", DELIVER, Text),
+    bindparam("told_behind", BEHIND, Integer),
 )
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from broker.addons.destroy import destroy_app_with_addons
 from broker.apps.change import ChangeApp, change_app
@@ -17,6 +18,7 @@ from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.events.webhooks import remove_webhook
 from broker.kernel.context import Context
 from broker.kernel.errors import Conflict, NotFound
+from broker.kernel.jobs import BEHIND
 from tests.addons.conftest import World, make_world
 from tests.domain import new_user
 from tests.events.conftest import MINE, PAYLOADS, Watch, Watching, jobs, outbox
@@ -159,6 +161,19 @@ async def test_a_receiver_that_does_not_answer_delays_nobody_else(live: World) -
     await attempt
     await slow.run()
     assert [item.payload["sequence"] for item in slow.receiver.told] == [1, 2]
+
+
+async def test_whoever_has_been_failing_goes_behind_the_others(live: World) -> None:
+    failing, well = await Watching(live).app("api:app"), await Watching(live).app("api:app")
+    failing.receiver.answers = [DOWN]
+    await happen(live)
+    await failing.run()
+    await well.run()
+    await happen(live)
+    async with live.ctx.database.transaction() as tx:
+        newest = "select args->>'webhook_id', priority from procrastinate_jobs order by id desc limit 2"
+        priorities = {UUID(webhook_id): priority for webhook_id, priority in await tx.execute(text(newest))}
+    assert priorities == {failing.id: BEHIND, well.id: 0}
 
 
 async def test_webhooks_of_one_host_share_its_places_and_wake_one_another(live: World) -> None:
