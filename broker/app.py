@@ -81,6 +81,7 @@ def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
         rates=rates,
         throttle=LoginThrottle(),
         rotation_overlap=timedelta(seconds=settings.rotation_overlap_s),
+        kit_keys=settings.kit_keys,
     )
 
 

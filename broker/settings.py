@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     sso_link_ttl_s: int = Field(
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )
+    kit_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Ed25519 public keys (base64, comma separated) whose statements of the provider test kit give a badge.",
+    )
     token_ttl_s: int = Field(default=365 * 86400, gt=0, description="Longest life of an API token that asks for none.")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
@@ -122,6 +126,16 @@ class Settings(BaseSettings):
             return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
         except ValueError:
             raise ValueError("must be networks such as 127.0.0.0/8,::1/128, without bits beyond the mask") from None
+
+    @field_validator("kit_keys", mode="before")
+    @classmethod
+    def _public_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys = tuple(part.strip() for part in value.split(",") if part.strip())
+        if not all(_is_public_key(key) for key in keys):
+            raise ValueError("must be the base64 of 32 bytes each, as `broker provider:certify` prints them")
+        return keys
 
     @field_validator("public_url")
     @classmethod
@@ -164,6 +178,13 @@ class Settings(BaseSettings):
             return _keys_in(self.secret_key_file)
         assert self.secret_key is not None
         return _decoded_all(self.secret_key.get_secret_value().split(","))
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _keys_in(path: Path) -> list[bytes]:

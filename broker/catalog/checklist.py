@@ -31,9 +31,7 @@ MANUAL: Final = {
 _MANUAL_FOR_GA: Final = {"prices": "Its prices and their payout are agreed."}
 
 
-def checklist(
-    service: ServiceView, plans: list[PlanView], conformance: Mapping[str, Any] | None, wanted: str
-) -> list[Point]:
+def checklist(service: ServiceView, plans: list[PlanView], wanted: str) -> list[Point]:
     """The points for bringing this listing to the state `wanted`."""
     listing, public = service.listing, [plan for plan in plans if plan.visible]
     looked_up = {
@@ -43,7 +41,7 @@ def checklist(
         "support_email": ("It has a support e-mail address.", bool(listing.support_email)),
         "logo": ("It has a logo.", bool(listing.logo_url)),
         "default_plan": ("Whoever adds it without naming a plan gets one.", any(plan.is_default for plan in public)),
-        "kit": ("Its provider passes the test kit.", _passes(conformance)),
+        "kit": ("Its provider passes the test kit.", _passes(service.conformance)),
     }  # fmt: skip
     by_hand = MANUAL | (_MANUAL_FOR_GA if wanted == GA else {})
     return [Point(name, title, False, met) for name, (title, met) in looked_up.items()] + [

@@ -56,7 +56,7 @@ async def request_review(ctx: Context, actor: Actor, slug: str, kit: Mapping[str
             raise Conflict(f"{slug} is {service.state}: there is no state that a review could bring it to.")
         if await _pending(tx, service) is not None:
             raise Conflict(f"A review of {slug} is pending already; the operators decide about it.")
-        if summary is not None:
+        if summary is not None and (await get_service(tx, service.id)).conformant is None:
             report = {"summary": summary, "at": now.isoformat(), "reported_by": actor.email}
             await tx.execute(
                 update(AddonService).where(AddonService.id == service.id).values(conformance=report, updated_at=now)
@@ -137,9 +137,7 @@ async def list_pending(ctx: Context, actor: Actor) -> list[ReviewView]:
 
 async def points_of(tx: Tx, service: PartnerService, wanted: str) -> list[Point]:
     """The checklist as it stands now."""
-    kit = select(AddonService.conformance).where(AddonService.id == service.id)
-    conformance = (await tx.execute(kit)).scalar_one()
-    return checklist(await get_service(tx, service.id), await all_plans(tx, service.id), conformance, wanted)
+    return checklist(await get_service(tx, service.id), await all_plans(tx, service.id), wanted)
 
 
 _HOW: Final = "Name what you have checked by hand as `checked`, or decide all the same with `override` and a `note`."

@@ -61,6 +61,14 @@ class ServiceView(ServiceRef):
     """When it ends for those who have it, if that is announced."""
     successor: str | None = None
     """What to move to then: `service` or `service:plan`."""
+    conformance: Mapping[str, Any] | None = None
+    """The last report of the test kit: believed, and shown, if it names the revision that it is about."""
+
+    @property
+    def conformant(self) -> Mapping[str, Any] | None:
+        """The badge: what was stated, by a key that is trusted, about just this manifest."""
+        stated = self.conformance
+        return stated if stated and stated.get("revision") == self.revision else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ SERVICE_COLUMNS: Final = (
     AddonService.updated_at,
     AddonService.sunset_at,
     AddonService.successor,
+    AddonService.conformance,
 )
 """What `service_view` reads."""
 PLAN_COLUMNS: Final = (
@@ -156,6 +165,7 @@ def service_view(row: RowMapping) -> ServiceView:
         updated_at=row["updated_at"],
         sunset_at=row["sunset_at"],
         successor=row["successor"],
+        conformance=row["conformance"],
     )
 
 

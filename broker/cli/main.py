@@ -114,6 +114,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "provider:client-secret": "provider_secrets:client_secret",
         "provider:listing": "provider_listings:listing",
         "provider:review": "provider_listings:review",
+        "provider:badge": "provider_listings:badge",
         "provider:sunset": "provider_listings:sunset",
         "provider:members": "provider_people:members",
         "provider:members:set": "provider_people:set_member",

@@ -1,4 +1,4 @@
-"""provider:listing, provider:review, provider:sunset: the life of a listing, for its partner."""
+"""provider:listing, provider:review, provider:badge, provider:sunset: the life of a listing, for its partner."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def review(slug: str, kit: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("slug")
+@click.argument("statement", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def badge(slug: str, statement: Path, as_json: bool) -> None:
+    """Show with a listing that its provider passes the test kit, until another manifest is pushed.
+
+    STATEMENT is what `broker provider:certify` wrote, signed with a key that the operators trust.
+    """
+    with connect() as client:
+        found: Json = client.post(f"{own(slug)}/conformance", _report(statement))
+    if as_json:
+        say_json(found)
+    else:
+        say(f"{clean(slug)} is shown as conformant, at revision {found['revision']}.")
+
+
+@click.command()
+@click.argument("slug")
 @click.option("--at", required=True, metavar="DATE", help="Day on which it ends, such as 2027-06-30.")
 @click.option("--successor", metavar="SERVICE[:PLAN]", help="What its users are told to move to.")
 @json_option
@@ -90,6 +107,7 @@ def show_listing(found: Json) -> None:
         "Ends": end and moment(end["at"]),
         "Successor": end and end["successor"],
         "Revision": found["revision"],
+        "Conformant": badge_text(found["conformance"]),
         "Your role": found["role"],
     }
     say(card(fields))
@@ -109,6 +127,14 @@ def show_points(points: list[Json]) -> None:
         say(f"  {mark}  {clean(point['name'])}: {clean(point['title'])}")
 
 
+def badge_text(conformance: Json | None) -> str | None:
+    """The badge of the test kit in words."""
+    if not conformance:
+        return None
+    strictly = ", strictly" if conformance["strict"] else ""
+    return f"passes the test kit {conformance['kit']}{strictly} ({conformance['at'][:10]})"
+
+
 def _cost(amount: Json) -> str:
     if not amount["price_cents"]:
         return "free"
@@ -126,7 +152,7 @@ def _report(path: Path) -> Json:
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise CliError(f"{path} is no report of `broker provider:test --json`.")
+        raise CliError(f"{path} is nothing that the test kit has written.")
     return found
 
 

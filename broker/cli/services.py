@@ -24,11 +24,17 @@ def services(as_json: bool) -> None:
     if as_json:
         say_json(found)
     elif found:
-        rows = [(item["name"], item["human_name"], item["state"]) for item in found]
-        say(table(rows, ("Slug", "Name", "State")))
+        rows = [(item["name"], item["human_name"], item["state"], _tested(item)) for item in found]
+        say(table(rows, ("Slug", "Name", "State", "Test kit")))
         say("\nSee plans with `broker addons:plans SERVICE`.")
     else:
         note("The marketplace is empty.")
+
+
+def _tested(service: Json) -> str | None:
+    """The badge of the provider test kit, with its day."""
+    badge = service.get("conformance")
+    return badge and f"passed {badge['at'][:10]}"
 
 
 @click.command()

@@ -119,7 +119,16 @@ def service(view: catalog.ServiceView) -> shapes.Service:
         "support_email": view.listing.support_email,
         "regions": list(view.regions),
         "sunset": sunset(view),
+        "conformance": conformance(view),
     }
+
+
+def conformance(view: catalog.ServiceView) -> shapes.Conformance | None:
+    """The badge of the provider test kit, if the present manifest has it."""
+    said = view.conformant
+    if said is None:
+        return None
+    return {"at": said["at"], "kit": said["kit"], "strict": said["strict"], "summary": said["summary"]}
 
 
 def sunset(view: catalog.ServiceView) -> shapes.Sunset | None:

@@ -95,6 +95,15 @@ class Sunset(TypedDict):
     message: str
 
 
+class Conformance(TypedDict):
+    """Who says what of a run of the provider test kit: a statement, signed by somebody whom the operators trust."""
+
+    at: str
+    kit: str
+    strict: bool
+    summary: dict[str, int]
+
+
 class Service(TypedDict):
     """An add-on service. From `tagline` on, the members are outside the public schema."""
 
@@ -117,6 +126,7 @@ class Service(TypedDict):
     support_email: str | None
     regions: list[str]
     sunset: Sunset | None
+    conformance: Conformance | None
 
 
 class ServiceRef(TypedDict):

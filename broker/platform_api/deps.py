@@ -36,6 +36,7 @@ class Face:
     rates: RateLimits
     throttle: LoginThrottle
     rotation_overlap: timedelta = timedelta(hours=2)
+    kit_keys: tuple[str, ...] = ()
 
 
 def face_of(request: Request) -> Face:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from broker.faces.shapes import Sunset
+from broker.faces.shapes import Conformance, Sunset
 
 
 class ChecklistPoint(TypedDict):
@@ -48,6 +48,7 @@ class OwnService(TypedDict):
     role: str
     revision: int
     sunset: Sunset | None
+    conformance: Conformance | None
     created_at: str
     updated_at: str
 

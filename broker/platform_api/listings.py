@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from broker.addons.sunset import announce_sunset, shut_down
 from broker.catalog.checklist import Point
+from broker.catalog.conformance import record_conformance
 from broker.catalog.listing import ListingView, get_listing, list_own
 from broker.catalog.members import Role
 from broker.catalog.review import ReviewView, approve, list_pending, list_reviews, refuse, request_review
@@ -42,6 +43,14 @@ class RefuseBody(Body):
     """Why not."""
 
     note: Text
+
+
+class StatementBody(Body):
+    """A signed statement of the provider test kit, as the kit writes it."""
+
+    statement: dict[str, Any]
+    signature: Text
+    key: Text | None = None
 
 
 class SunsetBody(Body):
@@ -79,6 +88,18 @@ async def ask(request: Request, actor: CurrentActor, service: str) -> Answer:
     """Ask the operators to bring it to its next state."""
     body = await read(request, RequestReviewBody)
     return Answer(_review(await request_review(face_of(request).ctx, actor, service, body.kit)), 201)
+
+
+@router.post(
+    "/provider-services/{service}/conformance",
+    openapi_extra=takes(StatementBody, required=True),
+    responses=gives(listing_shapes.OwnListing),
+)
+async def conformance(request: Request, actor: CurrentActor, service: str) -> Answer:
+    """Show with the listing that the provider passes the test kit, as somebody states whom the operators trust."""
+    face, body = face_of(request), await read(request, StatementBody)
+    await record_conformance(face.ctx, actor, service, body.model_dump(), face.kit_keys)
+    return Answer(_listing(await get_listing(face.ctx, actor, service)))
 
 
 @router.get("/service-reviews", responses=gives(listing_shapes.ServiceReview, many=True))
@@ -142,6 +163,7 @@ def _service(view: ServiceView, role: Role) -> listing_shapes.OwnService:
         "role": role,
         "revision": view.revision,
         "sunset": serialize.sunset(view),
+        "conformance": serialize.conformance(view),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
     }

@@ -14,6 +14,7 @@ from broker.faces.serialize import addon as addon
 from broker.faces.serialize import app as app
 from broker.faces.serialize import attachment as attachment
 from broker.faces.serialize import collaborator as collaborator
+from broker.faces.serialize import conformance as conformance
 from broker.faces.serialize import maybe as maybe
 from broker.faces.serialize import named as named
 from broker.faces.serialize import plan as plan

@@ -16,6 +16,7 @@ from broker.faces.shapes import Attachment as Attachment
 from broker.faces.shapes import Billing as Billing
 from broker.faces.shapes import Collaborator as Collaborator
 from broker.faces.shapes import CollaboratorUser as CollaboratorUser
+from broker.faces.shapes import Conformance as Conformance
 from broker.faces.shapes import Error as Error
 from broker.faces.shapes import Plan as Plan
 from broker.faces.shapes import Price as Price

@@ -175,3 +175,14 @@ def test_users_of_a_service_that_ends_are_told_whenever_they_look(elsewhere: Bro
     shown = elsewhere("addons:info", "old-calm-1").out
     assert "2999-01-01, in " in shown
     assert "days; move to redis:mini before" in shown
+
+
+def test_a_badge_is_shown_where_services_are_chosen(elsewhere: Broker, canned: Canned, folder: Path) -> None:
+    badge = {"at": "2026-11-21T09:00:00Z", "kit": "1.0", "strict": True, "summary": {"passed": 40}}
+    canned.answer("POST /provider-services/acme-cache/conformance", body={"revision": 3})
+    write(folder / "said.json", {"statement": {}, "signature": "x"})
+    assert elsewhere("provider:badge", "acme-cache", "said.json").out.startswith("acme-cache is shown as conformant")
+    service = {"name": "acme-cache", "human_name": "Acme Cache", "state": "ga", "conformance": badge}
+    canned.answer("GET /addon-services", body=[service, service | {"name": "other", "conformance": None}])
+    lines = elsewhere("addons:services").out.splitlines()
+    assert [line.endswith("passed 2026-11-21") for line in lines[2:4]] == [True, False]
