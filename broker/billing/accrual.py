@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from broker.billing.history import account_of, segments_in
+from broker.billing.history import account_of, history_of
 from broker.billing.months import Month, month_at, month_of
-from broker.billing.pricing import Statement, statement
+from broker.billing.pricing import Statement
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams
@@ -20,34 +20,34 @@ _MONTH: Final = re.compile(r"(20\d\d)-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True, slots=True)
 class Accrual:
-    """A month so far, and what it comes to at its end if nothing changes."""
+    """A month so far in one currency, and what it comes to at its end if nothing changes."""
 
     now: Statement
     forecast: Statement
     at: datetime
 
 
-async def accrued(ctx: Context, actor: Actor, month: str | None = None) -> Accrual:
+async def accrued(ctx: Context, actor: Actor, month: str | None = None) -> tuple[Accrual, ...]:
     """What the actor's account owes for a month such as `2026-11`, the present one if none is given.
 
-    Raises: InvalidParams; Forbidden.
+    Raises: InvalidParams; Forbidden, also for a token that is limited to some apps.
     """
     actor.require(Scope.READ)
+    actor.require_every_app()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         return await accrual_of(tx, actor.id, month, at)
 
 
-async def accrual_of(tx: Tx, payer_id: UUID, month: str | None, at: datetime) -> Accrual:
-    """The same for any account, in the caller's transaction."""
+async def accrual_of(tx: Tx, payer_id: UUID, month: str | None, at: datetime) -> tuple[Accrual, ...]:
+    """The same for any account, in the caller's transaction: one per currency, by its code, and at least one."""
     terms, zone = await account_of(tx, payer_id)
-    wanted = _month(month, zone, at)
-    segments = await segments_in(tx, payer_id, wanted)
-    currencies = {segment.price.currency for segment in segments if segment.account == payer_id}
-    if len(currencies) == 1:
-        terms = replace(terms, currency=currencies.pop())
-    now = statement(terms, wanted, segments, at=at)
-    return Accrual(now, statement(terms, wanted, segments, at=max(at, wanted.end)), at)
+    history = await history_of(tx, terms, _month(month, zone, at))
+    end = max(at, history.month.end)
+    return tuple(
+        Accrual(history.statement(currency, at=at), history.statement(currency, at=end), at)
+        for currency in history.currencies
+    )
 
 
 def _month(text: str | None, zone: str, at: datetime) -> Month:

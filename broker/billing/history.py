@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import ColumnElement, or_, select
 from broker.billing.models import BillingAccount, UsagePeriod
 from broker.billing.months import Month
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceVersion, Tier
-from broker.billing.pricing import Tax, Terms
+from broker.billing.pricing import Statement, Tax, Terms, statement
 from broker.billing.timeline import Mode, Segment
 from broker.kernel.db import Tx
 
@@ -23,11 +24,26 @@ DEFAULT_CURRENCY = "usd"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What an account had in a month: the terms of the account, and segments of every add-on that it had."""
+    """What an account had in a month: its terms, and the segments of every add-on that it had."""
 
     terms: Terms
-    zone: str
+    month: Month
     segments: tuple[Segment, ...]
+
+    @property
+    def currencies(self) -> list[str]:
+        """Those that the account owes in: of the add-ons that it had, or its own if it had none."""
+        theirs = {segment.price.currency for segment in self.segments if segment.account == self.terms.account}
+        return sorted(theirs) or [self.terms.currency]
+
+    def statement(self, currency: str, *, at: datetime) -> Statement:
+        """What it owes in one of them, as far as `at`."""
+        return statement(replace(self.terms, currency=currency), self.month, self.segments, at=at)
+
+
+async def history_of(tx: Tx, terms: Terms, month: Month) -> History:
+    """What the account of these terms had in the month."""
+    return History(terms, month, await segments_in(tx, terms.account, month))
 
 
 async def account_of(tx: Tx, payer_id: UUID) -> tuple[Terms, str]:

@@ -134,13 +134,14 @@ def statement(
     """What the account owes for the month as far as `at`; after its end, what it owes.
 
     `segments` and `readings` are those of every add-on that the account had in the month: from their activation on, and
-    also on other accounts, so that the parts of what was handed over sum to the whole.
+    also on other accounts, so that the parts of what was handed over sum to the whole. What is priced in other currencies
+    is on statements of its own.
     """
     by_price: dict[tuple[UUID, UUID, Mode], list[Segment]] = defaultdict(list)
     histories: dict[UUID, list[Segment]] = defaultdict(list)
     for segment in segments:
         histories[segment.activation].append(segment)
-        if segment.mode in _BILLED:
+        if segment.mode in _BILLED and segment.price.currency == terms.currency:
             by_price[segment.resource, segment.price.id, segment.mode].append(segment)
     by_meter: dict[tuple[UUID, str], list[Reading]] = defaultdict(list)
     for reading in in_force(readings):

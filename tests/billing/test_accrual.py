@@ -1,5 +1,6 @@
 """From usage periods in the database to a statement."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from broker.addons.resolve import AddonKey
 from broker.billing.accrual import accrued
 from broker.billing.explain import explain
 from broker.kernel.context import Context
-from broker.kernel.errors import InvalidParams
+from broker.kernel.errors import Forbidden, InvalidParams
 from tests.addons.conftest import World, done, make_world
 from tests.domain import new_user
 
@@ -32,7 +33,7 @@ async def test_a_plan_is_billed_from_its_confirmation_to_the_request_to_destroy(
     world.ctx.clock.advance(hours=9)
     await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
     world.ctx.clock.advance(hours=100)
-    found = await accrued(world.ctx, world.user)
+    (found,) = await accrued(world.ctx, world.user)
     facts = [(line.price.plan, line.seconds, line.minor) for line in found.now.lines]
     assert facts == [("big", 25 * 3600, 174), ("huge", 9 * 3600, 625)]
     assert found.now == found.forecast
@@ -40,7 +41,7 @@ async def test_a_plan_is_billed_from_its_confirmation_to_the_request_to_destroy(
 
 async def test_the_forecast_goes_on_to_the_end_of_the_month(world: World) -> None:
     await world.provisioned("store:big")
-    found = await accrued(world.ctx, world.user)
+    (found,) = await accrued(world.ctx, world.user)
     assert found.now.total_minor == 0
     left = found.forecast.month.end - world.ctx.clock.now().replace(microsecond=0)
     assert found.forecast.lines[0].seconds == left.total_seconds()
@@ -51,7 +52,8 @@ async def test_periods_written_before_they_knew_their_plan_are_billed_too(world:
     async with world.ctx.database.transaction() as tx:
         await tx.execute(text("update usage_periods set service = '', plan = '', terms = '{}'"))
     world.ctx.clock.advance(hours=24)
-    (line,) = (await accrued(world.ctx, world.user)).now.lines
+    (found,) = await accrued(world.ctx, world.user)
+    (line,) = found.now.lines
     assert (line.resource, line.minor, len(explain(line))) == (addon.id, 167, 4)
 
 
@@ -59,7 +61,8 @@ async def test_nobody_sees_what_others_pay(world: World) -> None:
     await world.provisioned("store:big")
     world.ctx.clock.advance(hours=24)
     mallory = await new_user(world.ctx, "mallory@example.com")
-    assert (await accrued(world.ctx, mallory)).now.lines == ()
+    (found,) = await accrued(world.ctx, mallory)
+    assert found.now.lines == ()
 
 
 @pytest.mark.parametrize("month", ["november", "2026-13", "2026-1", "1999-01", "2026-11-21"])
@@ -70,4 +73,22 @@ async def test_what_is_no_month_is_refused(world: World, month: str) -> None:
 
 async def test_a_month_before_there_was_anything_costs_nothing(world: World) -> None:
     await world.provisioned("store:big")
-    assert (await accrued(world.ctx, world.user, "2026-10")).forecast.total_minor == 0
+    (found,) = await accrued(world.ctx, world.user, "2026-10")
+    assert found.forecast.total_minor == 0
+
+
+async def test_every_currency_has_a_statement_of_its_own(world: World) -> None:
+    await world.provisioned("store:big")
+    other = await world.provisioned("store:big")
+    async with world.ctx.database.transaction() as tx:
+        await tx.execute(text("update usage_periods set currency = 'eur' where addon_id = :id"), {"id": other.id})
+    world.ctx.clock.advance(hours=24)
+    found = await accrued(world.ctx, world.user)
+    facts = [(each.now.currency, [line.minor for line in each.now.lines], each.now.total_minor) for each in found]
+    assert facts == [("eur", [167], 167), ("usd", [167], 167)]
+
+
+async def test_a_token_for_some_apps_does_not_tell_what_the_account_costs(world: World) -> None:
+    limited = replace(world.user, only_apps=frozenset())
+    with pytest.raises(Forbidden, match="limited to some apps"):
+        await accrued(world.ctx, limited)
