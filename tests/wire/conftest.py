@@ -73,6 +73,8 @@ async def shop(ctx: Context, app: FastAPI, alice: Actor, mallory: Actor) -> Asyn
     world, ids = await stocked(ctx, alice)
     alices, mallorys = await token_of(ctx, alice), await token_of(ctx, mallory)
     async with client_of(app, alices) as api, client_of(app, mallorys) as intruder:
+        for client in (api, intruder):
+            await client.get("/account")  # the use of a token is noted, once in a while
         yield Shop(world, api, intruder, ids)
 
 
