@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Sequence
@@ -135,7 +137,8 @@ class _Progress:
 
     def __init__(self) -> None:
         self._out = sys.stderr
-        self._live = self._out.isatty()
+        self._live = self._out.isatty() and os.environ.get("TERM") != "dumb"
+        self._width = shutil.get_terminal_size().columns - 1
 
     def __enter__(self) -> _Progress:
         return self
@@ -157,5 +160,5 @@ class _Progress:
 
     def _line(self, text: str) -> None:
         if self._live:
-            self._out.write(f"\r\033[K{clean(text)[:100]}")
+            self._out.write(f"\r\033[K{clean(text)[: self._width]}")
             self._out.flush()

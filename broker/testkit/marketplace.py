@@ -177,7 +177,8 @@ class Marketplace:
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
         }
-        return HTMLResponse(html, status, headers)
+        # What a provider said may hold half of a character.
+        return HTMLResponse(html.encode("utf-8", errors="backslashreplace"), status, headers)
 
 
 def state_of(resource: Resource) -> str:

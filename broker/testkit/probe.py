@@ -271,8 +271,8 @@ class Probe:
         async with new_client(request.url) as browser:
             exchange = await self.send(request, browser)
             for _ in range(_MOST_REDIRECTS if follow else 0):
-                target = urljoin(exchange.request.url, (exchange.headers or {}).get("location", ""))
-                if exchange.status not in _REDIRECTS or urlsplit(target).netloc != urlsplit(request.url).netloc:
+                target = _redirect_within(exchange, request.url)
+                if target is None:
                     break
                 exchange = await self.send(Request("GET", target), browser)
             return exchange
@@ -352,6 +352,17 @@ async def _streamed(client: httpx.AsyncClient, request: Request) -> AsyncIterato
         auth=httpx.BasicAuth(*request.auth) if request.auth else None,
     ) as response:
         yield response
+
+
+def _redirect_within(exchange: Exchange, start: str) -> str | None:
+    """Where the answer leads, if that is at the same origin."""
+    if exchange.status not in _REDIRECTS:
+        return None
+    try:
+        target = urljoin(exchange.request.url, (exchange.headers or {}).get("location", ""))
+        return target if urlsplit(target).netloc == urlsplit(start).netloc else None
+    except ValueError:
+        return None
 
 
 @cache

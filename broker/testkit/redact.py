@@ -38,9 +38,10 @@ class Redactor:
                 self.learn(value, *_passwords(value))
 
     def clean(self, text: str) -> str:
-        """The text with every known secret masked, and shortened if it is long."""
+        """The text with every known secret masked, shortened if it is long, and such as any file or terminal takes."""
         for secret in sorted(self._known, key=len, reverse=True):
             text = text.replace(secret, MASK)
+        text = text.encode("utf-8", errors="backslashreplace").decode()  # JSON may hold half of a character
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n… ({len(text)} characters)"
 
 

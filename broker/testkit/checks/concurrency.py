@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 from broker.testkit.checks.judging import told
@@ -51,7 +52,7 @@ async def duplicates(probe: Probe) -> None:
 
 def _must_be_one(answers: list[Exchange]) -> None:
     ids = {answer.provider_id for answer in answers if answer.provider_id is not None}
-    configs = {tuple(sorted(answer.config.items())) for answer in answers if answer.config}
+    configs = {json.dumps(answer.config, sort_keys=True) for answer in answers if answer.config}
     if len(ids) > 1 or len(configs) > 1:
         raise Failed("They were given different resources. Take a lock on the uuid, or a unique key in the database.")
 
