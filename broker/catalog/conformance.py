@@ -38,9 +38,9 @@ async def record_conformance(
 
     Raises: NotFound, Forbidden, InvalidParams for a statement that is not believed, or is about something else.
     """
-    said = _believed(signed, trusted)
     async with ctx.database.transaction() as tx:
         service, now = await locked_service(tx, actor, slug, Role.ADMIN), ctx.clock.now()
+        said = _believed(signed, trusted)
         manifest = await read_version(tx, ctx.vault, service)
         if said.get("service") != slug or said.get("manifest_sha256") != manifest_digest(manifest.contents):
             raise InvalidParams(f"The statement is about another manifest than revision {service.revision} of {slug}.")

@@ -104,6 +104,7 @@ BODIES: dict[Key, Any] = {
     ("PATCH", "/addons/{addon}/webhooks/{webhook}"): _HOOK | {"include": ["api:addon"]},
     ("POST", "/api/v3/addons/{slug}/manifests"): {"contents": MANIFEST},
     ("POST", "/provider-services/{service}/actions/sunset"): {"at": "2028-01-01T00:00:00Z"},
+    ("POST", "/provider-services/{service}/conformance"): {"statement": {}, "signature": "of nobody"},
     ("POST", "/provider-services/{service}/actions/refuse"): {"note": "not yet"},
     ("POST", "/provider-services/{service}/entitlements"): {"email": "mallory@example.com"},
     ("POST", "/provider-services/{service}/members"): {"email": "mallory@example.com", "role": "developer"},

@@ -39,14 +39,16 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 
 
 async def answered(world: World, ctx: Context, key: Key, actor: str) -> str:
-    """The answer to one request, which leaves no trace."""
+    """The answer to one request, which leaves no trace. One that tells what the actor must not know is no success."""
     assert isinstance(ctx.database, SavepointDatabase)
     names = NAMES | world.named | instead(key)
     method, path = key
     sent = {"json": filled(BODIES[key], names)} if key in BODIES else {}
     async with nullcontext() if method == "GET" else ctx.database.undone():
         answer = await world.clients[actor].request(method, filled(path, names), **sent)
-    return "ok" if answer.is_success else str(answer.status_code)
+    if not answer.is_success:
+        return str(answer.status_code)
+    return "LEAK" if any(word in answer.text for word in world.hidden_from(actor)) else "ok"
 
 
 async def actual(world: World, ctx: Context, key: Key) -> Row:
@@ -60,6 +62,16 @@ async def test_every_route_answers_every_actor_as_the_table_says(ctx: Context, w
     rows = [(table[key], await actual(world, ctx, key)) for key in sorted(routes, key=lambda key: key[::-1])]
     wrong = [f"expected {wanted}\nanswered {found}" for wanted, found in rows if wanted != found]
     assert not wrong, "\n".join(["", f"         {head()}", *wrong])
+
+
+async def test_what_is_hidden_from_others_is_what_the_owner_is_told(world: World) -> None:
+    """So that a leak would be noticed."""
+    parts = ("/config-vars", "/webhooks", "/webhook-deliveries")
+    paths = ("/addon-attachments", "/oauth/authorizations", "/oauth/sessions", "/oauth/clients")
+    told = [
+        (await world.clients["owner"].get(path)).text for path in (*paths, *(f"/apps/shop{part}" for part in parts))
+    ]
+    assert [word for word in world.hidden_from("strang") if not any(word in text for text in told)] == []
 
 
 async def test_a_route_without_a_row_does_not_escape(ctx: Context) -> None:

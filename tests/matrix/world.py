@@ -48,6 +48,9 @@ _SCOPED = {
 }
 _LIMITED = {"this": "shop", "else": "far"}
 _PARTNERS = {"partn": "my-store", "sibl": "far-store", "rival": "my-queue"}
+_UNPROTECTED = ("ident", "read", "write")
+_OUTSIDERS = ("strang", "else", "sibl", "basic2", "member", "none")
+_PRIVATE = ("shop_id", "addon_id", "attachment", "authorization", "webhook", "delivery", "session", "client", "value")
 _MANIFESTS: dict[str, Any] = {"basic": MANIFEST, "basic2": OTHER_SERVICE}
 
 
@@ -58,6 +61,12 @@ class World:
     app: FastAPI
     clients: Mapping[str, httpx.AsyncClient]
     named: dict[str, str]
+
+    def hidden_from(self, actor: str) -> list[str]:
+        """What no answer to this actor may hold: ids of what is not theirs, and values of config vars."""
+        if actor in _UNPROTECTED:
+            return [self.named["value"]]
+        return [self.named[name] for name in _PRIVATE] if actor in _OUTSIDERS else []
 
 
 @asynccontextmanager
@@ -71,6 +80,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
     people = {"owner": alice, **await _people(ctx, alice)}
     app = create_app(ctx, settings(rate_limit_per_hour=0))
     named = {"addon": addon.name, "addon_id": str(addon.id), "attachment": str(attachment.id), "user": str(alice.id)}
+    named |= {"shop_id": str(addon.app_id), "value": f"store://{addon.id}"}
     async with AsyncExitStack() as stack:
         clients = await _clients(ctx, app, people)
         for client in clients.values():
