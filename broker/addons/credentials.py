@@ -161,6 +161,8 @@ async def reveal_credential(ctx: Context, actor: Actor, key: AddonKey, name: str
 
     async def body(tx: Tx) -> Mapping[str, Secret]:
         addon = await lock_visible_addon(tx, ctx, actor, key)
+        if addon.app_id not in addon.apps:
+            raise NotFound("credential")  # its app was destroyed, and it is about to go
         data_key = addon.apps[addon.app_id].data_key
         if name == DEFAULT:
             values: Mapping[str, Secret] = await stored_config(tx, addon.id, data_key)

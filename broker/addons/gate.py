@@ -160,7 +160,7 @@ _REVOKED: Final = (
     select(func.count())
     .select_from(Rotation)
     .join(Addon, Addon.id == Rotation.addon_id)
-    .where(Addon.service_id == _SERVICE, Rotation.finished_at.is_(None), Rotation.lease_until > _NOW)
+    .where(Addon.service_id == _SERVICE, Rotation.lease_until > _NOW)
 )
 _LENT: Final = (
     select(func.count())

@@ -236,6 +236,7 @@ class Rotation(Base):
     __table_args__ = (
         Index("ix_rotations_addon_id", "addon_id", "created_at"),
         Index("ix_rotations_due", "next_at", postgresql_where=text("finished_at is null")),
+        Index("ix_rotations_leased", "lease_until", postgresql_where=text("lease_until is not null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -25,7 +25,7 @@ from broker.faces.answers import Answer
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.secret import Secret
 from broker.platform_api import rotation_shapes
-from broker.platform_api.bodies import Text, Truth
+from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.named_credentials import credential
@@ -43,7 +43,7 @@ class NameBody(Body):
 class ForceBody(Body):
     """`forced`: without an overlap."""
 
-    forced: Truth | None = None
+    forced: bool | None = None
 
 
 def _shown(

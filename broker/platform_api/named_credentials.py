@@ -18,7 +18,7 @@ from broker.faces.answers import Answer
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams
 from broker.platform_api import rotation_shapes, serialize, shapes
-from broker.platform_api.bodies import Text, Truth
+from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
@@ -30,7 +30,7 @@ class CredentialBody(Body):
 
     name: Text
     permission: Text = Permission.READ_WRITE.value
-    while_attached: Truth | None = None
+    while_attached: bool | None = None
 
 
 def credential(view: CredentialView) -> rotation_shapes.Credential:

@@ -26,7 +26,7 @@ from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
 from broker.platform_api import rotation_shapes, serialize, shapes
-from broker.platform_api.bodies import Named, Text, Truth
+from broker.platform_api.bodies import Named, Text
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.named_credentials import credential
@@ -37,7 +37,7 @@ router = APIRouter(tags=["credentials"], responses=REFUSED)
 class RotateBody(Body):
     """`revoke_now` leaves no overlap; `overlap_s` is how long old credentials work at the most."""
 
-    revoke_now: Truth | None = None
+    revoke_now: bool | None = None
     overlap_s: Annotated[int, Field(ge=0, le=int(LONGEST_OVERLAP.total_seconds()))] | None = None
 
 
@@ -45,7 +45,7 @@ class RotateAllBody(RotateBody):
     """Which add-ons: of one service, or all; `everyone`'s for operators."""
 
     addon_service: Named | None = None
-    everyone: Truth | None = None
+    everyone: bool | None = None
 
 
 class AcknowledgeBody(Body):

@@ -42,6 +42,8 @@ def _create_rotations() -> None:
     op.create_index("ix_rotations_addon_id", "rotations", ["addon_id", "created_at"])
     unfinished = sa.text("finished_at is null")
     op.create_index("ix_rotations_due", "rotations", ["next_at"], postgresql_where=unfinished)
+    leased = sa.text("lease_until is not null")
+    op.create_index("ix_rotations_leased", "rotations", ["lease_until"], postgresql_where=leased)
 
 
 def _create_rotation_apps() -> None:
