@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -148,3 +150,29 @@ async def test_a_provider_without_logins_of_their_own_says_so(broker: httpx.Asyn
     assert (answer.status_code, "no logins" in answer.json()["message"]) == (404, True)
     assert (await broker.post(f"{RESOURCES}/{uuid}/credentials", json=body | {"permission": "all"})).status_code == 422
     assert (await broker.delete(f"{RESOURCES}/{uuid}/credentials/{uuid4()}")).status_code == 404
+
+
+OF_YESTERDAY = """
+CREATE TABLE resources (
+    uuid TEXT PRIMARY KEY, manifest TEXT NOT NULL, plan TEXT NOT NULL, name TEXT NOT NULL, region TEXT NOT NULL,
+    state TEXT NOT NULL, generation INTEGER NOT NULL DEFAULT 0, extra TEXT NOT NULL DEFAULT '{}',
+    created_at TEXT NOT NULL, gone_at TEXT);
+CREATE TABLE sign_ons (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO resources (uuid, manifest, plan, name, region, state, created_at)
+VALUES ('01234567-89ab-4def-8123-456789abcdef', 'door', 'mini', 'old', 'us', 'active', '2026-01-01T00:00:00+00:00');
+"""
+
+
+def test_a_resource_of_a_store_that_knew_no_rotation_can_be_rotated(tmp_path: Path) -> None:
+    path = tmp_path / "resources.sqlite3"
+    with closing(sqlite3.connect(path)) as before:
+        before.executescript(OF_YESTERDAY)
+    store, uuid, rotation = ResourceStore(path), UUID("01234567-89ab-4def-8123-456789abcdef"), uuid4()
+    with closing(store):
+        assert list(store.get(uuid).generations) == [0]
+        store.add_rotation(uuid, rotation, 1)
+        assert (store.find_rotation(uuid, rotation), list(store.get(uuid).generations)) == (1, [0, 1])
+        store.revoke_before(uuid, rotation)
+    with closing(ResourceStore(path)) as store:
+        assert list(store.get(uuid).generations) == [1]
+        assert [one.oldest for one in store.all()] == [1]
