@@ -182,6 +182,13 @@ async def test_without_a_token_there_is_a_sentence(partner: httpx.AsyncClient) -
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+async def test_the_token_may_be_the_password_beside_the_address(ctx: Context, partner: httpx.AsyncClient) -> None:
+    token = partner.headers["authorization"].removeprefix("Bearer ")
+    partner.headers.pop("authorization")
+    answer = await partner.post(MANIFESTS, json={"contents": cache_manifest()}, auth=("alice@example.com", token))
+    assert (answer.status_code, answer.json()["pushed_by"]) == (201, "alice@example.com")
+
+
 async def test_a_changed_password_overlaps_with_the_one_before(
     ctx: Context, partner: httpx.AsyncClient, clock: StoppedClock
 ) -> None:
