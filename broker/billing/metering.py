@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
@@ -57,6 +57,8 @@ def quantity(
     """What a meter shows for a month, from its readings in order of time, while the add-on was on a price (`spans`)."""
     if kind is MeterKind.AVERAGE:
         return _average(readings, spans, month_s)
+    if kind is MeterKind.CUMULATIVE:
+        kind, readings = MeterKind.COUNTER, _increases(readings)
     inside = [reading for reading in readings if _within(reading.at, spans)]
     if not inside:
         return Fraction(0)
@@ -82,6 +84,18 @@ def _average(readings: Sequence[Reading], spans: Sequence[tuple[datetime, dateti
             if begins < ends:
                 total += reading.quantity * int((ends - begins).total_seconds())
     return total / month_s
+
+
+def _increases(readings: Sequence[Reading]) -> list[Reading]:
+    """Running totals as counters: each source counts each of its subjects for itself."""
+    totals: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    for reading in readings:
+        totals[reading.source, reading.subject].append(reading)
+    return [
+        replace(reading, quantity=added)
+        for counted in totals.values()
+        for reading, (_, added) in zip(counted, differences((r.at, r.quantity) for r in counted), strict=True)
+    ]
 
 
 def differences(totals: Iterable[tuple[datetime, Fraction]]) -> list[tuple[datetime, Fraction]]:

@@ -26,6 +26,8 @@ class MeterKind(StrEnum):
 
     COUNTER = "counter"
     """Their sum."""
+    CUMULATIVE = "cumulative"
+    """What was added to running totals, which may begin again from nothing."""
     MAXIMUM = "maximum"
     """The highest reading."""
     AVERAGE = "average"
@@ -76,6 +78,12 @@ class MeterPrice:
     tiers: tuple[Tier, ...] = ()
     included: Fraction = Fraction(0)
     allowance: Allowance = Allowance.PRORATE
+    label: str = ""
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it costs anything; others are counted and shown."""
+        return bool(self.unit_minor or self.tiers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class PriceVersion:
         """What it is made of."""
         if self.contract:
             return PriceKind.CONTRACT
-        if self.meters:
+        if any(meter.is_priced for meter in self.meters):
             return PriceKind.FIXED_AND_METERED if self.monthly_minor else PriceKind.METERED
         return PriceKind.FIXED if self.monthly_minor else PriceKind.FREE
 

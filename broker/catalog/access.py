@@ -40,7 +40,7 @@ class Standing:
         state = plan.service.state
         if state == SUNSET:
             return self._allowed(plan)
-        return self.sees(state) and offered_to_all(state, plan.price_cents, alpha=True) and self._allowed(plan)
+        return self.sees(state) and offered_to_all(state, free=plan.is_free, alpha=True) and self._allowed(plan)
 
     def _allowed(self, plan: PlanView) -> bool:
         if plan.state == PlanState.PUBLIC or self.role is not None:

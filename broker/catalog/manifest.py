@@ -144,6 +144,9 @@ def _manifest(root: Node, api: Node | None, *, insecure: bool) -> Manifest | Non
         read_plans(root, ())
         return None
     regions = _regions(api)
+    plans = read_plans(root, regions)
+    if any(plan.meters for plan in plans) and "usage" not in capabilities:
+        root.fault("capabilities", 'lacks "usage": add it, because plans have meters.')
     password, salt = _secrets(api)
     urls = _urls(api, insecure=insecure)
     prefix = _prefix(api, service_id)
@@ -168,7 +171,7 @@ def _manifest(root: Node, api: Node | None, *, insecure: bool) -> Manifest | Non
         capabilities=capabilities,
         regions=regions,
         listing=listing,
-        plans=read_plans(root, regions),
+        plans=plans,
     )
 
 

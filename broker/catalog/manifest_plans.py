@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, cast
 
+from broker.catalog.manifest_meters import is_priced, read_meters
 from broker.catalog.options import schema_complaint
 from broker.catalog.reading import Node, TextRule, json_complaint
 
@@ -24,7 +25,6 @@ _DESCRIPTION: Final = TextRule(2000, lines=True)
 _FEATURE: Final = TextRule(200)
 _CURRENCY: Final = TextRule(3, re.compile(r"[a-z]{3}"), "an ISO 4217 code in small letters, such as usd")
 _REGION: Final = TextRule(40)
-_METER: Final = TextRule(63, re.compile(r"[a-z][a-z0-9_-]*"), "small letters, digits, - and _, beginning with a letter")
 
 
 class PlanState(StrEnum):
@@ -51,6 +51,11 @@ class PlanSpec:
     regions: tuple[str, ...] = ()
     options_schema: dict[str, Any] | None = None
     meters: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can never cost anything."""
+        return self.price_cents == 0 and not any(map(is_priced, self.meters))
 
 
 def read_plans(root: Node, service_regions: tuple[str, ...]) -> tuple[PlanSpec, ...]:
@@ -80,7 +85,7 @@ def _plan(node: Node, service_regions: tuple[str, ...]) -> PlanSpec:
         features=_features(node.node("features")),
         regions=_regions(node, service_regions),
         options_schema=_options_schema(node),
-        meters=_meters(node),
+        meters=read_meters(node),
     )
 
 
@@ -133,17 +138,6 @@ def _options_schema(node: Node) -> dict[str, Any] | None:
     return schema
 
 
-def _meters(node: Node) -> tuple[dict[str, Any], ...]:
-    meters = node.nodes("meters", 20)
-    names = [meter.needed_text("name", _METER, "add the name that usage is reported under.") for meter in meters]
-    for meter, name in zip(meters, names, strict=True):
-        if names.count(name) > 1 and name:
-            meter.fault("name", f'"{name}" is the name of several meters: give each its own.')
-    if complaint := meters and json_complaint(node.raw("meters"), _LARGEST_SCHEMA_BYTES):
-        node.fault("meters", complaint)
-    return tuple(cast("list[dict[str, Any]]", node.raw("meters"))) if meters else ()
-
-
 def _refuse_doubles(nodes: list[Node], specs: list[PlanSpec]) -> None:
     seen: set[str] = set()
     for node, spec in zip(nodes, specs, strict=True):
@@ -162,6 +156,6 @@ def _with_default(nodes: list[Node], specs: list[PlanSpec]) -> tuple[PlanSpec, .
         if specs[place].state is not PlanState.PUBLIC:
             nodes[place].fault("default", "is set on a plan that is not public: set it on a public one.")
     public = [place for place, spec in enumerate(specs) if spec.state is PlanState.PUBLIC]
-    free = [place for place in public if specs[place].price_cents == 0]
+    free = [place for place in public if specs[place].is_free]
     chosen = next(iter((*marked, *free, *public)), None)
     return tuple(replace(spec, is_default=place == chosen) for place, spec in enumerate(specs))

@@ -11,8 +11,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from broker.catalog.manifest import ATTACHABLE, MANY_PER_APP, Listing
+from broker.catalog.manifest_meters import is_priced
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
+from broker.kernel.money import decimal
 
 ALPHA: Final = "alpha"
 BETA: Final = "beta"
@@ -101,7 +103,23 @@ class PlanView:
     @property
     def price(self) -> str:
         """The price as people read it."""
-        return price_text(self.price_cents, self.currency)
+        return price_text(self.price_cents, self.currency, metered=self.metered)
+
+    @property
+    def metered(self) -> bool:
+        """Whether usage costs something."""
+        return any(map(is_priced, self.meters))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can never cost anything."""
+        return self.price_cents == 0 and not self.metered
+
+    @property
+    def price_kind(self) -> str:
+        """What the price is made of, in the words of billing."""
+        fixed, metered = self.price_cents > 0, self.metered
+        return "fixed+metered" if fixed and metered else "metered" if metered else "fixed" if fixed else "free"
 
     @property
     def visible(self) -> bool:
@@ -111,7 +129,7 @@ class PlanView:
     @property
     def installable(self) -> bool:
         """Whether everybody may install it."""
-        return self.visible and offered_to_all(self.service.state, self.price_cents)
+        return self.visible and offered_to_all(self.service.state, free=self.is_free)
 
 
 SERVICE_COLUMNS: Final = (
@@ -199,12 +217,12 @@ def plan_view(row: RowMapping) -> PlanView:
     )
 
 
-def offered_to_all(state: str, price_cents: int, *, alpha: bool = False) -> bool:
-    """Whether a service in this state sells at this price: paid plans come with general availability.
+def offered_to_all(state: str, *, free: bool, alpha: bool = False) -> bool:
+    """Whether a service in this state sells a plan that is free, or one that is not: paid plans come with general availability.
 
     With `alpha`, for those whom a service lets in before everybody.
     """
-    return state == GA or (price_cents == 0 and (state == BETA or (alpha and state == ALPHA)))
+    return state == GA or (free and (state == BETA or (alpha and state == ALPHA)))
 
 
 def sunset_text(service: ServiceView, now: datetime | None = None) -> str:
@@ -217,13 +235,15 @@ def sunset_text(service: ServiceView, now: datetime | None = None) -> str:
     return f"{service.name} takes no new add-ons{ends}{move}."
 
 
-def price_text(cents: int, currency: str) -> str:
-    """`free`, `$9/month`, `$8.50/month`, `12.50 EUR/month`."""
+def price_text(cents: int, currency: str, *, metered: bool = False) -> str:
+    """`free`, `$9/month`, `$8.50/month`, `12.50 EUR/month`, `metered`, `$9/month + usage`."""
     if cents == 0:
-        return "free"
-    whole, rest = divmod(cents, 100)
-    amount = f"{whole:,}" if rest == 0 else f"{whole:,}.{rest:02d}"
-    return f"${amount}/month" if currency == "usd" else f"{amount} {currency.upper()}/month"
+        return "metered" if metered else "free"
+    amount = decimal(cents, currency)
+    whole, point, rest = amount.partition(".")
+    amount = f"{int(whole):,}" + ("" if not int(rest or 0) else point + rest)
+    fixed = f"${amount}/month" if currency == "usd" else f"{amount} {currency.upper()}/month"
+    return f"{fixed} + usage" if metered else fixed
 
 
 def _listing(stored: dict[str, Any]) -> Listing:

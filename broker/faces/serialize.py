@@ -149,8 +149,16 @@ def _service_ref(view: catalog.ServiceRef) -> shapes.ServiceRef:
     }
 
 
-def _price(cents: int, currency: str) -> shapes.Price:
-    return {"cents": cents, "contract": False, "unit": "month", "metered": False, "currency": currency}
+def _price(cents: int, plan: catalog.PlanView, currency: str) -> shapes.Price:
+    """The price with what its plan says of usage; the command line shows `metered` for any that has it."""
+    return {
+        "cents": cents,
+        "contract": False,
+        "unit": "month",
+        "metered": plan.metered,
+        "kind": plan.price_kind,
+        "currency": currency,
+    }
 
 
 def plan(view: catalog.PlanView) -> shapes.Plan:
@@ -164,7 +172,7 @@ def plan(view: catalog.PlanView) -> shapes.Plan:
         "default": view.is_default,
         "visible": view.visible,
         "state": view.state,
-        "price": _price(view.price_cents, view.currency),
+        "price": _price(view.price_cents, view, view.currency),
         "space_default": False,
         "installable_inside_private_network": False,
         "installable_outside_private_network": True,
@@ -184,7 +192,7 @@ def addon(view: AddonView, seer: Seer) -> shapes.Addon:
         "addon_service": service(view.service),
         "app": ref(view.app_id, view.app_name),
         "billing_entity": {"id": str(view.app_id), "name": view.app_name, "type": "app"},
-        "billed_price": _price(view.price_cents, view.currency),
+        "billed_price": _price(view.price_cents, view.plan, view.currency),
         "config_vars": list(view.config_vars),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),

@@ -59,12 +59,13 @@ class App(TypedDict):
 
 
 class Price(TypedDict):
-    """Per month. `metered` and `currency` are outside the public schema."""
+    """Per month. `metered`, `kind` and `currency` are outside the public schema."""
 
     cents: int
     contract: bool
     unit: str
     metered: bool
+    kind: str
     currency: str
 
 
