@@ -17,8 +17,9 @@ from broker.kernel.errors import Unauthorized
 from broker.kernel.secret import Secret
 
 PREFIX: Final = "HRKU-P-"
-"""What access tokens of providers begin with, and no other token."""
+"""What access tokens of providers begin with. Chance lets one in some thousand tokens of users begin like that, too."""
 ACCESS: Final = "access"
+_LENGTH: Final = len(PREFIX) + 43
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Partner:
 def partner_actor(service_id: UUID, slug: str) -> Actor:
     """The provider of a service as an actor. It has no scopes: what it may do hangs on the add-on and on no account."""
     return Actor(service_id, f"{slug}@addons.localhost", frozenset())
+
+
+def is_partner_token(token: str) -> bool:
+    """Whether it has the form of an access token of a provider, which no other token has: it is longer than a user's."""
+    return token.startswith(PREFIX) and len(token) == _LENGTH
 
 
 async def authenticate_partner(ctx: Context, token: Secret) -> Partner:

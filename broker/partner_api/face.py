@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.addons.partner import PREFIX
+from broker.addons.partner import is_partner_token
 from broker.faces import errors
 from broker.faces.answers import Answer
 from broker.faces.credentials import parse
@@ -57,4 +57,4 @@ def _is_from_provider(scope: Scope) -> bool:
     credentials = parse(Headers(scope=scope).get("authorization"))
     if credentials is None or scope["path"] == _OPEN:
         return False
-    return credentials.secret.reveal().startswith(PREFIX)
+    return is_partner_token(credentials.secret.reveal())

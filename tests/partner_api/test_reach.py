@@ -6,11 +6,13 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from broker.accounts.seed import ensure_account
 from broker.addons.destroy import destroy_app_with_addons
 from broker.addons.partner import PREFIX
 from broker.addons.ports import Answer, Reply
 from broker.app import create_app
 from broker.apps.collaborators import add_collaborator
+from broker.kernel.secret import Secret
 from broker.platform_api.routes import NOUNS
 from tests.addons.test_grants import tokens_of
 from tests.domain import new_user
@@ -121,9 +123,16 @@ async def test_pages_and_other_faces_are_forbidden_too(stall: Stall) -> None:
 
 async def test_an_invented_token_is_nobody_s(stall: Stall) -> None:
     async with stall.client(None) as anyone:
-        for token in (PREFIX, PREFIX + "x", PREFIX + "ü", PREFIX + "x" * 5000):
+        for token in (PREFIX, PREFIX + "x" * 43, PREFIX + "ü" * 43, PREFIX + "x" * 5000):
             answer = await anyone.get("/addons", headers=[(b"authorization", b"Bearer " + token.encode())])
             assert (answer.status_code, answer.json()["id"]) == (401, "unauthorized")
+
+
+async def test_a_user_s_token_that_happens_to_begin_like_a_provider_s_is_the_user_s(stall: Stall) -> None:
+    token = Secret("HRKU-" + "P-" + "x" * 41)
+    await ensure_account(stall.ctx, "carol@example.com", Secret("a-password-of-carol"), token)
+    async with stall.client(token.reveal()) as api:
+        assert (await api.get("/account")).json()["email"] == "carol@example.com"
 
 
 async def test_a_token_ends_after_eight_hours(stall: Stall) -> None:
