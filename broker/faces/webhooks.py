@@ -27,10 +27,13 @@ _STATUS: Final = "eq[status]"
 Text = Annotated[str, Field(max_length=2000)]
 
 
-class WebhookBody(Body):
-    """What to tell whom. A new webhook needs `include`, `level` and `url`; a change may leave out whatever stays."""
+Include = Annotated[list[Text], Field(max_length=50)]
 
-    include: Annotated[list[Text], Field(max_length=50)] | None = None
+
+class WebhookBody(Body):
+    """What to change of a webhook; whatever is left out stays."""
+
+    include: Include | None = None
     level: Text | None = None
     url: Text | None = None
     secret: Text | None = None
@@ -42,13 +45,21 @@ class WebhookBody(Body):
         return WebhookChange(self.include, self.level, self.url, _secret(self.secret), _secret(self.authorization))
 
 
+class NewWebhookBody(WebhookBody):
+    """What to tell whom. Without a `secret`, one is made."""
+
+    include: Include
+    level: Text
+    url: Text
+
+
 def _secret(text: str | None) -> Secret | None:
     return None if text is None else Secret(text)
 
 
-async def read_body(request: Request) -> WebhookBody:
-    """The body of a request that makes or changes a webhook."""
-    return checked(WebhookBody, await read_object(request, request.app.state.bounds))
+async def read_body(request: Request, model: type[WebhookBody] = NewWebhookBody) -> WebhookBody:
+    """The body of a request that makes a webhook, or changes one."""
+    return checked(model, await read_object(request, request.app.state.bounds))
 
 
 def _ctx(request: Request) -> Context:
@@ -78,7 +89,7 @@ async def info(request: Request, owner_of: OwnerOf, key: str) -> Answer:
 
 async def change(request: Request, actor: Actor, owner_of: OwnerOf, key: str) -> Answer:
     """Change what the body gives."""
-    body, networks = await read_body(request), request.app.state.provider_networks
+    body, networks = await read_body(request, WebhookBody), request.app.state.provider_networks
     view = await webhooks.change_webhook(_ctx(request), actor, owner_of, key, body.change, networks)
     return Answer(webhook(view))
 

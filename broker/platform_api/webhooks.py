@@ -12,7 +12,7 @@ from broker.events.webhooks import OwnerOf
 from broker.faces import webhooks
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
-from broker.faces.webhooks import SIGNING_HEADER, WebhookBody, read_body
+from broker.faces.webhooks import SIGNING_HEADER, NewWebhookBody, WebhookBody, read_body
 from broker.kernel.context import Actor, Scope
 from broker.platform_api import shapes
 from broker.platform_api.deps import CurrentActor
@@ -41,7 +41,7 @@ def _writer(actor: Actor, app: str) -> OwnerOf:
 
 
 @router.post(
-    "/webhooks", status_code=201, openapi_extra=takes(WebhookBody, required=True, repeatable=True), responses=_ADDED
+    "/webhooks", status_code=201, openapi_extra=takes(NewWebhookBody, required=True, repeatable=True), responses=_ADDED
 )
 async def add(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Have a URL told about changes of an app. Without a `secret`, one is made. `Idempotency-Key` is understood."""

@@ -104,7 +104,6 @@ async def test_a_repeated_request_adds_one_webhook_and_does_not_tell_its_secret_
         ("url", "/in", "must be an absolute URL"),
         ("url", "https://hooks.example.com:99999/", "is not a URL"),
         ("url", "https://hooks.example.com/a b", "without blanks"),
-        ("url", None, "is required"),
         ("level", "often", "must be notify"),
         ("include", ["api:addon", "api:secrets"], "api:secrets can't be told here; choose from api:addon, api:addon-"),
         ("include", [], "name at least one"),
@@ -121,9 +120,14 @@ async def test_what_cannot_be_a_webhook_is_refused_in_words(
     assert answer.json()["message"].startswith(f"{member}: ")
     assert said in answer.json()["message"]
     made = await added(api)
-    if value is not None:
-        changed = await api.patch(f"/apps/shop/webhooks/{made['id']}", json={member: value})
-        assert (changed.status_code, changed.json()["message"]) == (422, answer.json()["message"])
+    changed = await api.patch(f"/apps/shop/webhooks/{made['id']}", json={member: value})
+    assert (changed.status_code, changed.json()["message"]) == (422, answer.json()["message"])
+
+
+@pytest.mark.parametrize("member", ["include", "level", "url"])
+async def test_a_new_webhook_says_what_to_tell_whom_and_how(api: httpx.AsyncClient, member: str) -> None:
+    answer = await api.post("/apps/shop/webhooks", json={key: BODY[key] for key in BODY if key != member})
+    assert (answer.status_code, answer.json()["message"]) == (422, f"{member}: is required.")
 
 
 async def test_plain_http_is_for_networks_that_are_allowed_for_development(
