@@ -5,29 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import ssl
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 from uuid import UUID, uuid4
 
 import httpx
 
-from broker.catalog.reading import is_loopback
 from broker.testkit import bodies
 from broker.testkit.exchange import Exchange, Request
 from broker.testkit.expectations import Expectations, Expected
 from broker.testkit.redact import Redactor
 from broker.testkit.results import Failed, Skipped, Verdict
 from broker.testkit.subject import Subject
+from broker.testkit.transport import exchanged, new_client, redirect_within
 
-_LARGEST_ANSWER: Final = 1024 * 1024
-_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS: Final = 5
 _REMOVAL_TRIES: Final = 3
 
@@ -87,6 +80,14 @@ class Rotation:
 
 
 @dataclass
+class Login:
+    """A login of its own, and what was given for it."""
+
+    id: UUID
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class Probe:
     """The broker's side of a test run. `origin` is where the provider may call back."""
 
@@ -103,6 +104,7 @@ class Probe:
     recent: list[Exchange] = field(default_factory=list)
     """Those of the present check, for the report."""
     rotation: Rotation | None = None
+    login: Login | None = None
     at_once: Sequence[tuple[Resource, Exchange]] | None = None
     """What was provisioned at the same time."""
     _main: Resource | None = None
@@ -186,6 +188,18 @@ class Probe:
         """`rotate` or `revoke`, extensions of ours."""
         resource.expected.patched.clear()
         return await self._call("POST", f"{self._url(resource)}/actions/{verb}", {"rotation": str(rotation)}, "own")
+
+    async def ask(self, resource: Resource) -> Exchange:
+        """Which config holds now: part of the capability `rotate`."""
+        return await self._call("GET", self._url(resource), None, "own")
+
+    async def make_login(self, resource: Resource, login: UUID) -> Exchange:
+        """A further login, another extension of ours."""
+        body = {"credential": str(login), "name": "test-kit", "permission": "read_write"}
+        return await self._call("POST", f"{self._url(resource)}/credentials", body, "own")
+
+    async def remove_login(self, resource: Resource, login: UUID) -> Exchange:
+        return await self._call("DELETE", f"{self._url(resource)}/credentials/{login}", None, "own")
 
     async def list_resources(self) -> Exchange:
         return await self._call("GET", self.subject.resources_url, None, "own")
@@ -271,7 +285,7 @@ class Probe:
         async with new_client(request.url) as browser:
             exchange = await self.send(request, browser)
             for _ in range(_MOST_REDIRECTS if follow else 0):
-                target = _redirect_within(exchange, request.url)
+                target = redirect_within(exchange, request.url)
                 if target is None:
                     break
                 exchange = await self.send(Request("GET", target), browser)
@@ -314,66 +328,3 @@ class Probe:
             if exchange.status == 202:
                 break  # it was waited for already
         return f"{resource.uuid} (plan {resource.plan}): {reason}"
-
-
-async def exchanged(client: httpx.AsyncClient, request: Request, timeout_s: float) -> Exchange:
-    """Send and read the whole answer, or say why there is none."""
-    began = time.monotonic()
-
-    def lost(why: str) -> Exchange:
-        return Exchange(request, time.monotonic() - began, lost=why)
-
-    try:
-        async with asyncio.timeout(timeout_s), _streamed(client, request) as response:
-            parts, size = [], 0
-            async for part in response.aiter_bytes():
-                size += len(part)
-                if size > _LARGEST_ANSWER:
-                    return lost(f"it is larger than {_LARGEST_ANSWER} bytes")
-                parts.append(part)
-    except TimeoutError:
-        return lost(f"nothing came within {timeout_s:g} s")
-    except httpx.ConnectError as error:
-        return lost(f"no connection could be made ({error})")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return lost(f"the connection broke ({type(error).__name__})")
-    seconds = time.monotonic() - began
-    return Exchange(request, seconds, response.status_code, response.headers, b"".join(parts))
-
-
-@asynccontextmanager
-async def _streamed(client: httpx.AsyncClient, request: Request) -> AsyncIterator[httpx.Response]:
-    async with client.stream(
-        request.method,
-        request.url,
-        headers=request.headers,
-        content=request.content,
-        data=request.form,
-        auth=httpx.BasicAuth(*request.auth) if request.auth else None,
-    ) as response:
-        yield response
-
-
-def _redirect_within(exchange: Exchange, start: str) -> str | None:
-    """Where the answer leads, if that is at the same origin."""
-    if exchange.status not in _REDIRECTS:
-        return None
-    try:
-        target = urljoin(exchange.request.url, (exchange.headers or {}).get("location", ""))
-        return target if urlsplit(target).netloc == urlsplit(start).netloc else None
-    except ValueError:
-        return None
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Loaded once: that takes longer than most calls."""
-    return httpx.create_ssl_context()
-
-
-def new_client(url: str) -> httpx.AsyncClient:
-    """A client without cookies of others; the proxy of the environment is for other machines only."""
-    local = is_loopback(urlsplit(url).hostname or "")
-    headers = {"user-agent": "addon-broker-test-kit"}
-    # Each call is bounded as a whole, by asyncio.timeout.
-    return httpx.AsyncClient(timeout=None, trust_env=not local, headers=headers, verify=_certificates())  # noqa: S113

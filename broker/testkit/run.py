@@ -17,11 +17,12 @@ from broker.testkit.checks import manifest
 from broker.testkit.exchange import Exchange
 from broker.testkit.expectations import Expectations
 from broker.testkit.listen import served
-from broker.testkit.probe import Limits, Probe, new_client
+from broker.testkit.probe import Limits, Probe
 from broker.testkit.redact import Redactor
 from broker.testkit.registry import CHECKS, Check, chosen
 from broker.testkit.results import GROUPS, Report, Result, Status, Verdict
 from broker.testkit.subject import Subject, Unusable
+from broker.testkit.transport import new_client
 
 REMOVED: Final = "Everything that the kit made is removed again."
 _REACH_WITHIN_S: Final = 10.0

@@ -11,9 +11,10 @@ from broker.testkit.callbacks import Callbacks
 from broker.testkit.expectations import Expectations
 from broker.testkit.listen import origin_of, served
 from broker.testkit.marketplace import Marketplace
-from broker.testkit.probe import Limits, Probe, new_client
+from broker.testkit.probe import Limits, Probe
 from broker.testkit.redact import Redactor
 from broker.testkit.subject import Subject
+from broker.testkit.transport import new_client
 
 
 @contextlib.asynccontextmanager

@@ -320,6 +320,49 @@ class WithdrawsNothing(Shelf):
         return Response(status_code=204)
 
 
+@breaks("The provider tells which config holds now.")
+class TellsWhatHeldBefore(Shelf):
+    async def ask(self, uuid: str) -> Response:
+        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), self.password(uuid, 0))
+        return JSONResponse({"config": {"SHELF_URL": url}})
+
+
+@breaks("A login of its own is made, and works.")
+class MakesLoginsThatDoNotWork(Shelf):
+    async def make_login(self, uuid: str, login: str) -> Response:
+        answer = await super().make_login(uuid, login)
+        self.admitted.discard(self.login_password(uuid, login))
+        return answer
+
+
+@breaks("A login of its own is made, and works.")
+class GivesTheDefaultForALogin(Shelf):
+    async def make_login(self, uuid: str, login: str) -> Response:
+        return JSONResponse({"config": self.config(uuid)})
+
+
+@breaks("The same login again is answered like the first time.")
+class MakesANewPasswordEachTime(Shelf):
+    async def make_login(self, uuid: str, login: str) -> Response:
+        return await super().make_login(uuid, login if login not in self.known(uuid).logins else f"{login} again")
+
+
+@breaks("A login that was removed does not work any more, and the others do.")
+class KeepsLogins(Shelf):
+    async def remove_login(self, uuid: str, login: str) -> Response:
+        return Response(status_code=204)
+
+
+@breaks(
+    "A login that was removed does not work any more, and the others do.",
+    "The config works after a plan change.",
+)
+class RemovesAllLogins(Shelf):
+    async def remove_login(self, uuid: str, login: str) -> Response:
+        self.admitted.discard(self.secret(uuid))
+        return await super().remove_login(uuid, login)
+
+
 # -- plan change --------------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ def manifest(origin: str, **changes: Any) -> dict[str, Any]:
         "id": "shelf",
         "name": "Shelf",
         "api": {key: value for key, value in api.items() if value is not None},
-        "capabilities": ["list", "rotate"],
+        "capabilities": ["list", "rotate", "attachment_credentials"],
         "plans": [{"name": plan, "price_cents": 0, "default": plan == "mini"} for plan in PLANS],
     }
 
@@ -63,6 +63,7 @@ class Item:
     gone: bool = False
     generation: int = 0
     rotations: dict[str, int] = field(default_factory=dict)
+    logins: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -222,6 +223,7 @@ class Shelf:
         item = self.known(uuid)
         item.gone = True
         self.admitted -= {self.password(uuid, generation) for generation in range(item.generation + 1)}
+        self.admitted -= {self.login_password(uuid, login) for login in item.logins}
         if uuid in self.tokens:
             self.in_background(self.end(uuid))
             return Response(status_code=202)
@@ -238,6 +240,24 @@ class Shelf:
     async def revoke(self, uuid: str, rotation: str) -> Response:
         item = self.known(uuid)
         self.admitted -= {self.password(uuid, generation) for generation in range(item.rotations[rotation])}
+        return Response(status_code=204)
+
+    async def ask(self, uuid: str) -> Response:
+        self.known(uuid)
+        return JSONResponse({"config": self.config(uuid)})
+
+    def login_password(self, uuid: str, login: str) -> str:
+        return hmac.new(SALT.encode(), f"{uuid}:{login}".encode(), "sha256").hexdigest()
+
+    async def make_login(self, uuid: str, login: str) -> Response:
+        self.known(uuid).logins.add(login)
+        self.admitted.add(self.login_password(uuid, login))
+        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), self.login_password(uuid, login))
+        return JSONResponse({"config": {"SHELF_URL": url}}, 201)
+
+    async def remove_login(self, uuid: str, login: str) -> Response:
+        self.known(uuid).logins.discard(login)
+        self.admitted.discard(self.login_password(uuid, login))
         return Response(status_code=204)
 
     async def list_resources(self) -> Response:
@@ -287,7 +307,9 @@ class Shelf:
         return Starlette(
             routes=[
                 Route("/heroku/resources", self._resources, methods=["GET", "POST"]),
-                Route("/heroku/resources/{uuid}", self._resource, methods=["PUT", "DELETE"]),
+                Route("/heroku/resources/{uuid}", self._resource, methods=["GET", "PUT", "DELETE"]),
+                Route("/heroku/resources/{uuid}/credentials", self._new_login, methods=["POST"]),
+                Route("/heroku/resources/{uuid}/credentials/{login}", self._login, methods=["DELETE"]),
                 Route("/heroku/resources/{uuid}/actions/{verb}", self._action, methods=["POST"]),
                 Route("/sso/login", self._sso, methods=["POST"]),
                 Route("/dashboard/{uuid}", self._dashboard),
@@ -308,12 +330,22 @@ class Shelf:
         uuid = request.path_params["uuid"]
         if request.method == "DELETE":
             return await self.deprovision(uuid)
+        if request.method == "GET":
+            return await self.ask(uuid)
         return await self.change_plan(uuid, self.parse(await request.body()))
 
     async def _action(self, request: Request) -> Response:
         self.authenticate(*_basic(request))
         act = self.rotate if request.path_params["verb"] == "rotate" else self.revoke
         return await act(request.path_params["uuid"], self.parse(await request.body())["rotation"])
+
+    async def _new_login(self, request: Request) -> Response:
+        self.authenticate(*_basic(request))
+        return await self.make_login(request.path_params["uuid"], self.parse(await request.body())["credential"])
+
+    async def _login(self, request: Request) -> Response:
+        self.authenticate(*_basic(request))
+        return await self.remove_login(request.path_params["uuid"], request.path_params["login"])
 
     async def _sso(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}

@@ -11,6 +11,7 @@ from broker.testkit.checks import (
     errors,
     idempotency,
     latency,
+    logins,
     planchange,
     provision,
     rotation,
@@ -18,6 +19,6 @@ from broker.testkit.checks import (
 )
 
 __all__ = [
-    "asynchronous", "auth", "concurrency", "config", "deprovision", "errors", "idempotency", "latency", "planchange",
+    "asynchronous", "auth", "concurrency", "config", "deprovision", "errors", "idempotency", "latency", "logins", "planchange",
     "provision", "rotation", "sso",
 ]  # fmt: skip

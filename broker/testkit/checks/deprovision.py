@@ -27,9 +27,8 @@ async def succeeds(probe: Probe) -> str:
 @check("deprovision", "A delete that is accepted with 202 is finished by a call to actions/deprovision.", stage=2)
 async def finished(probe: Probe) -> None:
     resource = await probe.main()
-    answers = [
-        one for one in probe.exchanges if one.request.method == "DELETE" and str(resource.uuid) in one.request.url
-    ]
+    url = probe.subject.resource_url(resource.uuid, resource.provider_id)
+    answers = [one for one in probe.exchanges if one.request.method == "DELETE" and one.request.url == url]
     if not answers:
         answers = [await probe.delete(resource)]
     if probe.look_at(answers[0]).status != 202:

@@ -60,6 +60,16 @@ async def revoked(probe: Probe) -> None:
             raise Failed(f"The old {name} can still be used. Withdraw everything older than this rotation's.")
 
 
+@check("config", "The provider tells which config holds now.")
+async def asked(probe: Probe) -> None:
+    resource = await _able(probe)
+    exchange = await probe.ask(resource)
+    differing = sorted(name for name, value in resource.config.items() if exchange.config.get(name) != value)
+    if exchange.status != 200 or differing:
+        what = f"{told(exchange)}, with other values of {', '.join(differing)}" if differing else told(exchange)
+        raise Failed(f"To GET of the resource {what}. Answer 200 with the config that holds.")
+
+
 async def _able(probe: Probe) -> Resource:
     if not probe.subject.offers("rotate"):
         raise Skipped("The manifest does not have the capability rotate.")
