@@ -86,6 +86,7 @@ def _fields(item: Json) -> Json:
         "Description": item.get("description"),
         "Scope": ", ".join(item.get("scope") or []),
         "Updated": moment(item.get("updated_at")),
+        "Last used": moment(item.get("last_used_at")),
         "Expires in": span(expires_in) if expires_in else None,
     }
 

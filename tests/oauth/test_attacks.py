@@ -347,6 +347,23 @@ async def test_a_program_with_every_scope_gives_nobody_further_access(
     assert not actor.is_operator
 
 
+async def test_a_token_for_one_app_reaches_no_other_and_not_the_account(
+    tool: ThirdParty, browser: Browser, ctx: Context, ann: Actor
+) -> None:
+    shop, blog = [await create_app(ctx, ann, CreateApp(name)) for name in ("shop", "blog")]
+    token = (await tool.tokens(browser, f"write-protected identity app:{shop.id}"))["access_token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    assert [app["name"] for app in (await tool.get("/apps", token)).json()] == ["shop"]
+    for path in ("", "/config-vars", "/releases", "/addons", "/addon-attachments", "/collaborators"):
+        assert (await tool.get(f"/apps/shop{path}", token)).status_code == 200, path
+        for other in ("blog", str(blog.id)):
+            assert (await tool.get(f"/apps/{other}{path}", token)).status_code == 404, path
+    for method, path in (("PATCH", "/apps/blog"), ("DELETE", "/apps/blog"), ("PATCH", "/apps/blog/config-vars")):
+        assert (await tool.http.request(method, path, headers=bearer, json={})).status_code == 404
+    for method, path in (("POST", "/apps"), ("GET", "/oauth/authorizations"), ("GET", "/oauth/clients")):
+        assert (await tool.http.request(method, path, headers=bearer)).status_code == 403
+
+
 async def test_what_is_no_access_token_opens_nothing(tool: ThirdParty, browser: Browser, ctx: Context) -> None:
     code = await tool.code(browser)
     given = (await tool.redeem(code)).json()
