@@ -37,7 +37,7 @@ def completed(line: str, program: Path, home: Path, **more: str) -> list[str]:
 
 
 def test_bash_gets_what_follows_the_colon(program: Path, cli_home: Path) -> None:
-    assert completed("broker addons:cr", program, cli_home) == ["create"]
+    assert completed("broker addons:crea", program, cli_home) == ["create"]
     assert completed("broker conf", program, cli_home) == [
         "config", "config:get", "config:set", "config:unset", "config:edit",
     ]  # fmt: skip
