@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
@@ -52,3 +53,28 @@ class BillingAccount(Base):
     discount_bp: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class UsageEvent(Base):
+    """What a provider reported of a meter, or that it takes an earlier report back. Never changed but for `line_id`."""
+
+    __tablename__ = "usage_events"
+    __table_args__ = (
+        Index("ix_usage_events_addon_id", "addon_id", "at"),
+        Index("ix_usage_events_voids", "addon_id", postgresql_where=text("voids is not null")),
+    )
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    """The service that reports, and what it calls the part of it that counts."""
+    id: Mapped[str] = mapped_column(primary_key=True)
+    addon_id: Mapped[UUID]
+    meter: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(Numeric)
+    at: Mapped[datetime]
+    subject: Mapped[str] = mapped_column(server_default="")
+    voids: Mapped[str | None]
+    digest: Mapped[bytes]
+    """Of what was reported: the same name with another content is refused."""
+    received_at: Mapped[datetime]
+    line_id: Mapped[UUID | None]
+    """The line of an invoice that it was used up by."""
