@@ -5,6 +5,7 @@ Nothing else exists for it. What it may change is that one add-on; see `callback
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, CompoundSelect, or_, select, union_all
@@ -21,7 +22,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import Forbidden, NotFound
 from broker.kernel.ids import as_uuid
 
-_LONGEST_KEY = 300
+_LONGEST_KEY: Final = 300
 
 
 async def list_addons(ctx: Context, partner: Partner, app_key: str | None = None) -> list[AddonView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -19,11 +20,15 @@ Parameters = Mapping[str, str]
 async def parameters(request: Request) -> Parameters:
     """The parameters of the form, whatever its content type is said to be, or of the query if there is no body.
 
-    Raises: BadRequest for what is no form, or names a parameter twice; PayloadTooLarge, RequestTimeout.
+    Some providers send JSON, as their HTTP libraries do unless they are told otherwise: that is understood as well.
+    Raises: BadRequest for what is neither, or names a parameter twice; PayloadTooLarge, RequestTimeout.
     """
     bounds: Bounds = request.app.state.bounds
-    body = await read_bytes(request, bounds)
-    raw = body if body.strip() else request.scope["query_string"]
+    body = (await read_bytes(request, bounds)).strip()
+    return _of_json(body) if body.startswith(b"{") else _of_form(body or request.scope["query_string"])
+
+
+def _of_form(raw: bytes) -> Parameters:
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, errors="strict")
     except ValueError:
@@ -31,4 +36,14 @@ async def parameters(request: Request) -> Parameters:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise BadRequest("A parameter may be there only once.")
+    return {name: value for name, value in found.items() if value}
+
+
+def _of_json(raw: bytes) -> Parameters:
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadRequest("The request body is not valid JSON.") from None
+    if not all(isinstance(value, str) or value is None for value in found.values()):
+        raise BadRequest("Parameters must be strings.")
     return {name: value for name, value in found.items() if value}

@@ -74,6 +74,10 @@ async def test_a_form_under_another_name_is_understood(
     check_tokens(await http.post("/oauth/token", content=form, headers={"content-type": content_type}))
 
 
+async def test_json_is_understood(http: httpx.AsyncClient, world: World, addon_id: UUID) -> None:
+    check_tokens(await http.post("/oauth/token", json=await asked_for(world, addon_id) | {"redirect_uri": None}))
+
+
 async def test_a_refresh_keeps_the_refresh_token(http: httpx.AsyncClient, world: World, addon_id: UUID) -> None:
     first = check_tokens(await http.post("/oauth/token", data=await asked_for(world, addon_id)))
     refresh = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"], "client_secret": SECRET}
@@ -114,7 +118,10 @@ async def test_refusals_are_worded_as_the_specification_has_them(
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize("body", [b"code=1&code=2", b"\xff\xfe", b"code=%ff", b"&".join([b"a=1"] * 99)])
+@pytest.mark.parametrize(
+    "body",
+    [b"code=1&code=2", b"\xff\xfe", b"code=%ff", b"&".join([b"a=1"] * 99), b"{", b'{"code": 1}', b'{"code": ["1"]}'],
+)
 async def test_what_is_no_form_is_refused(http: httpx.AsyncClient, body: bytes) -> None:
     answer = await http.post("/oauth/token", content=body, headers=FORM)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
