@@ -11,6 +11,7 @@ import click
 
 from broker.cli.errors import CliError, Exit, Misused
 from broker.cli.kit_run import Wanted, show, tested
+from broker.cli.manifest_files import default_file
 from broker.cli.options import json_option
 from broker.cli.output import card, clean, moment, note, say, say_json
 
@@ -21,7 +22,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("provider:certify")
-@click.argument("manifest", type=_file)
+@click.argument("manifest", required=False, type=_file)
 @click.option(
     "--key", "key_file", required=True, type=_file, help="PEM file of your Ed25519 key; made if there is none."
 )
@@ -34,7 +35,13 @@ _file = click.Path(dir_okay=False, path_type=Path)
 @click.option("--strict", is_flag=True, help="Take warnings for failures.")
 @json_option
 def certify(
-    manifest: Path, key_file: Path, output: Path, base_url: str | None, timeout: float, strict: bool, as_json: bool
+    manifest: Path | None,
+    key_file: Path,
+    output: Path,
+    base_url: str | None,
+    timeout: float,
+    strict: bool,
+    as_json: bool,
 ) -> int:
     """Run the whole test kit, and sign that the provider passed.
 
@@ -46,7 +53,7 @@ def certify(
     from broker.testkit.statement import public_text, sign, statement
 
     key = _key(key_file)
-    outcome = tested(manifest, Wanted(frozenset(GROUPS), timeout, ("127.0.0.1", 0), strict, base_url))
+    outcome = tested(manifest or default_file(), Wanted(frozenset(GROUPS), timeout, ("127.0.0.1", 0), strict, base_url))
     if not outcome.report.conformant:
         show(outcome.report)
         note("Nothing was signed.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from broker.cli.errors import Misused
+from broker.cli.manifest_files import default_file
 from broker.cli.options import json_option
 from broker.cli.output import clean, note, say, say_json
 
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @click.command("provider:serve")
-@click.argument("manifest", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("manifest", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--base-url", metavar="ORIGIN", help="Scheme, host and port instead of those in the manifest's URLs.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @json_option
-def provider_serve(manifest: Path, base_url: str | None, port: int, as_json: bool) -> None:
+def provider_serve(manifest: Path | None, base_url: str | None, port: int, as_json: bool) -> None:
     """Offer one provider in a marketplace on this machine, without a broker.
 
     Provision, change plans, sign on, remove, and see every request and answer. Runs until Ctrl-C, then removes what
@@ -34,7 +35,7 @@ def provider_serve(manifest: Path, base_url: str | None, port: int, as_json: boo
     from broker.testkit.subject import Unusable, read, sound_subject
 
     try:
-        tested = sound_subject(read(manifest), base_url)
+        tested = sound_subject(read(manifest or default_file()), base_url)
         listener = bound(port=port)
     except (Unusable, CannotListen) as error:
         raise Misused(str(error)) from None

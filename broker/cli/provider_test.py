@@ -8,12 +8,13 @@ import click
 
 from broker.cli.errors import CliError, Exit
 from broker.cli.kit_run import Tested, Wanted, show, tested
+from broker.cli.manifest_files import default_file
 from broker.cli.options import host_and_port, json_option
 from broker.cli.output import note, say_json
 
 
 @click.command("provider:test")
-@click.argument("manifest", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("manifest", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--base-url", metavar="ORIGIN", help="Scheme, host and port instead of those in the manifest's URLs.")
 @click.option("--plan", metavar="P", help="Plan to provision. [default: the manifest's default]")
 @click.option("--to-plan", metavar="Q", help="Plan to change to. [default: the next one in the manifest]")
@@ -33,7 +34,7 @@ from broker.cli.output import note, say_json
     help="Write a page with everything that was sent and received, too.",
 )  # fmt: skip
 def provider_test(
-    manifest: Path,
+    manifest: Path | None,
     base_url: str | None,
     plan: str | None,
     to_plan: str | None,
@@ -46,9 +47,11 @@ def provider_test(
 ) -> int:
     """Check a provider against the contract, without a broker: every promise is tried, one sentence each.
 
+    MANIFEST is addon-manifest.json of this directory, if it is not given.
     Everything that is made is removed again. Exit status 0: no failure; 1: a failure; 2: nothing to test.
     """
     wanted = Wanted(_groups(only), timeout, host_and_port(listen), strict, base_url, plan, to_plan)
+    manifest = manifest or default_file()
     outcome = tested(manifest, wanted)
     if page is not None:
         _write(page, outcome, manifest)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -23,6 +24,17 @@ from broker.testkit.transport import exchanged, new_client, redirect_within
 
 _MOST_REDIRECTS: Final = 5
 _REMOVAL_TRIES: Final = 3
+
+
+class Own(Enum):
+    """Stands for the credentials of the manifest."""
+
+    CREDENTIALS = "own"
+
+
+OWN: Final = Own.CREDENTIALS
+Auth = tuple[str, str] | Own | None
+"""User and password of HTTP Basic; None sends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ class Probe:
         self,
         resource: Resource,
         *,
-        auth: tuple[str, str] | str | None = "own",
+        auth: Auth = OWN,
         plan: str | None = None,
         **extra: Any,
     ) -> Exchange:
@@ -166,15 +178,11 @@ class Probe:
                 resource.doubles.append(str(exchange.provider_id))
         return exchange
 
-    async def change_plan(
-        self, resource: Resource, plan: str, *, auth: tuple[str, str] | str | None = "own"
-    ) -> Exchange:
+    async def change_plan(self, resource: Resource, plan: str, *, auth: Auth = OWN) -> Exchange:
         body = bodies.plan_change(self.subject, resource.expected, plan)
         return await self._call("PUT", self._url(resource), body, auth)
 
-    async def delete(
-        self, resource: Resource, *, auth: tuple[str, str] | str | None = "own", wait: bool = True
-    ) -> Exchange:
+    async def delete(self, resource: Resource, *, auth: Auth = OWN, wait: bool = True) -> Exchange:
         """Ask for the removal; a 202 is followed until the provider says that it is done, or time is up."""
         exchange = await self._call("DELETE", self._url(resource), None, auth)
         done = exchange.status in (200, 204, 404, 410)
@@ -187,28 +195,25 @@ class Probe:
     async def act(self, resource: Resource, verb: str, rotation: UUID) -> Exchange:
         """`rotate` or `revoke`, extensions of ours."""
         resource.expected.patched.clear()
-        return await self._call("POST", f"{self._url(resource)}/actions/{verb}", {"rotation": str(rotation)}, "own")
+        return await self._call("POST", f"{self._url(resource)}/actions/{verb}", {"rotation": str(rotation)}, OWN)
 
     async def ask(self, resource: Resource) -> Exchange:
         """Which config holds now: part of the capability `rotate`."""
-        return await self._call("GET", self._url(resource), None, "own")
+        return await self._call("GET", self._url(resource), None, OWN)
 
     async def make_login(self, resource: Resource, login: UUID) -> Exchange:
         """A further login, another extension of ours."""
         body = {"credential": str(login), "name": "test-kit", "permission": "read_write"}
-        return await self._call("POST", f"{self._url(resource)}/credentials", body, "own")
+        return await self._call("POST", f"{self._url(resource)}/credentials", body, OWN)
 
     async def remove_login(self, resource: Resource, login: UUID) -> Exchange:
-        return await self._call("DELETE", f"{self._url(resource)}/credentials/{login}", None, "own")
+        return await self._call("DELETE", f"{self._url(resource)}/credentials/{login}", None, OWN)
 
     async def list_resources(self) -> Exchange:
-        return await self._call("GET", self.subject.resources_url, None, "own")
+        return await self._call("GET", self.subject.resources_url, None, OWN)
 
-    async def _call(
-        self, method: str, url: str, body: dict[str, Any] | None, auth: tuple[str, str] | str | None
-    ) -> Exchange:
-        credentials = self.own_auth if auth == "own" else auth
-        assert not isinstance(credentials, str)
+    async def _call(self, method: str, url: str, body: dict[str, Any] | None, auth: Auth) -> Exchange:
+        credentials = self.own_auth if isinstance(auth, Own) else auth
         content = None if body is None else json.dumps(body).encode()
         headers = bodies.headers(self.subject, has_body=content is not None)
         return await self.send(Request(method, url, credentials, headers, content))

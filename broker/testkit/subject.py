@@ -57,7 +57,7 @@ def read(path: Path) -> object:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Unusable(f"{path} is not JSON{where}.") from None
 

@@ -116,6 +116,15 @@ def test_what_cannot_be_tested_gives_status_2(broker: Broker, tmp_path: Path, ar
     assert told in result.err
 
 
+def test_the_manifest_of_the_directory_is_taken_when_none_is_named(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "addon-manifest.json cannot be read" in broker("provider:test").err
+    manifest_file(tmp_path, "https://shelf.example").rename(tmp_path / "addon-manifest.json")
+    assert broker("provider:test", "--only", "manifest").status == 0
+
+
 def test_a_file_that_is_no_manifest_gives_status_2(broker: Broker, tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text("{,}")
     assert "is not JSON (line 1)" in broker("provider:test", str(tmp_path / "notes.json")).err
