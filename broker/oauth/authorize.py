@@ -23,7 +23,8 @@ from broker.oauth.sessions import SignedIn
 JUST_NOW: Final = timedelta(seconds=30)
 """Whoever signed in within it has just done so, whatever `max_age` says: less would ask for ever."""
 _OPEN_IT: Final = "Open the dashboard from the marketplace: this sign-on is too old, or for somebody else."
-
+_SILENT: Final = ("login_required", "access_denied")
+"""Refusals that a client gets although nobody is signed in. Source: RFC 9700, section 4.11.2."""
 _DIGITS: Final = 10
 
 
@@ -100,6 +101,9 @@ class _Asking:
                 raise self._refusal(grant, "consent_required", "The user has to be asked.")
             return _question(grant, reach)
         except OAuth2Error as error:
+            nobody = self._who is None and self._entry is None
+            if nobody and error.redirect_uri and error.error not in _SILENT:
+                raise SignInNeeded from None  # else a link to here would lead anybody to whatever address is registered
             return self._refused(error)
 
     def decide(self, allow: bool, apps: Collection[UUID] | None) -> Reply:

@@ -199,6 +199,11 @@ async def test_an_impossible_request_goes_back_to_the_client(tool: ThirdParty, b
         assert (told["error"], told["state"], told["iss"]) == (word, "st&te", ISSUER), asked
 
 
+async def test_a_broken_link_leads_nobody_away_who_is_not_signed_in(tool: ThirdParty, wire: httpx.AsyncClient) -> None:
+    for asked in ({"scope": "everything"}, {"response_type": "token"}, {"code_challenge": None}):
+        assert (await wire.get(tool.url(**asked))).headers["location"].startswith("/login?next=")
+
+
 async def test_a_parameter_that_is_there_twice_is_refused(tool: ThirdParty, browser: Browser) -> None:
     answer = await browser.http.get(tool.url() + "&redirect_uri=https%3A%2F%2Fevil.example.com%2Fcallback")
     assert (answer.status_code, "location" in answer.headers) == (400, False)

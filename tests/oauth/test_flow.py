@@ -11,7 +11,7 @@ from broker.accounts.models import Authorization
 from broker.apps.create import CreateApp, create_app
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.secret import Secret
-from broker.oauth.clients import ClientWishes, change_client
+from broker.oauth.clients import ClientWishes, change_client, create_client
 from broker.oauth.grants import ACCESS_TYPE, EXCHANGE
 from broker.oauth.models import OAuthCode, OAuthRefreshToken
 from broker.oauth.sessions import begin_session
@@ -80,6 +80,18 @@ async def test_a_program_without_secret_proves_itself_by_the_verifier_alone(
     assert (await native.get("/account", given["access_token"])).json()["email"] == EMAIL
     renewed = await native.refresh(given["refresh_token"])
     assert renewed.status_code == 200
+
+
+async def test_a_program_with_a_scheme_of_its_own_is_called_back_by_it(
+    ctx: Context, wire: httpx.AsyncClient, maker: Actor, browser: Browser
+) -> None:
+    own = "com.example.weather:/callback"
+    party = ThirdParty(wire, await create_client(ctx, maker, ClientWishes("Weather", [own], public=True)), own)
+    page = await browser.http.get(party.url())
+    assert "form-action 'self' com.example.weather:;" in page.headers["content-security-policy"]
+    back = await browser.decide(party.url())
+    assert back.headers["location"].startswith(f"{own}?code=")
+    assert (await party.redeem(query_of(back.headers["location"])["code"])).status_code == 200
 
 
 async def test_refreshing_replaces_both_tokens(tool: ThirdParty, browser: Browser, clock: StoppedClock) -> None:
