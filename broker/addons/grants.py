@@ -20,7 +20,7 @@ from broker.catalog.client_secrets import is_client_secret
 from broker.catalog.models import AddonService
 from broker.events.emit import emit
 from broker.kernel.context import Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.errors import InvalidClient, InvalidGrant
 from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
@@ -47,9 +47,13 @@ async def exchange_grant(ctx: Context, code: Secret, client_secret: Secret) -> P
     Transactions: one, in which a second exchange of the same code waits for the first.
     Raises: InvalidClient for a client secret that is not the service's; InvalidGrant.
     """
-    async with ctx.database.transaction() as tx:
-        found = await _grant(tx, code)
-        tokens = None if found is None else await _exchange(tx, found, client_secret, ctx.clock.now())
+
+    async def once() -> PartnerTokens | None:
+        async with ctx.database.transaction() as tx:
+            found = await _grant(tx, code)
+            return None if found is None else await _exchange(tx, found, client_secret, ctx.clock.now())
+
+    tokens = await again_on_deadlock(once)
     if tokens is None:
         raise InvalidGrant(f"This code is unknown, used or older than five minutes. {_LOST}")
     return tokens
@@ -60,14 +64,18 @@ async def refresh_tokens(ctx: Context, refresh_token: Secret, client_secret: Sec
 
     Raises: InvalidClient, InvalidGrant.
     """
-    async with ctx.database.transaction() as tx:
-        found = await _refreshable(tx, refresh_token)
-        if found is None:
-            raise InvalidGrant(f"This refresh token is unknown or revoked, or its add-on is gone. {_LOST}")
-        now = ctx.clock.now()
-        await _check_client(tx, found, client_secret, now)
-        access = await _issue(tx, found, ACCESS, _random(PREFIX), client_secret, now)
-    return PartnerTokens(access, refresh_token, found["service_id"])
+
+    async def once() -> PartnerTokens:
+        async with ctx.database.transaction() as tx:
+            found = await _refreshable(tx, refresh_token)
+            if found is None:
+                raise InvalidGrant(f"This refresh token is unknown or revoked, or its add-on is gone. {_LOST}")
+            now = ctx.clock.now()
+            await _check_client(tx, found, client_secret, now)
+            access = await _issue(tx, found, ACCESS, _random(PREFIX), client_secret, now)
+            return PartnerTokens(access, refresh_token, found["service_id"])
+
+    return await again_on_deadlock(once)
 
 
 async def _grant(tx: Tx, code: Secret) -> RowMapping | None:

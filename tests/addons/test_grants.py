@@ -185,6 +185,17 @@ async def test_of_many_exchanges_of_one_code_exactly_one_wins(live_ctx: Context)
     assert [type(item) for item in done if not isinstance(item, PartnerTokens)] == [InvalidGrant] * 5
 
 
+async def test_refreshes_at_the_same_moment_all_get_a_token(live_ctx: Context) -> None:
+    world = await make_world(live_ctx, await new_user(live_ctx, "alice@example.com"))
+    await give_client_secret(live_ctx)
+    addon = await world.provisioned()
+    held = [(await tokens_of(live_ctx, addon.id)).refresh for _ in range(3)]
+    world.ctx.clock.advance(hours=9)
+    renewed = await asyncio.gather(*(refresh_tokens(live_ctx, token, CLIENT_SECRET) for token in held * 2))
+    for tokens in renewed:
+        assert (await authenticate_partner(live_ctx, tokens.access)).addon_id == addon.id
+
+
 async def test_a_grant_says_when_it_ends(world: World, addon_id: UUID) -> None:
     async with world.ctx.database.transaction() as tx:
         grant = await mint_grant(tx, addon_id, world.ctx.clock.now())
