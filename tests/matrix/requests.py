@@ -92,6 +92,7 @@ BODIES: dict[Key, Any] = {
     ("PATCH", "/oauth/authorizations/{authorization}"): {"description": "other words"},
     ("POST", "/oauth/clients"): {"name": "Writer", "redirect_uri": "https://example.com/back"},
     ("PATCH", "/oauth/clients/{client}"): {"name": "Another name"},
+    ("POST", "/addons/{addon}/credentials"): {"name": "reader"},
     ("POST", "/postgres/v0/databases/{database}/credentials"): {"name": "reader"},
     ("POST", "/orphans/{orphan_id}/actions/resolve"): {"reason": "by hand"},
     ("POST", "/addons/{addon}/actions/forget"): {"reason": "gone"},
