@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from broker.accounts.authorizations import AuthorizationView, list_authorizations, revoke_authorization
 from broker.apps.queries import list_apps
-from broker.kernel.context import Actor, Context
+from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import BrokerError, NotFound
 from broker.oauth.clients import client_names
 from broker.oauth.disconnect import disconnect
@@ -25,6 +25,8 @@ from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = "/account/authorizations"
+_OWN: Final = {Scope.GLOBAL: "Do everything that you can do yourself."}
+"""What is different for a token of the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Shown:
     since: str
     last_used: str | None
     until: str | None
+    renewable: bool
+    """Whether using it puts the end off."""
 
 
 @router.get("/account")
@@ -116,6 +120,7 @@ async def _clients(ctx: Context, held: Sequence[AuthorizationView], apps: Mappin
 
 def _shown(name: str, ending: str, views: Sequence[AuthorizationView], apps: Mapping[UUID, str]) -> Shown:
     scopes = {scope for view in views for scope in view.scopes}
+    sentences = SENTENCES if any(view.client_id for view in views) else SENTENCES | _OWN
     limits = [view.only_apps for view in views if view.only_apps is not None]
     only = {app for limit in limits for app in limit} if len(limits) == len(views) else None
     ends = [view.renewable_until or view.expires_at for view in views]
@@ -124,11 +129,12 @@ def _shown(name: str, ending: str, views: Sequence[AuthorizationView], apps: Map
     return Shown(
         name=name,
         ending=ending,
-        may=[sentence for scope, sentence in SENTENCES.items() if scope in scopes],
+        may=[sentence for scope, sentence in sentences.items() if scope in scopes],
         apps=None if only is None else sorted(apps.get(app, "an app that is gone") for app in only),
         since=_day(min(view.created_at for view in views)),
         last_used=None if last_used is None else _moment(last_used),
         until=None if until is None else _day(until),
+        renewable=any(view.renewable_until for view in views),
     )
 
 
