@@ -50,7 +50,7 @@ def _monthly(line: Line) -> int:
 
 def _usage(line: Line, meter: MeterPrice) -> list[str]:
     share = Fraction(line.seconds, line.month.seconds)
-    told = [f"{meter.meter}: {_number(line.quantity)} ({meter.kind})"]
+    told = [f"{meter.label or meter.meter}: {_number(line.quantity)} ({meter.kind})"]
     if meter.included:
         told.append(f"less {_number(allowed(meter, share))} included")
     told.append(_rates(line, meter))

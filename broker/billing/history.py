@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,10 +13,12 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, or_, select
 
+from broker.billing.metering import Reading
 from broker.billing.models import BillingAccount, UsagePeriod
 from broker.billing.months import Month
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceVersion, Tier
 from broker.billing.pricing import Statement, Tax, Terms, statement
+from broker.billing.readings import readings_in
 from broker.billing.timeline import Mode, Segment
 from broker.kernel.db import Tx
 
@@ -24,11 +27,12 @@ DEFAULT_CURRENCY = "usd"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What an account had in a month: its terms, and the segments of every add-on that it had."""
+    """What an account had in a month: its terms, and of every add-on that it had the segments and readings."""
 
     terms: Terms
     month: Month
     segments: tuple[Segment, ...]
+    readings: tuple[Reading, ...] = ()
 
     @property
     def currencies(self) -> list[str]:
@@ -38,12 +42,13 @@ class History:
 
     def statement(self, currency: str, *, at: datetime) -> Statement:
         """What it owes in one of them, as far as `at`."""
-        return statement(replace(self.terms, currency=currency), self.month, self.segments, at=at)
+        return statement(replace(self.terms, currency=currency), self.month, self.segments, self.readings, at=at)
 
 
 async def history_of(tx: Tx, terms: Terms, month: Month) -> History:
     """What the account of these terms had in the month."""
-    return History(terms, month, await segments_in(tx, terms.account, month))
+    segments = await segments_in(tx, terms.account, month)
+    return History(terms, month, segments, await readings_in(tx, segments, month))
 
 
 async def account_of(tx: Tx, payer_id: UUID) -> tuple[Terms, str]:
@@ -98,45 +103,44 @@ def _segment(row: Any, *, last: bool) -> Segment:
 
 
 def _price(row: Any) -> PriceVersion:
-    """The price of a period. Periods on the same plan at the same price are on the same version."""
+    """The price of a period. Periods on the same plan on the same terms are on the same version."""
     terms: Mapping[str, Any] = row.terms
     return PriceVersion(
-        id=_version_id(row.plan_id, row.price_cents, row.currency),
+        id=_version_id(row.plan_id, row.price_cents, row.currency, json.dumps(terms, sort_keys=True) if terms else ""),
         service=row.service,
         plan=row.plan,
         currency=row.currency,
         monthly_minor=row.price_cents,
-        meters=tuple(
-            _meter(meter) for meter in terms.get("meters", ()) if meter.get("unit_price") or meter.get("tiers")
-        ),
+        meters=tuple(map(_meter, terms.get("meters", ()))),
         minimum_s=terms.get("minimum_s", 0),
         suspended_minor=terms.get("suspended_cents", 0),
     )
 
 
 @lru_cache(maxsize=4096)
-def _version_id(plan_id: UUID, price_cents: int, currency: str) -> UUID:
-    return uuid5(plan_id, f"{price_cents} {currency}")
+def _version_id(plan_id: UUID, price_cents: int, currency: str, terms: str) -> UUID:
+    return uuid5(plan_id, f"{price_cents} {currency} {terms}".rstrip())
 
 
 def _meter(declared: Mapping[str, Any]) -> MeterPrice:
     """A meter as a manifest declares it. Units there: decimal strings of cents."""
     return MeterPrice(
         meter=declared["name"],
-        kind=MeterKind(declared.get("kind", MeterKind.COUNTER)),
-        model=Model(declared.get("model", Model.UNIT)),
-        unit_minor=Fraction(declared.get("unit_price", 0)),
-        package=Fraction(declared.get("package", 1)),
+        kind=MeterKind(declared.get("kind") or MeterKind.COUNTER),
+        model=Model(declared.get("model") or Model.UNIT),
+        unit_minor=Fraction(declared.get("unit_price") or 0),
+        package=Fraction(declared.get("package") or 1),
         tiers=tuple(
             Tier(
                 None if tier.get("up_to") is None else Fraction(tier["up_to"]),
-                Fraction(tier.get("unit_price", 0)),
-                Fraction(tier.get("flat_price", 0)),
+                Fraction(tier.get("unit_price") or 0),
+                Fraction(tier.get("flat_price") or 0),
             )
-            for tier in declared.get("tiers", ())
+            for tier in declared.get("tiers") or ()
         ),
-        included=Fraction(declared.get("included", 0)),
-        allowance=Allowance(declared.get("allowance", Allowance.PRORATE)),
+        included=Fraction(declared.get("included") or 0),
+        allowance=Allowance(declared.get("allowance") or Allowance.PRORATE),
+        label=declared.get("label") or declared["name"],
     )
 
 

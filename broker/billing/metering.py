@@ -78,7 +78,8 @@ def _within(at: datetime, spans: Sequence[tuple[datetime, datetime]]) -> bool:
 def _average(readings: Sequence[Reading], spans: Sequence[tuple[datetime, datetime]], month_s: int) -> Fraction:
     """Each reading stands until the next one; before the first there is nothing."""
     total = Fraction(0)
-    for reading, following in zip(readings, [*readings[1:], None], strict=True):
+    followers = (*readings[1:], None) if readings else ()
+    for reading, following in zip(readings, followers, strict=True):
         for start, end in spans:
             begins, ends = max(reading.at, start), end if following is None else min(following.at, end)
             if begins < ends:

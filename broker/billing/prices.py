@@ -155,7 +155,7 @@ def _graduated(tiers: Sequence[Tier], quantity: Fraction) -> Fraction:
 def unit_price_text(unit_minor: Fraction, currency: str) -> str:
     """A unit price as an exact decimal of the main unit where it has one: `0.000012`."""
     value = unit_minor / 10 ** exponent(currency)
-    for digits in range(13):
+    for digits in range(31):
         scaled = value * 10**digits
         if scaled.denominator == 1:
             text = f"{abs(scaled.numerator):0{digits + 1}}"
