@@ -18,6 +18,7 @@ ACTORS = (
     "write+",
     "this",
     "else",
+    "third",
     "partn",
     "sibl",
     "rival",

@@ -87,6 +87,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
             await stack.enter_async_context(client)
         world = World(app, {actor: clients[actor] for actor in ACTORS}, named)
         await _made(world, MAKING)
+        await _hold(ctx, alice, world)
         await _tell(ctx, world)
         await _made(world, TOLD)
         yield world
@@ -120,7 +121,7 @@ async def _clients(ctx: Context, app: FastAPI, people: Mapping[str, Actor]) -> d
         clients[actor].auth = httpx.BasicAuth(manifest["id"], manifest["api"]["password"])
     clients["brows"] = client_of(app)
     clients["brows"].cookies["broker-session"] = (await begin_session(ctx, alice, "a browser")).reveal()
-    return clients | {"none": client_of(app)}
+    return clients | {"third": client_of(app), "none": client_of(app)}
 
 
 async def _limited(ctx: Context, alice: Actor, apps: Iterable[UUID]) -> str:
@@ -141,6 +142,17 @@ async def _made(world: World, making: Iterable[Making]) -> None:
         assert found, f"{method} {path}: there is nothing"
         one = found[0] if isinstance(found, list) else found
         world.named[name] = str(one.get("id", name))
+
+
+async def _hold(ctx: Context, alice: Actor, world: World) -> None:
+    """Let the OAuth client of a third party hold a token of alice's, for reading what is protected in one app."""
+    made = await create_authorization(ctx, alice, CreateAuthorization("of a client", [Scope.READ_PROTECTED]))
+    assert made.token is not None
+    apps = [UUID(world.named["shop_id"])]
+    held = {"client_id": UUID(world.named["client"]), "scopes": ["openid", "read-protected"], "only_apps": apps}
+    async with ctx.database.transaction() as tx:
+        await tx.execute(update(Authorization).where(Authorization.id == made.id).values(held))
+    world.clients["third"].headers["authorization"] = f"Bearer {made.token.reveal()}"
 
 
 async def _tell(ctx: Context, world: World) -> None:
