@@ -97,10 +97,10 @@ async def get_collaborator(ctx: Context, actor: Actor, app_key: str, key: str) -
 async def add_collaborator(ctx: Context, actor: Actor, app_key: str, key: str) -> CollaboratorView:
     """Share an app with the user of this e-mail address or id, who must have an account.
 
-    Transactions: one of its own. Takes a token without limits: what is given here outlasts it.
+    Transactions: one of its own. Takes a token of one's own, without limits: what is given here outlasts it.
     Raises: NotFound, Forbidden, InvalidParams.
     """
-    actor.require(Scope.GLOBAL)
+    actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, app_key, keep=True)

@@ -341,8 +341,11 @@ async def test_a_program_with_every_scope_gives_nobody_further_access(
     mine = await create_authorization(ctx, ann, CreateAuthorization("mine"))
     async with ctx.database.transaction() as tx:
         await tx.execute(update(User).where(User.id == ann.id).values(is_operator=True))
+    await create_app(ctx, ann, CreateApp("shop"))
     given = await tool.tokens(browser, "global")
     bearer = {"authorization": f"Bearer {given['access_token']}"}
+    shared = await tool.http.post("/apps/shop/collaborators", headers=bearer, json={"user": "evil@example.com"})
+    assert shared.status_code == 403
     assert (await tool.http.post("/oauth/authorizations", headers=bearer)).status_code == 403
     renewed = await tool.http.post(f"/oauth/authorizations/{mine.id}/actions/regenerate-tokens", headers=bearer)
     assert renewed.status_code == 403
