@@ -223,8 +223,7 @@ class GivesANewLoginEachTime(Shelf):
         fresh = uuid4().hex
         self.admitted.add(fresh)
         self.more.setdefault(uuid, set()).add(fresh)
-        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), fresh)
-        return JSONResponse({"id": uuid, "config": {"SHELF_URL": url}}, 201)
+        return JSONResponse({"id": uuid, "config": {"SHELF_URL": self.address(fresh)}}, 201)
 
     async def revoke(self, uuid: str, rotation: str) -> Response:
         self.admitted -= self.more[uuid]
@@ -277,7 +276,7 @@ class ForgetsAName(Shelf):
 @breaks("The addresses in config work: a connection can be made to each.", "The config works after a plan change.")
 class GivesAWrongPassword(Shelf):
     def config(self, uuid: str) -> Any:
-        return {"SHELF_URL": super().config(uuid)["SHELF_URL"].replace(self.secret(uuid), self.secret(uuid)[::-1])}
+        return {"SHELF_URL": self.address(self.secret(uuid)[::-1])}
 
 
 @breaks("The config works after a plan change.")
@@ -323,8 +322,7 @@ class WithdrawsNothing(Shelf):
 @breaks("The provider tells which config holds now.")
 class TellsWhatHeldBefore(Shelf):
     async def ask(self, uuid: str) -> Response:
-        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), self.password(uuid, 0))
-        return JSONResponse({"config": {"SHELF_URL": url}})
+        return JSONResponse({"config": {"SHELF_URL": self.address(self.password(uuid, 0))}})
 
 
 @breaks("A login of its own is made, and works.")

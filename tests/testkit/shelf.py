@@ -127,9 +127,12 @@ class Shelf:
         return hmac.new(SALT.encode(), f"{uuid}:{generation}".encode(), "sha256").hexdigest()
 
     def config(self, uuid: str) -> Any:
+        return {"SHELF_URL": self.address(self.secret(uuid))}
+
+    def address(self, password: str) -> str:
         assert self.listener
         port = self.listener.sockets[0].getsockname()[1]
-        return {"SHELF_URL": f"redis://:{self.secret(uuid)}@127.0.0.1:{port}"}
+        return f"redis://:{password}@127.0.0.1:{port}"
 
     # -- the broker's calls -------------------------------------------------------------------------------------------
 
@@ -252,8 +255,7 @@ class Shelf:
     async def make_login(self, uuid: str, login: str) -> Response:
         self.known(uuid).logins.add(login)
         self.admitted.add(self.login_password(uuid, login))
-        url = self.config(uuid)["SHELF_URL"].replace(self.secret(uuid), self.login_password(uuid, login))
-        return JSONResponse({"config": {"SHELF_URL": url}}, 201)
+        return JSONResponse({"config": {"SHELF_URL": self.address(self.login_password(uuid, login))}}, 201)
 
     async def remove_login(self, uuid: str, login: str) -> Response:
         self.known(uuid).logins.discard(login)

@@ -56,6 +56,16 @@ async def connected(resource: Resource) -> str:
     return f"Connected to {', '.join(names)}."
 
 
+async def must_have_worked(resource: Resource) -> None:
+    """What never worked says nothing about a change of credentials; another check tells it.
+
+    Raises: Skipped.
+    """
+    for name in connect.tried(resource.config):
+        if await connect.complaint(resource.config[name]):
+            raise Skipped(f"{name} does not work in the first place.")
+
+
 async def _provisioned(probe: Probe) -> Resource:
     resource = await probe.main()
     assert resource.exchange is not None

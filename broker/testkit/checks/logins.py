@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from broker.testkit import connect
+from broker.testkit.checks.config import must_have_worked
 from broker.testkit.checks.judging import told
 from broker.testkit.probe import Login, Probe, Resource
 from broker.testkit.registry import check
@@ -66,6 +67,7 @@ async def _able(probe: Probe) -> Resource:
     resource = await probe.main()
     if not resource.config:
         raise Skipped("The provider gives no config.")
+    await must_have_worked(resource)
     return resource
 
 
