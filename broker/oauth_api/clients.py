@@ -23,8 +23,7 @@ async def give_tokens(request: Request, params: Mapping[str, str]) -> Answer:
 
     Raises: BadRequest for a secret in an address, which ends in logs; Forbidden.
     """
-    if request.scope["query_string"]:
-        raise BadRequest("Send the parameters in the body of the request, not in its address.")
+    _refuse_query(request)
     return told(await answer_token(request.app.state.ctx, _issuer(request), params, _authorization(request)))
 
 
@@ -32,6 +31,7 @@ async def give_tokens(request: Request, params: Mapping[str, str]) -> Answer:
 async def revoke(request: Request) -> Answer:
     """End an authorization, by any of its tokens. Source: RFC 7009."""
     try:
+        _refuse_query(request)
         params = await parameters(request)
         return told(await revoke_token(request.app.state.ctx, _issuer(request), params, _authorization(request)))
     except BrokerError as error:
@@ -42,6 +42,7 @@ async def revoke(request: Request) -> Answer:
 async def introspect(request: Request) -> Answer:
     """Whether a token of the client is valid, and for what. Source: RFC 7662."""
     try:
+        _refuse_query(request)
         params = await parameters(request)
         return told(await introspect_token(request.app.state.ctx, _issuer(request), params, _authorization(request)))
     except BrokerError as error:
@@ -74,6 +75,15 @@ def told(reply: Reply) -> Answer:
     """The answer, as the server words it; no cache may keep it."""
     extra = {name: value for name, value in reply.headers.items() if name == "WWW-Authenticate"}
     return Answer(dict(reply.body), reply.status, UNCACHED | extra)
+
+
+def _refuse_query(request: Request) -> None:
+    """Addresses end in logs, and parameters here are secrets.
+
+    Raises: BadRequest.
+    """
+    if request.scope["query_string"]:
+        raise BadRequest("Send the parameters in the body of the request, not in its address.")
 
 
 def _authorization(request: Request) -> str | None:

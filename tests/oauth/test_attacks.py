@@ -231,6 +231,9 @@ async def test_a_secret_in_an_address_is_refused(tool: ThirdParty) -> None:
     assert tool.client.secret is not None
     url = f"/oauth/token?grant_type=client_credentials&client_id={tool.id}&client_secret={tool.client.secret.reveal()}"
     assert refused(await tool.http.post(url)) == (400, "invalid_request")
+    for path in ("revoke", "introspect"):
+        answer = await tool.http.post(f"/oauth/{path}?token=HRKU-T-secret", auth=tool.basic or ())
+        assert refused(answer) == (400, "invalid_request")
 
 
 async def test_a_client_that_is_gone_has_nothing_left(
