@@ -3,6 +3,7 @@
 from broker.accounts import models as accounts
 from broker.addons import models as addons
 from broker.apps import models as apps
+from broker.billing import budget_models as budgets
 from broker.billing import models as billing
 from broker.catalog import models as catalog
 from broker.events import models as events
@@ -11,4 +12,4 @@ from broker.oauth import models as oauth
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "addons", "apps", "billing", "catalog", "events", "metadata", "oauth"]
+__all__ = ["accounts", "addons", "apps", "billing", "budgets", "catalog", "events", "metadata", "oauth"]

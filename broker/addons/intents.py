@@ -83,6 +83,7 @@ def new_operation(
         "options_sealed": None,
         "actor_id": actor.id,
         "actor_email": actor.email,
+        "authorization_id": actor.authorization_id,
         "history": history_entry(now, "intent", "recorded"),
         "created_at": now,
         "updated_at": now,

@@ -196,6 +196,8 @@ class Operation(Base):
     options_sealed: Mapped[bytes | None]
     actor_id: Mapped[UUID]
     actor_email: Mapped[str]
+    authorization_id: Mapped[UUID | None]
+    """The token that it was asked for with: what a budget of that token counts."""
     history: Mapped[list[Any]]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -18,7 +18,7 @@ _ADDON: Final = "id name app_id service_id plan_id price_cents currency state re
 _ATTACHMENT: Final = "id app_id addon_id name wanted_name created_at updated_at".split()
 _OPERATION: Final = (
     "id addon_id kind state step attempts fencing next_at deadline_at may_exist plan_id options_sealed actor_id"
-    " actor_email history created_at updated_at"
+    " actor_email authorization_id history created_at updated_at"
 ).split()
 
 

@@ -67,6 +67,11 @@ async def role_of(tx: Tx, actor: Actor, app_id: UUID) -> Role | None:
     return None if found is None else Role(found)
 
 
+def owned_by(user_id: UUID) -> ColumnElement[bool]:
+    """Whether the row of `apps` that a statement reads belongs to this user, who pays for what is billed to it."""
+    return App.owner_id == user_id
+
+
 def require_owner(actor: Actor, app: AppView, what: str) -> None:
     """Go on only for the owner of the app.
 

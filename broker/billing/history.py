@@ -94,7 +94,7 @@ def _segment(row: Any, *, last: bool) -> Segment:
         resource=row.addon_id,
         activation=row.addon_id,
         account=row.payer_id,
-        price=_price(row),
+        price=price_version(row),
         start=row.started_at,
         end=row.ended_at,
         mode=Mode(row.mode),
@@ -102,8 +102,8 @@ def _segment(row: Any, *, last: bool) -> Segment:
     )
 
 
-def _price(row: Any) -> PriceVersion:
-    """The price of a period. Periods on the same plan on the same terms are on the same version."""
+def price_version(row: Any) -> PriceVersion:
+    """The price of a period, given by its columns or as a `Subject`. The same plan on the same terms is the same version."""
     terms: Mapping[str, Any] = row.terms
     return PriceVersion(
         id=_version_id(row.plan_id, row.price_cents, row.currency, json.dumps(terms, sort_keys=True) if terms else ""),

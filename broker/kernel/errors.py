@@ -108,6 +108,12 @@ class PaymentRequired(BrokerError):
     id = "delinquent"
 
 
+class BudgetExceeded(PaymentRequired):
+    """It would cost more than a budget allows: a smaller plan, a higher limit, or the owner's approval (`--request`) helps."""
+
+    id = "budget_exceeded"
+
+
 class ProviderRefused(InvalidParams):
     """The provider said no; the message is the provider's own."""
 
