@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -36,7 +36,9 @@ _ADDITIVE: Final = "counter"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A reading of a meter as a provider sends it. `(source, id)` names it for ever.
+    """A reading of a meter as a provider sends it. `(source, id)` names it for ever among those of the service.
+
+    `source` is the part of the service that counts, if there are several.
 
     With `voids` it takes the earlier report of that id and source back; `meter` and `quantity` mean nothing then.
     """
@@ -98,9 +100,11 @@ async def take_in(ctx: Context, service: str, reports: Sequence[Report]) -> list
     Transactions: one, repeated on a deadlock; all or nothing of what is accepted is stored.
     """
 
+    named = [replace(report, source=f"{service} {report.source}".rstrip()) for report in reports]
+
     async def once() -> list[Result]:
         async with ctx.database.transaction() as tx:
-            return await _take_in(tx, service, reports, whole_second(ctx.clock.now()))
+            return await _take_in(tx, service, named, whole_second(ctx.clock.now()))
 
     return await again_on_deadlock(once)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,7 +12,7 @@ from sqlalchemy import RowMapping, select
 from broker.catalog.models import AddonService
 from broker.catalog.shared_secrets import open_old_password, open_secrets, owner
 from broker.kernel.context import Context
-from broker.kernel.errors import Unauthorized
+from broker.kernel.errors import Forbidden, Unauthorized
 from broker.kernel.secret import Secret
 
 
@@ -23,6 +24,23 @@ class AuthenticatedService:
     slug: str
     api_version: str
     state: str
+    capabilities: frozenset[str] = frozenset()
+
+    def require(self, capability: str) -> None:
+        """Go on only if the manifest has the capability.
+
+        Raises: Forbidden.
+        """
+        require_capability(self.capabilities, capability)
+
+
+def require_capability(capabilities: Collection[str], wanted: str) -> None:
+    """The same for whoever knows the capabilities of a manifest from elsewhere.
+
+    Raises: Forbidden.
+    """
+    if wanted not in capabilities:
+        raise Forbidden(f"The manifest does not have the capability {wanted}: add it to `capabilities` and push it.")
 
 
 _NOBODYS: Final = Secret("no password at all")
@@ -31,6 +49,7 @@ _COLUMNS: Final = (
     AddonService.slug,
     AddonService.api_version,
     AddonService.state,
+    AddonService.capabilities,
     AddonService.data_key,
     AddonService.password_sealed,
     AddonService.old_password_sealed,
@@ -50,7 +69,9 @@ async def authenticate_service(ctx: Context, slug: str, password: Secret) -> Aut
     fits = [candidate.matches(password.reveal()) for candidate in known]
     if row is None or not any(fits):
         raise Unauthorized("The manifest's id and password are needed, as Basic authentication.")
-    return AuthenticatedService(row["id"], row["slug"], row["api_version"], row["state"])
+    return AuthenticatedService(
+        row["id"], row["slug"], row["api_version"], row["state"], frozenset(row["capabilities"])
+    )
 
 
 def _passwords(ctx: Context, row: RowMapping) -> tuple[Secret, Secret]:

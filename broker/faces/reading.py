@@ -74,19 +74,27 @@ async def read_object(request: Request, bounds: Bounds) -> dict[str, Any]:
 
     Raises: BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType.
     """
+    value = await read_json(request, bounds)
+    if not isinstance(value, dict):
+        raise BadRequest("The request body must be a JSON object.")
+    return value
+
+
+async def read_json(request: Request, bounds: Bounds) -> Any:
+    """The body as JSON; no body at all counts as an empty object.
+
+    Raises: BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType.
+    """
     raw = await read_bytes(request, bounds)
     if not raw.strip():
         return {}
     _check_type(request.headers.get("content-type"))
     try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        return json.loads(raw.decode(), parse_constant=_no_constant)
     except RecursionError:
         raise BadRequest("The request body is nested too deeply.") from None
     except ValueError:
         raise BadRequest("The request body is not valid JSON in UTF-8.") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The request body must be a JSON object.")
-    return value
 
 
 async def _bytes(request: Request, limit: int) -> bytes:

@@ -6,11 +6,11 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker.partner_api import addons, apps, manifests, vendor, webhooks
+from broker.partner_api import addon_usage, addons, apps, manifests, usage, vendor, webhooks
 
-FOR_TOKENS: Final = (addons, apps, webhooks)
+FOR_TOKENS: Final = (addons, apps, webhooks, addon_usage)
 """For access tokens of providers, in an application of their own."""
-FOR_OTHERS: Final = (manifests, vendor)
+FOR_OTHERS: Final = (manifests, vendor, usage)
 """For users' tokens and for manifests' passwords, beside the Platform API."""
 
 

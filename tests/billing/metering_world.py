@@ -39,7 +39,7 @@ async def metering_world(ctx: Context, user: Actor) -> World:
 def report(
     addon_id: UUID, id: str, quantity: str = "1", at: datetime | None = None, meter: str = "rows", **more: Any
 ) -> Report:
-    return Report(more.pop("source", "store"), id, addon_id, meter, Decimal(quantity), at, **more)
+    return Report(more.pop("source", ""), id, addon_id, meter, Decimal(quantity), at, **more)
 
 
 async def sent(ctx: Context, *reports: Report) -> list[Result]:

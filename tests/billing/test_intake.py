@@ -73,7 +73,7 @@ async def test_a_name_is_remembered_for_ever(world: World) -> None:
 
 async def test_other_sources_have_names_of_their_own(world: World) -> None:
     addon = await world.provisioned("store:payg")
-    both = report(addon.id, "1", "5"), report(addon.id, "1", "7", source="store eu")
+    both = report(addon.id, "1", "5"), report(addon.id, "1", "7", source="eu")
     assert await statuses(world.ctx, *both) == [Status.ACCEPTED, Status.ACCEPTED]
     world.ctx.clock.advance(hours=1)
     assert (await metered_line(world)).quantity == 12
@@ -240,7 +240,7 @@ async def test_only_sums_can_be_lowered(world: World) -> None:
 
 async def test_reports_are_voided_by_their_own_source_and_add_on_only(world: World) -> None:
     addon, other = await world.provisioned("store:payg"), await world.provisioned("store:payg")
-    await sent(world.ctx, report(addon.id, "1", "5"), report(addon.id, "2", "0", voids="1", source="store eu"))
+    await sent(world.ctx, report(addon.id, "1", "5"), report(addon.id, "2", "0", voids="1", source="eu"))
     assert await refusals(world.ctx, report(other.id, "3", "0", voids="1")) == ["unknown_addon"]
     await sent(world.ctx, report(other.id, "4", "0", voids="later"), report(addon.id, "later", "3"))
     world.ctx.clock.advance(hours=1)

@@ -138,8 +138,9 @@ def test_usage_while_suspended_is_not_billed() -> None:
     [
         ({}, PriceKind.FREE),
         ({"monthly": 5}, PriceKind.FIXED),
-        ({"meters": (metered(),)}, PriceKind.METERED),
-        ({"monthly": 5, "meters": (metered(),)}, PriceKind.FIXED_AND_METERED),
+        ({"meters": (metered(),)}, PriceKind.FREE),
+        ({"meters": (metered(unit_minor=Fraction(1)),)}, PriceKind.METERED),
+        ({"monthly": 5, "meters": (metered(unit_minor=Fraction(1)),)}, PriceKind.FIXED_AND_METERED),
         ({"contract": True}, PriceKind.CONTRACT),
     ],
 )
