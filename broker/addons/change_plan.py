@@ -54,7 +54,7 @@ async def _record(
         raise Conflict(f"{addon.name} is {addon.state}; its plan can be changed once it is provisioned.")
     if target.id == addon.plan_id:
         return addon.id, False
-    if target.price_cents or addon.price_cents:
+    if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
     await start_operation(
         tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id

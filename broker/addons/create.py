@@ -108,7 +108,7 @@ async def _record(
     app = await visible_app(tx, actor, request.app, keep=True)
     offer = await resolve_offer(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
-    if plan.price_cents:
+    if not plan.is_free:
         require_owner(actor, app, "add paid add-ons to it")
     check_options(plan.name, plan.options_schema, request.options)
     await _check_installable(tx, app, plan)

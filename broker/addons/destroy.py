@@ -53,7 +53,7 @@ async def _record(
     addon = await lock_visible_addon(tx, ctx, actor, key)
     if addon.state is AddonState.DEPROVISIONING:
         return addon.id, False
-    if addon.price_cents:
+    if not addon.is_free:
         await require_payer(tx, actor, addon.app_id, "remove paid add-ons")
     if not force:
         _refuse_shared(addon)

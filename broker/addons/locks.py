@@ -12,6 +12,7 @@ from sqlalchemy import Text, bindparam, cast, select, union
 
 from broker.addons.models import Addon, AddonState, Attachment
 from broker.apps.releases import LockedApp, lock_app
+from broker.catalog.manifest_meters import is_priced
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
@@ -60,6 +61,11 @@ class LockedAddon:
     @property
     def plan_name(self) -> str:
         return f"{self.service}:{self.plan}"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can never cost anything."""
+        return not self.price_cents and not any(map(is_priced, self.meters))
 
 
 async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) -> LockedAddon | None:

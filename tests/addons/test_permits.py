@@ -24,9 +24,12 @@ from broker.apps.collaborators import add_collaborator, remove_collaborator
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
 from broker.apps.queries import list_apps
-from broker.kernel.context import Actor, Context
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
+from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.errors import Forbidden, NotFound
 from tests.addons.conftest import World, done
+from tests.billing.metering_world import METERED
 from tests.domain import new_user
 
 
@@ -76,6 +79,18 @@ async def test_what_costs_the_owner_money_is_for_the_owner(ctx: Context, world: 
     with pytest.raises(Forbidden, match="only its owner can destroy it"):
         await destroy_app_with_addons(ctx, bob, "shop")
     assert (await change_plan(ctx, world.user, key(free), "big")).id == free.id
+
+
+async def test_what_is_free_until_it_is_used_costs_money_too(ctx: Context, world: World, bob: Actor) -> None:
+    await publish(ctx, parse(METERED), SYSTEM)
+    free, metered = await world.provisioned(), await world.provisioned("store:payg")
+    for refused in (
+        create_addon(ctx, bob, CreateAddon("shop", "store:payg")),
+        change_plan(ctx, bob, key(free), "payg"),
+        destroy_addon(ctx, bob, key(metered)),
+    ):
+        with pytest.raises(Forbidden, match=r"only (its|the) owner can"):
+            await refused
 
 
 async def test_an_add_on_that_is_only_attached_is_seen_and_detached_but_not_changed(
