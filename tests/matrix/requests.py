@@ -77,7 +77,15 @@ def instead(key: Key) -> dict[str, str]:
     return INSTEAD.get(key, _OF_ADDON if key[1].startswith("/addons/{addon}/webhook") else {})
 
 
+_BATCH = {"usages": [{"resource": {"id": "{addon_id}"}, "unit": {"name": "rows"}, "quantity": "5", "id": "1"}]}
+_READING = {"meter": "rows", "quantity": "5"}
+_EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "usage", "subject": "{addon_id}", "data": _READING}
+
 BODIES: dict[Key, Any] = {
+    ("POST", "/addons/{addon}/usage_batches"): _BATCH,
+    ("POST", "/addons/{addon}/usage_events"): _EVENT,
+    ("POST", "/api/v3/addons/{slug}/usage_batches"): _BATCH,
+    ("POST", "/api/v3/addons/{slug}/usage_events"): _EVENT,
     ("POST", "/apps"): {"name": "brand-new"},
     ("PATCH", "/apps/{app}"): {"maintenance": True},
     ("POST", "/apps/{app}/addons"): {"plan": "store:free"},

@@ -25,14 +25,17 @@ from broker.apps.collaborators import add_collaborator
 from broker.apps.create import CreateApp
 from broker.apps.create import create_app as make_app
 from broker.apps.queries import list_apps
+from broker.catalog.manifest import parse
 from broker.catalog.models import AddonService, ServiceMember
+from broker.catalog.publish import publish
 from broker.events.attempts import Attempt, Receipt
 from broker.events.deliver import deliver
 from broker.faces.webhook_payloads import WebhookPayloads
-from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST
 from tests.addons.test_grants import tokens_of
+from tests.billing.metering_world import METERED
 from tests.domain import new_user
 from tests.matrix.requests import MAKING, TOLD, Making
 from tests.matrix.table import ACTORS
@@ -74,6 +77,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
     """Everything, made by use cases and requests."""
     alice = await new_user(ctx, "alice@example.com")
     stock = await stocked(ctx, alice)
+    await publish(ctx, parse(METERED), SYSTEM)
     addon = await stock.provisioned(name="my-store")
     await stock.provisioned(name="lost-store")
     attachment = await attach(ctx, alice, AttachAddon(AddonKey("my-store"), "other", "CACHE"))
