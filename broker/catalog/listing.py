@@ -14,7 +14,7 @@ from broker.catalog.models import AddonService, PlanPrice, ServiceMember, Servic
 from broker.catalog.queries import all_plans, get_service
 from broker.catalog.review import NEXT, points_of
 from broker.catalog.views import SERVICE_COLUMNS, PlanView, ServiceView, service_view
-from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 
 
@@ -45,7 +45,7 @@ async def list_own(ctx: Context, actor: Actor) -> list[tuple[ServiceView, Role]]
 
     Raises: Forbidden.
     """
-    actor.require(Scope.GLOBAL)
+    actor.require_own_token()
     as_member = and_(ServiceMember.service_id == AddonService.id, ServiceMember.user_id == actor.id)
     wanted = select(*SERVICE_COLUMNS, ServiceMember.role).outerjoin(ServiceMember, as_member)
     if not actor.is_operator:

@@ -16,7 +16,7 @@ from broker.catalog.manifest_plans import SLUG
 from broker.catalog.models import AddonService, ServiceMember
 from broker.catalog.reading import TextRule
 from broker.events.emit import emit
-from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden, NotFound
 
@@ -168,7 +168,7 @@ _SERVICE: Final = select(
 
 
 async def _service(tx: Tx, actor: Actor, slug: str, needed: Role, wanted: Select[*tuple[Any, ...]]) -> PartnerService:
-    actor.require(Scope.GLOBAL)
+    actor.require_own_token()
     known = SLUG.complaint(slug) is None
     row = (await tx.execute(wanted.where(AddonService.slug == slug))).one_or_none() if known else None
     role = None if row is None else await role_of(tx, row.id, actor)

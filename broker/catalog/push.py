@@ -23,7 +23,7 @@ from broker.catalog.models import AddonService
 from broker.catalog.publish import alone_with, is_published, is_stored, store
 from broker.catalog.reading import too_deep
 from broker.catalog.versions import VersionView, newest_version, read_version
-from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, NotFound
 from broker.kernel.secret import Secret
@@ -50,7 +50,7 @@ async def push_manifest(
     let in there.
     Raises: ManifestFaults with all faults, Conflict when it is based on an older version, Forbidden.
     """
-    actor.require(Scope.GLOBAL)
+    actor.require_own_token()
     whole = _object(slug, contents)
     async with ctx.database.transaction() as tx:
         await alone_with(tx, slug)
