@@ -13,7 +13,7 @@ LONG := tests/backup tests/bench tests/docs/test_provider_story.py tests/docs/te
   tests/journeys/test_credentials.py tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_webhooks.py \
   tests/journeys/test_life.py tests/journeys/test_third_party.py \
   tests/journeys/test_rotation.py tests/providers/styles \
-  tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/migrations/test_upgrade.py \
+  tests/testkit/test_mutants.py tests/testkit/test_our_providers.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/migrations/test_upgrade.py \
   tests/wire/test_schemathesis.py
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
