@@ -50,9 +50,9 @@ def _monthly(line: Line) -> int:
 
 def _usage(line: Line, meter: MeterPrice) -> list[str]:
     share = Fraction(line.seconds, line.month.seconds)
-    told = [f"{meter.label or meter.meter}: {_number(line.quantity)} ({meter.kind})"]
+    told = [f"{meter.label or meter.meter}: {number(line.quantity)} ({meter.kind})"]
     if meter.included:
-        told.append(f"less {_number(allowed(meter, share))} included")
+        told.append(f"less {number(allowed(meter, share))} included")
     told.append(_rates(line, meter))
     return [*told, f"= {_exact(charge(meter, line.quantity, share), line)}, rounded to {_money(line, line.minor)}"]
 
@@ -63,9 +63,9 @@ def _rates(line: Line, meter: MeterPrice) -> str:
     if meter.model is Model.UNIT:
         return f"× {unit} each"
     if meter.model is Model.PACKAGE:
-        return f"in begun packages of {_number(meter.package)} at {unit} each"
+        return f"in begun packages of {number(meter.package)} at {unit} each"
     tiers = "; ".join(
-        f"{'more' if tier.up_to is None else f'up to {_number(tier.up_to)}'}:"
+        f"{'more' if tier.up_to is None else f'up to {number(tier.up_to)}'}:"
         f" {unit_price_text(tier.unit_minor, currency)} {currency.upper()} each"
         + (f" and {unit_price_text(tier.flat_minor, currency)} at once" if tier.flat_minor else "")
         for tier in meter.tiers
@@ -77,7 +77,8 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _number(value: Fraction) -> str:
+def number(value: Fraction) -> str:
+    """An exact decimal where there is one, else a quotient."""
     return unit_price_text(value * 100, "usd")
 
 

@@ -79,6 +79,8 @@ class MeterPrice:
     included: Fraction = Fraction(0)
     allowance: Allowance = Allowance.PRORATE
     label: str = ""
+    unit: str = ""
+    """What it counts, in words."""
 
     @property
     def is_priced(self) -> bool:

@@ -82,6 +82,10 @@ TOPICS: dict[str, dict[str, str]] = {
         "releases:rollback": "releases:rollback",
         "run": "run:run",
     },
+    "Costs": {
+        "costs": "costs:costs",
+        "usage:addons": "costs:usage",
+    },
     "Webhooks": {
         "webhooks": "webhooks:list_",
         "webhooks:add": "webhooks:add",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from broker.addons.queries import list_addons
+from broker.addons.costs import app_usage
 from broker.apps.queries import get_app
 from broker.faces.answers import Answer
 from broker.kernel.errors import NotFound
-from broker.platform_api import shapes
+from broker.platform_api import costs, shapes
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 
@@ -17,10 +17,9 @@ router = APIRouter(tags=["apps"], responses=REFUSED)
 
 @router.get("/apps/{app}/usage", responses=gives(shapes.Usage))
 async def usage(request: Request, actor: CurrentActor, app: str) -> Answer:
-    """What metered add-ons of the app used. Plans with a fixed price have no meters."""
-    ctx = face_of(request).ctx
-    view = await get_app(ctx, actor, app)
-    return Answer({"addons": [{"id": str(item.id), "meters": {}} for item in await list_addons(ctx, actor, view.id)]})
+    """What the metered add-ons billed to the app used this month."""
+    found = await app_usage(face_of(request).ctx, actor, app)
+    return Answer({"addons": [costs.usage(addon) for addon in found]})
 
 
 @router.get("/apps/{app}/dynos", responses=gives(shapes.Ref, many=True))

@@ -17,6 +17,7 @@ from broker.platform_api import (
     clients,
     collaborators,
     config_vars,
+    costs,
     databases,
     health,
     inventory,
@@ -58,6 +59,7 @@ NOUNS: Final = (
     webhooks,
     listings,
     service_people,
+    costs,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

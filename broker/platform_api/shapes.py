@@ -33,6 +33,11 @@ from broker.faces.webhook_shapes import WebhookDelivery as WebhookDelivery
 from broker.faces.webhook_shapes import WebhookEvent as WebhookEvent
 from broker.faces.webhook_shapes import WebhookEventRef as WebhookEventRef
 from broker.faces.webhook_shapes import WebhookRef as WebhookRef
+from broker.platform_api.cost_shapes import CostLine as CostLine
+from broker.platform_api.cost_shapes import Costs as Costs
+from broker.platform_api.cost_shapes import CostSpan as CostSpan
+from broker.platform_api.cost_shapes import CostStatement as CostStatement
+from broker.platform_api.cost_shapes import CostTotals as CostTotals
 from broker.platform_api.listing_shapes import ChecklistPoint as ChecklistPoint
 from broker.platform_api.listing_shapes import Entitlement as Entitlement
 from broker.platform_api.listing_shapes import ListedPlan as ListedPlan
@@ -164,11 +169,22 @@ class Stack(TypedDict):
     updated_at: str
 
 
+class MeterUsage(TypedDict):
+    """What a meter shows for this month. `quantity` is for the eye, `exact` for computing; only it is in the public schema."""
+
+    quantity: int | float
+    exact: str
+    meter: str
+    unit: str
+    kind: str
+
+
 class AddonUsage(TypedDict):
-    """What an add-on metered in this period."""
+    """What an add-on used this month, by the labels of its meters."""
 
     id: str
-    meters: dict[str, dict[str, int]]
+    name: str
+    meters: dict[str, MeterUsage]
 
 
 class Usage(TypedDict):

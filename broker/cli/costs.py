@@ -1,0 +1,109 @@
+"""costs, usage:addons: what an account owes for a month, and what add-ons used."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from broker.cli.client import Json, connect, segment
+from broker.cli.options import app_option, json_option, optional_app_option
+from broker.cli.output import clean, heading, note, say, say_json, table
+
+_DIGITS = {
+    **dict.fromkeys("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split(), 0),
+    **dict.fromkeys("bhd iqd jod kwd lyd omr tnd".split(), 3),
+}
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount of a currency's smallest unit as people write it: `12.34 USD`."""
+    digits = _DIGITS.get(currency, 2)
+    sign, text = "-" if minor < 0 else "", str(abs(minor)).rjust(digits + 1, "0")
+    amount = f"{text[:-digits]}.{text[-digits:]}" if digits else text
+    return f"{sign}{amount} {clean(currency).upper()}"
+
+
+@click.command()
+@click.option("--month", metavar="YYYY-MM", help="Another month than the present one.")
+@optional_app_option
+@click.option("--explain", is_flag=True, help="Show how each line was computed.")
+@json_option
+def costs(month: str | None, app: str | None, explain: bool, as_json: bool) -> None:
+    """Show what the account owes for a month so far, and what it will be at the end if nothing changes."""
+    wanted = {key: value for key, value in (("month", month), ("app", app)) if value}
+    with connect() as client:
+        found: Json = client.get(f"/account/costs?{urlencode(wanted)}" if wanted else "/account/costs")
+    if as_json:
+        say_json(found)
+        return
+    heading(f"Costs in {found['month']}" + (f" of {clean(app)}" if app else ""))
+    for statement in found["statements"]:
+        _say_statement(statement, explain=explain, whole=app is None)
+
+
+def _say_statement(statement: Json, *, explain: bool, whole: bool) -> None:
+    currency, lines = statement["currency"], statement["lines"]
+    if not lines:
+        note("Nothing.")
+        return
+    rows: list[tuple[object, ...]] = [_row(line, currency) for line in lines]
+    if whole:
+        rows += _totals(statement, currency)
+    else:
+        sums = [sum(line[key] for line in lines) for key in ("amount_minor", "forecast_minor")]
+        rows.append(("Sum", "", "", *(money(each, currency) for each in sums)))
+    say(table(rows, ("Add-on", "App", "For", "So far", "At the end")))
+    if explain:
+        _say_explanations(lines)
+
+
+def _row(line: Json, currency: str) -> tuple[object, ...]:
+    what = line["plan"] if line["terms"] == "paid" else f"{line['plan']} ({line['terms']})"
+    if line["kind"] == "metered":
+        what = f"{line['label'] or line['meter']}: {line['quantity']} {line['unit'] or ''}".rstrip()
+    amounts = (money(line[key], currency) for key in ("amount_minor", "forecast_minor"))
+    return line["addon"]["name"], line["app"]["name"], what, *amounts
+
+
+def _totals(statement: Json, currency: str) -> list[tuple[object, ...]]:
+    """The sums; what is nothing is left out but for the last."""
+    now, end = statement["now"], statement["forecast"]
+    names = {"net_minor": "Net", "tax_minor": "Tax", "carried_minor": "Carried", "prepaid_minor": "Prepaid"}
+    taken = [key for key in names if key != "net_minor" and (now[key] or end[key])]
+    shown: list[tuple[str, str]] = [(names[key], key) for key in ("net_minor", *taken)] if taken else []
+    return [
+        (name, "", "", *(money(each[key], currency) for each in (now, end)))
+        for name, key in [*shown, ("Due", "due_minor")]
+    ]
+
+
+def _say_explanations(lines: list[Any]) -> None:
+    for line in lines:
+        if line["explanation"]:
+            say("")
+            say(f"{clean(line['addon']['name'])}")
+            say("\n".join(f"  {clean(sentence)}" for sentence in line["explanation"]))
+
+
+@click.command()
+@app_option
+@json_option
+def usage(app: str, as_json: bool) -> None:
+    """Show what the metered add-ons of an app used this month."""
+    with connect() as client:
+        found: Json = client.get(f"/apps/{segment(app)}/usage")
+    if as_json:
+        say_json(found)
+        return
+    rows = [
+        (addon.get("name") or addon["id"], label, meter["quantity"], meter.get("unit"))
+        for addon in found["addons"]
+        for label, meter in addon["meters"].items()
+    ]
+    if not rows:
+        note(f"No add-on of {clean(app)} is metered.")
+        return
+    heading(f"Usage of {clean(app)} this month")
+    say(table(rows, ("Add-on", "Meter", "Quantity", "Unit")))
