@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -19,6 +20,7 @@ from broker.billing.months import Month
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceVersion, Tier
 from broker.billing.pricing import Statement, Tax, Terms, statement
 from broker.billing.readings import readings_in
+from broker.billing.standing import Standing, Standings, standings
 from broker.billing.timeline import Mode, Segment
 from broker.kernel.db import Tx
 
@@ -27,42 +29,95 @@ DEFAULT_CURRENCY = "usd"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What an account had in a month: its terms, and of every add-on that it had the segments and readings."""
+    """What an account had in a month: its terms, how it stood, and of every add-on that it had the segments and readings."""
 
     terms: Terms
     month: Month
     segments: tuple[Segment, ...]
     readings: tuple[Reading, ...] = ()
+    standing: Standings = field(default_factory=dict)
 
     @property
     def currencies(self) -> list[str]:
-        """Those that the account owes in: of the add-ons that it had, or its own if it had none."""
+        """Those that the account owes in: of the add-ons that it had and of what was carried, or its own if there was nothing."""
         theirs = {segment.price.currency for segment in self.segments if segment.account == self.terms.account}
+        theirs |= {currency for currency, standing in self.standing.items() if standing.carried_minor}
         return sorted(theirs) or [self.terms.currency]
 
     def statement(self, currency: str, *, at: datetime) -> Statement:
         """What it owes in one of them, as far as `at`."""
-        return statement(replace(self.terms, currency=currency), self.month, self.segments, self.readings, at=at)
+        standing = self.standing.get(currency, Standing())
+        terms = replace(self.terms, currency=currency, credits=standing.credits, carried_minor=standing.carried_minor)
+        return statement(terms, self.month, self.segments, self.readings, at=at)
 
 
 async def history_of(tx: Tx, terms: Terms, month: Month) -> History:
     """What the account of these terms had in the month."""
-    segments = await segments_in(tx, terms.account, month)
-    return History(terms, month, segments, await readings_in(tx, segments, month))
+    (history,) = await histories_of(tx, [terms], month)
+    return history
+
+
+async def histories_of(
+    tx: Tx, accounts: Sequence[Terms], month: Month, *, known_at: datetime | None = None
+) -> list[History]:
+    """The same of several accounts, in as many statements as of one; `known_at` leaves out what was reported later."""
+    ids = [terms.account for terms in accounts]
+    found = await segments_in(tx, ids, month)
+    standing = await standings(tx, ids, str(month))
+    readings: dict[UUID, list[Reading]] = defaultdict(list)
+    for reading in await readings_in(tx, found, month, known_at=known_at):
+        readings[reading.resource].append(reading)
+    segments: dict[UUID, list[Segment]] = defaultdict(list)
+    holders: dict[UUID, set[UUID]] = defaultdict(set)
+    for segment in found:
+        segments[segment.resource].append(segment)
+        if segment.start < month.end and (segment.end is None or segment.end > month.start):
+            holders[segment.account].add(segment.resource)
+    return [
+        History(
+            terms,
+            month,
+            tuple(segment for resource in _in_order(holders[terms.account]) for segment in segments[resource]),
+            tuple(reading for resource in _in_order(holders[terms.account]) for reading in readings[resource]),
+            standing.get(terms.account, {}),
+        )
+        for terms in accounts
+    ]
+
+
+def _in_order(resources: Collection[UUID]) -> list[UUID]:
+    return sorted(resources, key=lambda resource: resource.bytes)
 
 
 async def account_of(tx: Tx, payer_id: UUID) -> tuple[Terms, str]:
     """The terms of an account and its zone; the usual ones, if nothing was agreed."""
-    columns = (BillingAccount.currency, BillingAccount.zone, BillingAccount.tax, BillingAccount.discount_bp)
-    row = (await tx.execute(select(*columns).where(BillingAccount.id == payer_id))).one_or_none()
-    if row is None:
-        return Terms(payer_id, DEFAULT_CURRENCY), "UTC"
-    return Terms(payer_id, row.currency or DEFAULT_CURRENCY, _tax(row.tax), row.discount_bp), row.zone
+    return (await accounts_of(tx, [payer_id]))[payer_id]
 
 
-async def segments_in(tx: Tx, payer_id: UUID, month: Month) -> tuple[Segment, ...]:
-    """Every segment, of whatever account and time, of the add-ons that this account had in the month."""
-    theirs = select(UsagePeriod.addon_id).where(UsagePeriod.payer_id == payer_id, *_touches(month))
+async def accounts_of(tx: Tx, payer_ids: Collection[UUID]) -> dict[UUID, tuple[Terms, str]]:
+    """The same of several accounts."""
+    columns = (
+        BillingAccount.id,
+        BillingAccount.currency,
+        BillingAccount.zone,
+        BillingAccount.tax,
+        BillingAccount.discount_bp,
+    )
+    found = {payer_id: (Terms(payer_id, DEFAULT_CURRENCY), "UTC") for payer_id in payer_ids}
+    for row in await tx.execute(select(*columns).where(BillingAccount.id.in_(payer_ids))):
+        terms = Terms(row.id, row.currency or DEFAULT_CURRENCY, tax_of(row.tax), row.discount_bp)
+        found[row.id] = (terms, row.zone)
+    return found
+
+
+async def segments_in(tx: Tx, payer_ids: Collection[UUID], month: Month) -> tuple[Segment, ...]:
+    """Every segment, of whatever account and time, of the add-ons that these accounts had in the month."""
+    theirs = select(UsagePeriod.addon_id).where(UsagePeriod.payer_id.in_(payer_ids), *_touches(month))
+    return await segments_of(tx, UsagePeriod.addon_id.in_(theirs), month)
+
+
+async def segments_of(tx: Tx, which: ColumnElement[bool], month: Month) -> tuple[Segment, ...]:
+    """Every segment of these add-ons that began before the end of the month."""
     periods = (
         select(
             UsagePeriod.addon_id,
@@ -77,7 +132,7 @@ async def segments_in(tx: Tx, payer_id: UUID, month: Month) -> tuple[Segment, ..
             UsagePeriod.started_at,
             UsagePeriod.ended_at,
         )
-        .where(UsagePeriod.addon_id.in_(theirs), UsagePeriod.started_at <= month.end)
+        .where(which, UsagePeriod.started_at <= month.end)
         .order_by(UsagePeriod.addon_id, UsagePeriod.started_at)
     )
     rows = (await tx.execute(periods)).all()
@@ -111,7 +166,7 @@ def price_version(row: Any) -> PriceVersion:
         plan=row.plan,
         currency=row.currency,
         monthly_minor=row.price_cents,
-        meters=tuple(map(_meter, terms.get("meters", ()))),
+        meters=tuple(map(meter_price, terms.get("meters", ()))),
         minimum_s=terms.get("minimum_s", 0),
         suspended_minor=terms.get("suspended_cents", 0),
     )
@@ -122,7 +177,7 @@ def _version_id(plan_id: UUID, price_cents: int, currency: str, terms: str) -> U
     return uuid5(plan_id, f"{price_cents} {currency} {terms}".rstrip())
 
 
-def _meter(declared: Mapping[str, Any]) -> MeterPrice:
+def meter_price(declared: Mapping[str, Any]) -> MeterPrice:
     """A meter as a manifest declares it. Units there: decimal strings of cents."""
     return MeterPrice(
         meter=declared["name"],
@@ -141,10 +196,12 @@ def _meter(declared: Mapping[str, Any]) -> MeterPrice:
         included=Fraction(declared.get("included") or 0),
         allowance=Allowance(declared.get("allowance") or Allowance.PRORATE),
         label=declared.get("label") or declared["name"],
+        unit=declared.get("unit") or "",
     )
 
 
-def _tax(agreed: Mapping[str, Any] | None) -> Tax | None:
+def tax_of(agreed: Mapping[str, Any] | None) -> Tax | None:
+    """The tax of an account as it is stored."""
     if agreed is None:
         return None
     return Tax(Fraction(agreed["rate"]), agreed.get("inclusive", False), agreed.get("note", ""))

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Text,
+    Uuid,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -23,8 +38,13 @@ _STANDING: Final = (MeterKind.AVERAGE, MeterKind.CUMULATIVE)
 """Kinds of meters for which a month begins with the last reading of the time before."""
 
 
-async def readings_in(tx: Tx, segments: Iterable[Segment], month: Month) -> tuple[Reading, ...]:
-    """What the statement of the month needs to know of the meters of these segments; nothing is read if they have none."""
+async def readings_in(
+    tx: Tx, segments: Iterable[Segment], month: Month, *, known_at: datetime | None = None
+) -> tuple[Reading, ...]:
+    """What the statement of the month needs to know of the meters of these segments; nothing is read if they have none.
+
+    With `known_at`, only what had been reported by then.
+    """
     metered = [segment for segment in segments if segment.price.meters]
     if not metered:
         return ()
@@ -45,6 +65,8 @@ async def readings_in(tx: Tx, segments: Iterable[Segment], month: Month) -> tupl
         *(_before(month.start, standing) if standing else ()),
     ]
     events = select(*columns).where(UsageEvent.addon_id.in_(sorted(addons)), or_(*wanted))
+    if known_at is not None:
+        events = events.where(UsageEvent.received_at <= known_at)
     return tuple(
         Reading(
             source=f"{row.addon_id} {row.source}",  # what voids a report reaches no further than its add-on
@@ -93,12 +115,40 @@ def _voided(event: type[UsageEvent], by: type[UsageEvent]) -> ColumnElement[bool
     return exists().where(by.addon_id == event.addon_id, by.source == event.source, by.voids == event.id)
 
 
-async def use_up(tx: Tx, line_id: UUID, addon_id: UUID, meter: str, spans: Sequence[tuple[datetime, datetime]]) -> int:
-    """Mark what a line of an invoice was computed from, so that no other line can use it; how many reports that were."""
-    within = [and_(UsageEvent.at >= start, UsageEvent.at < end) for start, end in spans]
+@dataclass(frozen=True, slots=True)
+class MeteredLine:
+    """A line of an invoice and what it was computed from: the reports of a meter within these spans of time."""
+
+    id: UUID
+    addon_id: UUID
+    meter: str
+    spans: Sequence[tuple[datetime, datetime]]
+
+
+async def use_up(tx: Tx, lines: Sequence[MeteredLine]) -> int:
+    """Mark what lines of invoices were computed from, so that no other line can use it; how many reports that were."""
+    rows = [(line.id, line.addon_id, line.meter, start, end) for line in lines for start, end in line.spans]
+    if not rows:
+        return 0
+    columns = zip(*rows, strict=True)
+    spans = (
+        func.unnest(*(cast(list(column), kind) for column, kind in zip(columns, _SPAN, strict=True)))
+        .table_valued("line_id", "addon_id", "meter", "starts_at", "ends_at")
+        .render_derived()
+    )
     unused = (
         update(UsageEvent)
-        .where(UsageEvent.addon_id == addon_id, UsageEvent.meter == meter, UsageEvent.line_id.is_(None), or_(*within))
-        .values(line_id=line_id)
+        .where(
+            UsageEvent.addon_id == spans.c.addon_id,
+            UsageEvent.meter == spans.c.meter,
+            UsageEvent.at >= spans.c.starts_at,
+            UsageEvent.at < spans.c.ends_at,
+            UsageEvent.line_id.is_(None),
+        )
+        .values(line_id=spans.c.line_id)
     )
-    return (await tx.execute(unused)).rowcount if spans else 0
+    return (await tx.execute(unused)).rowcount
+
+
+_INSTANTS: Final = ARRAY(DateTime(timezone=True))
+_SPAN: Final = (ARRAY(Uuid), ARRAY(Uuid), ARRAY(Text), _INSTANTS, _INSTANTS)

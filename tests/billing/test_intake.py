@@ -19,7 +19,7 @@ from broker.billing.explain import explain
 from broker.billing.intake import LATENESS, SKEW, Report, Status
 from broker.billing.models import UsageEvent
 from broker.billing.prices import PriceKind
-from broker.billing.readings import use_up
+from broker.billing.readings import MeteredLine, use_up
 from broker.kernel.context import Context
 from broker.kernel.ids import new_id
 from tests.addons.conftest import World, done
@@ -321,6 +321,6 @@ async def test_a_report_is_used_up_by_one_line(world: World) -> None:
     await sent(world.ctx, report(addon.id, "1", "5", now), report(addon.id, "2", "5", now + SECOND))
     spans = [(now, now + SECOND), (now + 5 * SECOND, now + HOUR)]
     async with world.ctx.database.transaction() as tx:
-        used = [await use_up(tx, new_id(), addon.id, "rows", spans) for _ in range(2)]
-        rest = await use_up(tx, new_id(), addon.id, "rows", [(now, now + HOUR)])
+        used = [await use_up(tx, [MeteredLine(new_id(), addon.id, "rows", spans)]) for _ in range(2)]
+        rest = await use_up(tx, [MeteredLine(new_id(), addon.id, "rows", [(now, now + HOUR)])])
     assert (used, rest) == ([1, 0], 1)
