@@ -17,6 +17,7 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
+from broker.addons.budget_notices import look_at_budgets
 from broker.addons.credentials import LEND
 from broker.addons.gate import Limits
 from broker.addons.generations import REVOKE
@@ -166,6 +167,7 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_runs(wiring.context)
             await enqueue_rotations(wiring.context)
             await enqueue_credentials(wiring.context)
+            await look_at_budgets(wiring.context)
             await revive_webhooks(wiring.context)
             await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
             async with wiring.context.database.transaction() as tx:

@@ -7,31 +7,43 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from broker.addons.budget_check import check_budgets
+from broker.addons.budget_requests import Wish, ask_for
 from broker.addons.intents import start_operation
 from broker.addons.models import AddonState, OperationKind
 from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, current_addon
-from broker.addons.resolve import AddonKey, lock_visible_addon
+from broker.addons.resolve import AddonKey, lock_visible_addon, read_addon
 from broker.addons.settle import with_locks
+from broker.addons.spending import planned
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
+from broker.billing.budgets import Place
 from broker.catalog.queries import resolve_plan
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import Conflict, InvalidParams
+from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams
 from broker.kernel.ids import as_uuid, new_id
 
 
-async def change_plan(ctx: Context, actor: Actor, key: AddonKey, plan: str, *, wait: timedelta = NO_WAIT) -> AddonView:
-    """Ask the provider for another plan. The same plan as now changes nothing.
+async def change_plan(
+    ctx: Context, actor: Actor, key: AddonKey, plan: str, *, wait: timedelta = NO_WAIT, ask: bool = False
+) -> AddonView:
+    """Ask the provider for another plan. The same plan as now changes nothing. With `ask`, approval of what a budget does
+    not allow is asked for.
 
     Transactions: one for the intent, committed before any wait. Until the provider agrees, plan and price stay.
-    Raises: NotFound, InvalidParams, Conflict; ProviderRefused or ProviderUnavailable if that is known within `wait`.
+    Raises: NotFound, InvalidParams, Conflict, BudgetExceeded; ProviderRefused or ProviderUnavailable if that is known
+        within `wait`.
     """
     actor.require(Scope.WRITE_PROTECTED)
     operation_id = new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
         try:
-            addon_id, started = await with_locks(ctx, lambda tx: _record(tx, ctx, actor, key, plan, operation_id))
+            addon_id, started = await with_locks(ctx, lambda tx: record(tx, ctx, actor, key, plan, operation_id))
+        except BudgetExceeded as refusal:
+            if not ask:
+                raise
+            raise await _asked(ctx, actor, key, plan, refusal) from None
         except IntegrityError as error:
             if "uq_operations_unfinished" not in str(error.orig):
                 raise
@@ -43,11 +55,10 @@ async def change_plan(ctx: Context, actor: Actor, key: AddonKey, plan: str, *, w
     return await current_addon(ctx.database, addon_id)
 
 
-async def _record(
-    tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID
-) -> tuple[UUID, bool]:
+async def record(tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID) -> tuple[UUID, bool]:
+    """Write the intent, in the caller's transaction; the add-on, and whether there is anything to do."""
     addon = await lock_visible_addon(tx, ctx, actor, key)
-    target = await resolve_plan(tx, actor, plan if ":" in plan or as_uuid(plan) else f"{addon.service}:{plan}")
+    target = await resolve_plan(tx, actor, _full_name(plan, addon.service))
     if target.service.id != addon.service_id:
         raise InvalidParams(f"{addon.name} is of {addon.service}: choose one of its plans, not {target.name}.")
     if addon.state is not AddonState.PROVISIONED:
@@ -56,7 +67,21 @@ async def _record(
         return addon.id, False
     if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
+    if not target.is_free:
+        wanted = planned(addon.id, addon.app_id, actor.id, target)
+        place = Place(addon.app_id, addon.service_id, actor.authorization_id)
+        await check_budgets(tx, wanted, place, ctx.clock.now(), changing=True)
     await start_operation(
         tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id
     )
     return addon.id, True
+
+
+def _full_name(plan: str, service: str) -> str:
+    return plan if ":" in plan or as_uuid(plan) else f"{service}:{plan}"
+
+
+async def _asked(ctx: Context, actor: Actor, key: AddonKey, plan: str, refusal: BudgetExceeded) -> BudgetExceeded:
+    addon = await read_addon(ctx, actor, key)
+    wish = Wish(addon.app_name, _full_name(plan, addon.service.slug), addon.id)
+    return await ask_for(ctx, actor, wish, refusal)

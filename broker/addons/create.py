@@ -13,6 +13,8 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from sqlalchemy import func, select
 
+from broker.addons.budget_check import check_budgets
+from broker.addons.budget_requests import Wish, ask_for
 from broker.addons.intents import new_operation
 from broker.addons.models import Addon, AddonState, OperationKind
 from broker.addons.names import (
@@ -24,19 +26,21 @@ from broker.addons.names import (
 )
 from broker.addons.provision_intent import record_provision
 from broker.addons.queries import AddonView, current_addon, given_vars
+from broker.addons.spending import planned
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
 from broker.apps.collaborators import require_owner
 from broker.apps.releases import app_key
 from broker.apps.resolve import AppView, visible_app
+from broker.billing.budgets import Place
 from broker.catalog.offers import Offer
 from broker.catalog.options import check_options
 from broker.catalog.queries import PlanView, resolve_offer
 from broker.events.emit import fact
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import Conflict, InvalidParams, NameTaken
+from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams, NameTaken
 from broker.kernel.ids import new_id
 
 _NAME_TRIES: Final = 6
@@ -54,6 +58,8 @@ class CreateAddon:
     attachment_name: str | None = None
     confirm: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    ask: bool = False
+    """Whether to ask for approval of what a budget does not allow."""
 
 
 async def create_addon(
@@ -62,13 +68,18 @@ async def create_addon(
     """Write the intent, wait up to `wait` for its outcome, and answer with what is true by then.
 
     Transactions: one for the intent, committed before any wait; a short one to read the result.
-    Raises: NotFound, InvalidParams, NameTaken, ConfirmationRequired; ProviderRefused or ProviderUnavailable if that is
-        known within `wait`.
+    Raises: NotFound, InvalidParams, NameTaken, ConfirmationRequired, BudgetExceeded; ProviderRefused or
+        ProviderUnavailable if that is known within `wait`.
     """
     actor.require(Scope.WRITE_PROTECTED)
     operation_id, addon_id = new_id(), addon_id or new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
-        recorded = await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
+        try:
+            recorded = await _record_with_a_free_name(ctx, actor, request, addon_id, operation_id)
+        except BudgetExceeded as refusal:
+            if not request.ask:
+                raise
+            raise await ask_for(ctx, actor, Wish(request.app, request.plan), refusal) from None
         await outcome()
     if not wait:
         return recorded
@@ -84,7 +95,7 @@ async def _record_with_a_free_name(
         tries += 1
         try:
             async with ctx.database.transaction() as tx:
-                return await _record(tx, ctx, actor, request, addon_id, operation_id)
+                return await record(tx, ctx, actor, request, addon_id, operation_id)
         except UniqueViolationError as error:
             chosen, refusal = _clash(error, request)
             if chosen or tries == _NAME_TRIES:
@@ -102,9 +113,10 @@ def _clash(error: UniqueViolationError, request: CreateAddon) -> tuple[str | Non
     raise error
 
 
-async def _record(
+async def record(
     tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
 ) -> AddonView:
+    """Write the intent, in the caller's transaction; the add-on as it was written."""
     app = await visible_app(tx, actor, request.app, keep=True)
     offer = await resolve_offer(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
@@ -112,6 +124,9 @@ async def _record(
         require_owner(actor, app, "add paid add-ons to it")
     check_options(plan.name, plan.options_schema, request.options)
     await _check_installable(tx, app, plan)
+    if not plan.is_free:
+        place = Place(app.id, plan.service.id, actor.authorization_id)
+        await check_budgets(tx, planned(addon_id, app.id, app.owner_id, plan), place, now)
     name, wanted = await _attachment_name(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
     view = _new_addon(addon_id, app, offer, request.name, name, now)

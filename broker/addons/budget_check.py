@@ -1,0 +1,72 @@
+"""Whether a budget allows what is wanted: asked inside the transaction of the intent, before any provider is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from broker.addons.budget_requests import use_approval
+from broker.addons.budget_views import title_of
+from broker.addons.spending import Spending, spending_of
+from broker.billing.budgets import Limit, Place, Policy, lock_limits, look_soon
+from broker.billing.history import price_version
+from broker.billing.prices import PriceKind
+from broker.billing.usage import Subject
+from broker.kernel.db import Tx
+from broker.kernel.errors import BudgetExceeded
+from broker.kernel.money import Money
+
+_METERED = (PriceKind.METERED, PriceKind.FIXED_AND_METERED)
+
+
+async def check_budgets(tx: Tx, wanted: Subject, place: Place, at: datetime, *, changing: bool = False) -> None:
+    """Go on only if every budget that applies has room for the add-on on this price until the end of the month.
+
+    `changing`: it is there already, on another price.
+
+    Transactions: the caller's, that records the intent. The budgets stay locked until it ends, so that two that fit
+    singly but not together are not both let in.
+    Raises: BudgetExceeded.
+    """
+    limits = [limit for limit in await lock_limits(tx, wanted.payer_id) if limit.counts(place)]
+    if not limits:
+        return
+    before = await spending_of(tx, wanted.payer_id, at)
+    after = before.having(wanted, place)
+    if (limit := _exceeded(limits, before, after, wanted)) is not None:
+        amount = Money(after.whole(wanted.currency) - before.whole(wanted.currency), wanted.currency)
+        if not await use_approval(tx, wanted, place, amount, at, changing=changing):
+            raise await _refusal(tx, limit, after, amount)
+    await look_soon(tx, [limit.id for limit in limits], at)
+
+
+def _exceeded(limits: Sequence[Limit], before: Spending, after: Spending, wanted: Subject) -> Limit | None:
+    """The smallest of the budgets that forbid it."""
+    metered = price_version(wanted).kind in _METERED
+    covered = {(limit.kind, limit.scope_id) for limit in limits if limit.currency == wanted.currency}
+    for limit in limits:
+        if limit.policy is Policy.NOTIFY:
+            continue
+        if limit.currency != wanted.currency and (limit.kind, limit.scope_id) not in covered:
+            return limit
+        was, comes = before.within(limit), after.within(limit)
+        if comes > was and comes > limit.limit_minor:
+            return limit
+        if metered and limit.currency == wanted.currency and comes >= limit.limit_minor:
+            return limit
+    return None
+
+
+async def _refusal(tx: Tx, limit: Limit, after: Spending, amount: Money) -> BudgetExceeded:
+    name, allowed = await title_of(tx, limit), Money(limit.limit_minor, limit.currency)
+    total = Money(after.within(limit), limit.currency)
+    if limit.currency != amount.currency:
+        why = f"It is priced in {amount.currency.upper()}, which the budget of {allowed} for {name} can't count."
+    else:
+        why = f"With it, {name} would come to {total} in {after.history.month}, and its budget is {allowed}."
+    return BudgetExceeded(
+        f"{why} Choose a smaller plan, raise the limit with `broker budgets:set`, or ask for approval with --request.",
+        budget={"id": str(limit.id), "limit_minor": limit.limit_minor, "currency": limit.currency},
+        used_minor=total.minor,
+        amount_minor=amount.minor,
+    )

@@ -1,0 +1,131 @@
+"""What an account is going to spend in this month: on what it has, and on what is under way. Never commits.
+
+Whether that is too much, `budget_check.py` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, ScalarSelect, Select, case, func, or_, select
+from sqlalchemy.orm import aliased
+
+from broker.addons.models import Addon, AddonState, Operation, OperationKind, OperationState
+from broker.apps.collaborators import owned_by
+from broker.apps.models import App
+from broker.billing.budgets import Limit, Place, committed, with_planned, without
+from broker.billing.history import History, account_of, history_of
+from broker.billing.months import month_of
+from broker.billing.usage import Subject
+from broker.catalog.models import AddonService, Plan
+from broker.catalog.views import PlanView
+from broker.kernel.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What an account has and is going to have in the month, and where each of it belongs."""
+
+    history: History
+    places: Mapping[UUID, Place]
+    at: datetime
+
+    def within(self, limit: Limit) -> int:
+        """What the add-ons in the scope of a budget cost until the month's end, in its currency. Units: minor units."""
+        counted = {addon_id for addon_id, place in self.places.items() if limit.counts(place)}
+        return committed(self.history, limit.currency, counted)
+
+    def whole(self, currency: str) -> int:
+        """The same of everything."""
+        return committed(self.history, currency, self.places.keys())
+
+    def having(self, subject: Subject, place: Place) -> Spending:
+        """The same, with an add-on on a price from now on."""
+        history = with_planned(self.history, [subject], self.at)
+        return replace(self, history=history, places={**self.places, subject.addon_id: place})
+
+    def losing(self, addon_id: UUID) -> Spending:
+        """The same, with an add-on destroyed now."""
+        return replace(self, history=without(self.history, [addon_id], self.at))
+
+
+async def spending_of(tx: Tx, payer_id: UUID, at: datetime) -> Spending:
+    """Three statements, however much there is."""
+    terms, zone = await account_of(tx, payer_id)
+    history = await history_of(tx, terms, month_of(at, zone))
+    had = {segment.resource for segment in history.segments}
+    rows = (await tx.execute(_addons(payer_id, had))).all()
+    coming = [_coming(row, payer_id) for row in rows if row.coming]
+    places = {row.id: Place(row.app_id, row.service_id, row.token_id) for row in rows}
+    return Spending(with_planned(history, coming, at), places, at)
+
+
+def planned(addon_id: UUID, app_id: UUID, payer_id: UUID, plan: PlanView) -> Subject:
+    """An add-on as it is going to be billed on a plan."""
+    return Subject(
+        addon_id=addon_id,
+        app_id=app_id,
+        payer_id=payer_id,
+        plan_id=plan.id,
+        price_cents=plan.price_cents,
+        currency=plan.currency,
+        service=plan.service.slug,
+        plan=plan.slug,
+        terms={"meters": list(plan.meters)} if plan.meters else {},
+    )
+
+
+def _coming(row: Row[Any], payer_id: UUID) -> Subject:
+    return Subject(
+        addon_id=row.id,
+        app_id=row.app_id,
+        payer_id=payer_id,
+        plan_id=row.plan_id,
+        price_cents=row.price_cents,
+        currency=row.currency,
+        service=row.service,
+        plan=row.plan,
+        terms={"meters": list(row.meters)} if row.meters else {},
+    )
+
+
+def _addons(payer_id: UUID, had: Collection[UUID]) -> Select[*tuple[Any, ...]]:
+    """These add-ons, and those of the payer that something is under way for: where they belong, and what is coming."""
+    made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+    is_new = Addon.state == AddonState.PROVISIONING
+    # Until the provider agrees it may be either plan: the dearer one counts.
+    is_dearer = (Operation.kind == OperationKind.PLAN_CHANGE) & (Plan.price_cents > Addon.price_cents)
+    under_way = (Operation.addon_id == Addon.id) & Operation.finished_at.is_(None) & Operation.kind.in_(made)
+    return (
+        select(
+            Addon.id,
+            Addon.app_id,
+            Addon.service_id,
+            _token(made).label("token_id"),
+            (Operation.id.is_not(None) & or_(is_new, is_dearer)).label("coming"),
+            Plan.id.label("plan_id"),
+            Plan.slug.label("plan"),
+            case((is_new, Addon.price_cents), else_=Plan.price_cents).label("price_cents"),
+            case((is_new, Addon.currency), else_=Plan.currency).label("currency"),
+            Plan.meters,
+            AddonService.slug.label("service"),
+        )
+        .select_from(Addon)
+        .join(App, App.id == Addon.app_id)
+        .join(AddonService, AddonService.id == Addon.service_id)
+        .outerjoin(Operation, under_way)
+        .join(Plan, Plan.id == func.coalesce(Operation.plan_id, Addon.plan_id))
+        .where(or_(Addon.id.in_(had), owned_by(payer_id) & Operation.id.is_not(None)))
+    )
+
+
+def _token(made: Collection[OperationKind]) -> ScalarSelect[UUID | None]:
+    """The token that the present plan of an add-on was asked for with."""
+    choices = aliased(Operation)
+    chosen = (choices.addon_id == Addon.id) & choices.kind.in_(made) & (choices.state != OperationState.FAILED)
+    newest = select(choices.authorization_id).where(chosen).order_by(choices.created_at.desc(), choices.id.desc())
+    return newest.limit(1).correlate(Addon).scalar_subquery()
