@@ -231,6 +231,7 @@ def test_the_marked_plan_is_the_default_else_the_first_free_one_else_the_first(d
         (plans("a", options_schema={"x": "y" * 70_000}), "/plans/0/options_schema"),
         (plans("a", meters=[{"name": "rows"}, {"name": "rows"}]), "/plans/0/meters/1/name"),
         (plans("a", meters=[{"name": "rows", "max": float("inf")}]), "/plans/0/meters"),
+        (plans("a", meters=[{"name": "rows"}]), "/capabilities"),
         (plans(*(f"p{n}" for n in range(101))), "/plans"),
     ],
 )
