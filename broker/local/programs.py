@@ -26,6 +26,9 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
 _ENGINE_PORTS: Mapping[str, str] = {"postgres": "DB_PORT", "mail": "SMTP_PORT"}
 """Ports besides HTTP that must stay the same, since they are in config vars. Redis instances keep their own."""
 
+_REPORTING = ("mail",)
+"""Those with a metered plan."""
+
 
 def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_url: str, seed: Path) -> Service:
     """API and worker in one process."""
@@ -41,8 +44,10 @@ def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_ur
     return _service("the broker", arguments, environment, home.log("broker"), client, port)
 
 
-def provider_service(home: Home, client: httpx.AsyncClient, name: str, manifests: Mapping[str, Path]) -> Service:
-    """One provider program; it learns nothing of the broker but its own manifests."""
+def provider_service(
+    home: Home, client: httpx.AsyncClient, name: str, manifests: Mapping[str, Path], broker_port: int
+) -> Service:
+    """One provider program; it learns nothing of the broker but its own manifests, and where to report usage."""
     prefix, port = _prefix(name), home.port(name)
     told = {
         "MANIFESTS": os.pathsep.join(str(manifests[slug]) for slug in PROVIDERS[name]),
@@ -50,6 +55,8 @@ def provider_service(home: Home, client: httpx.AsyncClient, name: str, manifests
         "HOST": LOOPBACK,
         "PORT": str(port),
     }
+    if name in _REPORTING:
+        told["BROKER_URL"] = origin(broker_port)
     if name in _ENGINE_PORTS:
         told[_ENGINE_PORTS[name]] = str(home.port(engine_port(name)))
     environment = {**_inherited(prefix), **{prefix + key: value for key, value in told.items()}}

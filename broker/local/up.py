@@ -95,7 +95,7 @@ class _Stack:
         database_url = await self._start_database()
         keepers = self._supervisor.launch(
             programs.broker_service(home, client, self._port, database_url, write_seed(home, account, manifests)),
-            *(programs.provider_service(home, client, name, manifests) for name in programs.PROVIDERS),
+            *(programs.provider_service(home, client, name, manifests, self._port) for name in programs.PROVIDERS),
         )
         self._note(keepers)
         await self._all_answer(keepers)

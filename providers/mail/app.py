@@ -21,6 +21,7 @@ from providers.mail.retention import Retention
 from providers.mail.service import MailService
 from providers.mail.settings import MailSettings
 from providers.mail.submission import SubmissionServer
+from providers.mail.usage import Reporter
 from providers.mail.viewer import Viewer
 
 
@@ -37,6 +38,8 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     relay = Relay(outbox, upstream, settings.upstream_ca, settings.client_host, now) if upstream else None
     intake = Intake(database, now, relaying=relay is not None)
     server = _submission_server(settings, credentials, intake, now)
+    manifests = load_all(settings.manifests)
+    reporter = Reporter(database, store, manifests, settings.broker_url, now) if settings.broker_url else None
     service = MailService(
         database,
         credentials,
@@ -44,6 +47,7 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
         server,
         Retention(database, now),
         relay,
+        reporter,
         key,
         store,
         listen=settings.host,
@@ -64,7 +68,7 @@ def create_app(settings: MailSettings, now: Callable[[], datetime] = utc_now) ->
     body_limit = settings.message_limit * 3 // 2 + 64 * 1024
     app = create_provider_app(
         service,
-        load_all(settings.manifests),
+        manifests,
         store=store,
         key=key,
         title="Mail",

@@ -55,6 +55,15 @@ CREATE TABLE IF NOT EXISTS deliveries (
     reply TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (message, recipient)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS usage (
+    resource TEXT NOT NULL,
+    hour TEXT NOT NULL,
+    mails INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    answer TEXT,
+    PRIMARY KEY (resource, hour)
+) STRICT;
+CREATE INDEX IF NOT EXISTS usage_due ON usage (hour) WHERE answer IS NULL;
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (next_at) WHERE state = 'queued';
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from providers.mail import mime
+from providers.mail import mime, usage
 from providers.mail.credentials import Credential
 from providers.mail.database import Database
 from providers.mail.plans import PLANS, Plan, day_of, next_day
@@ -73,6 +73,8 @@ class Intake:
             " ON CONFLICT (resource, day) DO UPDATE SET mails = mails + excluded.mails",
             (resource, day_of(moment), asked),
         )
+        if plan.metered:
+            usage.count(tx, resource, asked, moment)
 
     def _store(self, tx: sqlite3.Connection, resource: str, given: Submission, mail: mime.Mail, at: datetime) -> str:
         public_id, stamp = uuid.uuid4().hex, int(at.timestamp())

@@ -15,6 +15,8 @@ class Plan:
     mails_per_day: int
     retention: timedelta
     stored_bytes: int
+    metered: bool = False
+    """Whether its mails are reported to the broker."""
 
     def summary(self) -> str:
         return f"{self.mails_per_day:,} mails a day, kept for {self.retention.days} days"
@@ -28,6 +30,7 @@ PLANS: dict[str, Plan] = {
         Plan("starter", 200, timedelta(days=3), 100 * _MIB),
         Plan("bronze", 2_000, timedelta(days=7), 1024 * _MIB),
         Plan("silver", 50_000, timedelta(days=30), 10 * 1024 * _MIB),
+        Plan("payg", 10_000, timedelta(days=7), 1024 * _MIB, metered=True),
     )
 }
 

@@ -20,6 +20,7 @@ from providers.mail.plans import PLANS, Plan
 from providers.mail.relay import Relay
 from providers.mail.retention import Retention
 from providers.mail.submission import SubmissionServer
+from providers.mail.usage import Reporter
 
 _PASSWORD = "smtp-password"  # noqa: S105 (the label the password is derived under)
 _RESTART_S = 5
@@ -39,6 +40,7 @@ class MailService:
         server: SubmissionServer,
         retention: Retention,
         relay: Relay | None,
+        reporter: Reporter | None,
         key: ProviderKey,
         store: ResourceStore,
         *,
@@ -53,6 +55,7 @@ class MailService:
         self._server = server
         self._retention = retention
         self._relay = relay
+        self._reporter = reporter
         self._key = key
         self._listen = listen
         self._port = port
@@ -75,6 +78,8 @@ class MailService:
         draft.replace(self._port_file)
         log.info("SMTP listening on %s:%d", self._listen, self._port)
         self._tasks = [asyncio.create_task(_forever(self._retention.run))]
+        if self._reporter is not None:
+            self._tasks.append(asyncio.create_task(_forever(self._reporter.run)))
         if self._relay is not None:
             self._server.accepted = self._relay.wake
             self._tasks.append(asyncio.create_task(_forever(self._relay.run)))

@@ -32,6 +32,9 @@ class MailSettings(ProviderSettings):
     upstream_retry_s: float = Field(
         60, gt=0, description="Seconds before the second delivery attempt; each further wait doubles, up to four hours."
     )
+    broker_url: str = Field(
+        "", description="Where usage of metered plans is reported: the broker's address; empty reports nothing yet."
+    )
     message_limit: int = Field(10 * _MIB, ge=_MIB, le=100 * _MIB, description="Bytes a message may have.")
     recipients_limit: int = Field(100, ge=1, le=1000, description="Recipients a message may have.")
     connections_limit: int = Field(200, ge=1, description="SMTP connections open at once.")
