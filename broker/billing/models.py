@@ -117,6 +117,7 @@ class Invoice(Base):
     __tablename__ = "invoices"
     __table_args__ = (
         UniqueConstraint("account_id", "currency", "month"),
+        Index("ix_invoices_month", "month", "account_id"),
         Index("ix_invoices_unissued", "id", postgresql_where=text("state = 'finalized'")),
     )
 
@@ -124,7 +125,7 @@ class Invoice(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     email: Mapped[str]
     currency: Mapped[str]
-    month: Mapped[str] = mapped_column(index=True)
+    month: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     zone: Mapped[str]
@@ -190,13 +191,15 @@ class InvoiceCounter(Base):
 
 
 class MonthClose(Base):
-    """A month that is closed for every account of a zone."""
+    """How far a month is closed for the accounts of a zone: all of them, once `closed_at` is set."""
 
     __tablename__ = "month_closes"
 
     zone: Mapped[str] = mapped_column(primary_key=True)
     month: Mapped[str] = mapped_column(primary_key=True)
-    closed_at: Mapped[datetime]
+    after: Mapped[UUID | None]
+    """The last account that was looked at."""
+    closed_at: Mapped[datetime | None]
 
 
 class CreditNote(Base):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -130,9 +130,9 @@ async def use_up(tx: Tx, lines: Sequence[MeteredLine]) -> int:
     rows = [(line.id, line.addon_id, line.meter, start, end) for line in lines for start, end in line.spans]
     if not rows:
         return 0
-    columns = zip(*rows, strict=True)
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
     spans = (
-        func.unnest(*(cast(list(column), kind) for column, kind in zip(columns, _SPAN, strict=True)))
+        func.unnest(*(cast(column, kind) for column, kind in zip(columns, _SPAN, strict=True)))
         .table_valued("line_id", "addon_id", "meter", "starts_at", "ends_at")
         .render_derived()
     )
@@ -151,4 +151,4 @@ async def use_up(tx: Tx, lines: Sequence[MeteredLine]) -> int:
 
 
 _INSTANTS: Final = ARRAY(DateTime(timezone=True))
-_SPAN: Final = (ARRAY(Uuid), ARRAY(Uuid), ARRAY(Text), _INSTANTS, _INSTANTS)
+_SPAN: Final[tuple[ARRAY[Any], ...]] = (ARRAY(Uuid), ARRAY(Uuid), ARRAY(Text), _INSTANTS, _INSTANTS)

@@ -123,7 +123,7 @@ def _create_invoices() -> None:
         sa.UniqueConstraint("account_id", "currency", "month", name=op.f("uq_invoices_account_id_currency_month")),
         sa.UniqueConstraint("number", name=op.f("uq_invoices_number")),
     )
-    op.create_index("ix_invoices_month", "invoices", ["month"], unique=False)
+    op.create_index("ix_invoices_month", "invoices", ["month", "account_id"], unique=False)
     op.create_index(
         "ix_invoices_unissued", "invoices", ["id"], unique=False, postgresql_where=sa.text("state = 'finalized'")
     )
@@ -176,7 +176,8 @@ def _create_month_closes() -> None:
         "month_closes",
         sa.Column("zone", sa.Text(), nullable=False),
         sa.Column("month", sa.Text(), nullable=False),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("after", sa.UUID(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("zone", "month", name=op.f("pk_month_closes")),
     )
 

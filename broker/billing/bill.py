@@ -1,0 +1,131 @@
+"""From a statement to the rows of an invoice, and back to what it was computed from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+from broker.billing.explain import explain
+from broker.billing.history import History, tax_of
+from broker.billing.pricing import Credit, CreditKind, Line, Statement, Tax, Terms
+from broker.billing.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What people call an add-on, and where it is billed."""
+
+    addon: str
+    app_id: UUID
+    app: str
+
+
+def facts_of(history: History, found: Statement) -> dict[str, Any]:
+    """What an invoice says as a whole, by column."""
+    return {
+        "account_id": found.account,
+        "currency": found.currency,
+        "month": str(found.month),
+        "starts_at": found.month.start,
+        "ends_at": found.month.end,
+        "terms": _terms(history, found.currency),
+        "net_minor": found.net_minor,
+        "tax_minor": found.tax_minor,
+        "prepaid_minor": found.prepaid_minor,
+        "carried_minor": found.carried_minor,
+        "due_minor": found.due_minor,
+    }
+
+
+def lines_of(found: Statement) -> list[dict[str, Any]]:
+    """Its lines, by column: first those that cost something, numbered from 1."""
+    ordered = sorted(found.lines, key=lambda line: line.minor == 0)
+    return [_line(number, line) for number, line in enumerate(ordered, 1)]
+
+
+def _line(number: int, line: Line) -> dict[str, Any]:
+    return {
+        "number": number,
+        "addon_id": line.resource,
+        "service": line.price.service,
+        "plan": line.price.plan,
+        "price_id": line.price.id,
+        "price": _price(line),
+        "mode": str(line.mode),
+        "meter": line.meter.meter if line.meter else None,
+        "spans": [[start.isoformat(), end.isoformat()] for start, end in line.spans],
+        "seconds": line.seconds,
+        "topped_up_s": line.topped_up_s,
+        "quantity": str(line.quantity),
+        "minor": line.minor,
+        "discount_minor": line.discount_minor,
+        "promo_minor": line.promo_minor,
+        "tax_minor": line.tax_minor,
+        "share_bp": line.price.share_bp,
+        "explanation": explain(line),
+    }
+
+
+def _price(line: Line) -> dict[str, Any]:
+    price: dict[str, Any] = {
+        "kind": str(line.price.kind),
+        "monthly_minor": line.price.monthly_minor,
+        "minimum_s": line.price.minimum_s,
+        "oops_s": line.price.oops_s,
+        "suspended_minor": line.price.suspended_minor,
+    }
+    return price | ({"meter": _plain(asdict(line.meter))} if line.meter else {})
+
+
+def _plain(value: Any) -> Any:
+    """The same for JSON; fractions stay exact."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Fraction | UUID) else value
+
+
+def _terms(history: History, currency: str) -> dict[str, Any]:
+    standing = history.standing.get(currency, Standing())
+    return {
+        "tax": _tax(history.terms.tax),
+        "discount_bp": history.terms.discount_bp,
+        "credits": [_credit(credit) for credit in standing.credits],
+    }
+
+
+def _tax(tax: Tax | None) -> dict[str, Any] | None:
+    return None if tax is None else {"rate": str(tax.rate), "inclusive": tax.inclusive, "note": tax.note}
+
+
+def _credit(credit: Credit) -> dict[str, Any]:
+    return {
+        "id": str(credit.id),
+        "kind": str(credit.kind),
+        "minor": credit.minor,
+        "granted_at": credit.granted_at.isoformat(),
+        "expires_at": None if credit.expires_at is None else credit.expires_at.isoformat(),
+    }
+
+
+def terms_from(invoice: Any) -> tuple[Terms, Standing]:
+    """On which terms a stored invoice was computed, and how the account stood."""
+    stored: Mapping[str, Any] = invoice.terms
+    terms = Terms(invoice.account_id, invoice.currency, tax_of(stored["tax"]), stored["discount_bp"])
+    return terms, Standing(tuple(map(_credit_from, stored["credits"])), invoice.carried_minor)
+
+
+def _credit_from(stored: Mapping[str, Any]) -> Credit:
+    expires = stored["expires_at"]
+    return Credit(
+        UUID(stored["id"]),
+        CreditKind(stored["kind"]),
+        stored["minor"],
+        datetime.fromisoformat(stored["granted_at"]),
+        None if expires is None else datetime.fromisoformat(expires),
+    )

@@ -1,0 +1,138 @@
+"""The ledger: what each business event moves between its accounts. Balances are derived. Called with the open transaction.
+
+Debits are positive, credits negative. That nothing in it changes and every transaction balances, the database itself sees to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+
+from broker.billing.models import LedgerEntry, LedgerTransaction
+from broker.billing.pricing import CreditKind, Line, Statement
+from broker.kernel.db import Tx
+from broker.kernel.ids import new_id
+
+
+class LedgerAccount(StrEnum):
+    """Where money stands. Each payer has all of them."""
+
+    RECEIVABLE = "receivable"
+    """Invoiced and not paid."""
+    CARRIED = "carried"
+    """Owed, and too little to be invoiced."""
+    SALES = "sales"
+    """By service."""
+    TAX = "tax"
+    PROMO = "credit:promo"
+    """Promotional credits that were granted and not used."""
+    PREPAID = "credit:prepaid"
+    PROMOTIONS = "promotions"
+    """What promotional credits cost whoever runs the installation."""
+    FUNDS = "funds"
+    """What prepaid credits were bought with."""
+
+
+_OF_CREDIT = {CreditKind.PROMO: LedgerAccount.PROMO, CreditKind.PREPAID: LedgerAccount.PREPAID}
+_AGAINST = {CreditKind.PROMO: LedgerAccount.PROMOTIONS, CreditKind.PREPAID: LedgerAccount.FUNDS}
+
+Amounts = dict[tuple[LedgerAccount, str], int]
+"""By account and service. Units: minor units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One business event. `key` names it for ever."""
+
+    key: str
+    kind: str
+    account_id: UUID
+    currency: str
+    at: datetime
+    amounts: Amounts
+    invoice_id: UUID | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+def closing_key(account_id: UUID, currency: str, month: str) -> str:
+    """The name of what closing a month posts."""
+    return f"close {account_id} {currency} {month}"
+
+
+def closing_amounts(found: Statement) -> Amounts:
+    """What the close of a month moves: sales and tax against credits, what is carried, and what is to be collected."""
+    amounts: Amounts = defaultdict(int)
+    inclusive = found.net_minor + found.tax_minor == sum(line.net_minor for line in found.lines)
+    for line in found.lines:
+        tax = line.tax_minor if inclusive else 0
+        amounts[LedgerAccount.SALES, line.price.service] -= line.minor - line.discount_minor - tax
+    amounts[LedgerAccount.TAX, ""] -= found.tax_minor
+    amounts[LedgerAccount.PROMO, ""] += sum(line.promo_minor for line in found.lines)
+    amounts[LedgerAccount.PREPAID, ""] += found.prepaid_minor
+    amounts[LedgerAccount.CARRIED, ""] -= found.carried_minor
+    owed = LedgerAccount.RECEIVABLE if found.is_collected else LedgerAccount.CARRIED
+    amounts[owed, ""] += found.due_minor
+    return moved(amounts)
+
+
+def credit_amounts(kind: CreditKind, minor: int) -> Amounts:
+    """What granting a credit moves."""
+    return {(_AGAINST[kind], ""): minor, (_OF_CREDIT[kind], ""): -minor}
+
+
+def credit_note_amounts(lines: Sequence[tuple[str, int, int]]) -> Amounts:
+    """What a credit note moves, from service, net and tax of each line that it takes back."""
+    amounts: Amounts = defaultdict(int)
+    for service, net_minor, tax_minor in lines:
+        amounts[LedgerAccount.SALES, service] += net_minor
+        amounts[LedgerAccount.TAX, ""] += tax_minor
+        amounts[LedgerAccount.RECEIVABLE, ""] -= net_minor + tax_minor
+    return moved(amounts)
+
+
+def moved(amounts: Amounts) -> Amounts:
+    """The same without what does not move."""
+    return {key: minor for key, minor in amounts.items() if minor}
+
+
+def net_of(line: Line, *, inclusive: bool) -> int:
+    """What of a line is neither discount nor credit nor tax."""
+    return line.net_minor - (line.tax_minor if inclusive else 0)
+
+
+async def post(tx: Tx, postings: Sequence[Posting]) -> None:
+    """Write events into the ledger; those that move nothing are left out.
+
+    Raises: IntegrityError for a key that is there, when committing also for what does not balance.
+    """
+    real = [posting for posting in postings if posting.amounts]
+    if not real:
+        return
+    columns = "id key kind account_id currency invoice_id at".split()
+    await tx.execute(insert(LedgerTransaction), [{name: getattr(each, name) for name in columns} for each in real])
+    entries = [
+        {"transaction_id": posting.id, "ledger_account": account, "service": service, "minor": minor}
+        for posting in real
+        for (account, service), minor in posting.amounts.items()
+    ]
+    await tx.execute(insert(LedgerEntry), entries)
+
+
+async def balance(tx: Tx, account_id: UUID, currency: str, account: LedgerAccount) -> int:
+    """What stands on one account of a payer. Units: minor units."""
+    statement = (
+        select(func.coalesce(func.sum(LedgerEntry.minor), 0))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(
+            LedgerTransaction.account_id == account_id,
+            LedgerTransaction.currency == currency,
+            LedgerEntry.ledger_account == account,
+        )
+    )
+    return int((await tx.execute(statement)).scalar_one())
