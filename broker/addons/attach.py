@@ -57,14 +57,19 @@ async def attach(
     actor.require(Scope.WRITE_PROTECTED)
     for _ in range(_NAME_TRIES if request.name is None else 1):
         try:
-            return await with_locks(ctx, lambda tx: _attach(tx, ctx, actor, request, attachment_id or new_id()))
+            return await with_locks(
+                ctx, lambda tx: record_attachment(tx, ctx, actor, request, attachment_id or new_id())
+            )
         except IntegrityError as error:
             if "uq_attachments_app_id_name" not in str(error.orig):
                 raise
     raise Conflict("Another attachment took that name at the same moment; try again.")
 
 
-async def _attach(tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, attachment_id: UUID) -> AttachmentView:
+async def record_attachment(
+    tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, attachment_id: UUID
+) -> AttachmentView:
+    """Attach, in the caller's transaction; the attachment that was made."""
     app = await visible_app(tx, actor, request.app)
     addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id, seeing_suffices=True)
     if (app.id, request.namespace) not in {(found.app_id, found.namespace) for found in addon.attachments}:

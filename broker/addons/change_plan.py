@@ -39,7 +39,9 @@ async def change_plan(
     operation_id = new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
         try:
-            addon_id, started = await with_locks(ctx, lambda tx: record(tx, ctx, actor, key, plan, operation_id))
+            addon_id, started = await with_locks(
+                ctx, lambda tx: record_plan_change(tx, ctx, actor, key, plan, operation_id)
+            )
         except BudgetExceeded as refusal:
             if not ask:
                 raise
@@ -55,10 +57,12 @@ async def change_plan(
     return await current_addon(ctx.database, addon_id)
 
 
-async def record(tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID) -> tuple[UUID, bool]:
+async def record_plan_change(
+    tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, operation_id: UUID
+) -> tuple[UUID, bool]:
     """Write the intent, in the caller's transaction; the add-on, and whether there is anything to do."""
     addon = await lock_visible_addon(tx, ctx, actor, key)
-    target = await resolve_plan(tx, actor, _full_name(plan, addon.service))
+    target = await resolve_plan(tx, actor, full_name(plan, addon.service))
     if target.service.id != addon.service_id:
         raise InvalidParams(f"{addon.name} is of {addon.service}: choose one of its plans, not {target.name}.")
     if addon.state is not AddonState.PROVISIONED:
@@ -77,11 +81,12 @@ async def record(tx: Tx, ctx: Context, actor: Actor, key: AddonKey, plan: str, o
     return addon.id, True
 
 
-def _full_name(plan: str, service: str) -> str:
+def full_name(plan: str, service: str) -> str:
+    """`service:plan`, or an id, from what was given for a plan of a service."""
     return plan if ":" in plan or as_uuid(plan) else f"{service}:{plan}"
 
 
 async def _asked(ctx: Context, actor: Actor, key: AddonKey, plan: str, refusal: BudgetExceeded) -> BudgetExceeded:
     addon = await read_addon(ctx, actor, key)
-    wish = Wish(addon.app_name, _full_name(plan, addon.service.slug), addon.id)
+    wish = Wish(addon.app_name, full_name(plan, addon.service.slug), addon.id)
     return await ask_for(ctx, actor, wish, refusal)

@@ -95,7 +95,7 @@ async def _record_with_a_free_name(
         tries += 1
         try:
             async with ctx.database.transaction() as tx:
-                return await record(tx, ctx, actor, request, addon_id, operation_id)
+                return await record_creation(tx, ctx, actor, request, addon_id, operation_id)
         except UniqueViolationError as error:
             chosen, refusal = _clash(error, request)
             if chosen or tries == _NAME_TRIES:
@@ -113,7 +113,7 @@ def _clash(error: UniqueViolationError, request: CreateAddon) -> tuple[str | Non
     raise error
 
 
-async def record(
+async def record_creation(
     tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
 ) -> AddonView:
     """Write the intent, in the caller's transaction; the add-on as it was written."""
@@ -127,7 +127,7 @@ async def record(
     if not plan.is_free:
         place = Place(app.id, plan.service.id, actor.authorization_id)
         await check_budgets(tx, planned(addon_id, app.id, app.owner_id, plan), place, now)
-    name, wanted = await _attachment_name(tx, app, plan, request)
+    name, wanted = await attachment_name_for(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
     view = _new_addon(addon_id, app, offer, request.name, name, now)
     attachment = {
@@ -197,8 +197,8 @@ async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:
         raise InvalidParams(f"{plan.service.name} can be added once per app, and {name} is there already.")
 
 
-async def _attachment_name(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> tuple[str, str | None]:
-    """The name it has from now on, and the confirmed one that it takes over once it is provisioned."""
+async def attachment_name_for(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> tuple[str, str | None]:
+    """The name of its attachment from now on, and the confirmed one that it takes over once it is provisioned."""
     service, taken = plan.service, await taken_in_app(tx, app.id)
     automatic = automatic_attachment_name(service.prefix, service.config_vars, taken.attachments, taken.vars, _chance)
     if request.attachment_name is None:

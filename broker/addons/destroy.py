@@ -40,16 +40,17 @@ async def destroy_addon(
     actor.require(Scope.WRITE_PROTECTED)
     operation_id = new_id()
     async with waiting(ctx, operation_id, wait) as outcome:
-        addon_id, started = await with_locks(ctx, lambda tx: _record(tx, ctx, actor, key, operation_id, force))
+        addon_id, started = await with_locks(ctx, lambda tx: record_removal(tx, ctx, actor, key, operation_id, force))
         if started:
             await outcome()
     async with ctx.database.transaction() as tx:
         return await get_addon(tx, addon_id)
 
 
-async def _record(
+async def record_removal(
     tx: Tx, ctx: Context, actor: Actor, key: AddonKey, operation_id: UUID, force: bool
 ) -> tuple[UUID, bool]:
+    """Write the intent, in the caller's transaction; the add-on, and whether there is anything to do."""
     addon = await lock_visible_addon(tx, ctx, actor, key)
     if addon.state is AddonState.DEPROVISIONING:
         return addon.id, False

@@ -18,10 +18,11 @@ async def detach(ctx: Context, actor: Actor, key: str) -> AttachmentView:
     Raises: NotFound.
     """
     actor.require(Scope.WRITE_PROTECTED)
-    return await with_locks(ctx, lambda tx: _detach(tx, ctx, actor, key))
+    return await with_locks(ctx, lambda tx: record_detachment(tx, ctx, actor, key))
 
 
-async def _detach(tx: Tx, ctx: Context, actor: Actor, key: str) -> AttachmentView:
+async def record_detachment(tx: Tx, ctx: Context, actor: Actor, key: str) -> AttachmentView:
+    """Detach, in the caller's transaction; the attachment as it was."""
     found = await visible_attachment(tx, actor, key)
     view = await get_attachment(tx, found.id)
     addon = await lock_visible_addon(tx, ctx, actor, AddonKey(str(found.addon_id)), seeing_suffices=True)

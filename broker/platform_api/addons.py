@@ -60,13 +60,16 @@ class CreateAddonBody(Body):
     attachment: NewAttachment | None = None
     config: Annotated[dict[Text, Option], Field(max_length=100)] | None = None
     confirm: Text | None = None
+    request: Truth | None = None
+    """Ask for approval, if a budget does not allow it."""
 
 
 class UpdateAddonBody(Body):
-    """What of an add-on can be changed."""
+    """What of an add-on can be changed. With `request`, approval is asked for of a plan that a budget does not allow."""
 
     plan: Named | None = None
     name: AddonName | None = None
+    request: Truth | None = None
 
 
 class DestroyAddonBody(Body):
@@ -93,7 +96,9 @@ async def create(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Create an add-on. It may still be `provisioning` when this answers. `Idempotency-Key` is understood."""
     face, body = face_of(request), await read(request, CreateAddonBody)
     attached_as = body.attachment.name if body.attachment else None
-    wanted = CreateAddon(app, body.plan, body.name, attached_as, body.confirm, body.config or {})
+    wanted = CreateAddon(
+        app, body.plan, body.name, attached_as, body.confirm, body.config or {}, ask=bool(body.request)
+    )
 
     async def make(addon_id: UUID) -> tuple[UUID, Answer]:
         await face.backlog.check()
@@ -172,7 +177,8 @@ async def update(request: Request, actor: CurrentActor, app: str, addon: str) ->
     if body.name is not None and renamed:
         view = await rename_addon(face.ctx, actor, key, body.name)
     elif body.plan is not None:
-        view = await change_plan(face.ctx, actor, key, body.plan, wait=face.operation_wait)
+        ask = bool(body.request)
+        view = await change_plan(face.ctx, actor, key, body.plan, wait=face.operation_wait, ask=ask)
     return Answer(serialize.addon(view, serialize.seer(face, actor)))
 
 

@@ -14,6 +14,7 @@ from broker.platform_api import (
     apps,
     attachments,
     authorizations,
+    budgets,
     clients,
     collaborators,
     config_vars,
@@ -24,6 +25,7 @@ from broker.platform_api import (
     listings,
     named_credentials,
     orphans,
+    previews,
     reconcile,
     releases,
     rotations,
@@ -60,6 +62,8 @@ NOUNS: Final = (
     listings,
     service_people,
     costs,
+    budgets,
+    previews,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

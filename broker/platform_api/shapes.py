@@ -33,6 +33,14 @@ from broker.faces.webhook_shapes import WebhookDelivery as WebhookDelivery
 from broker.faces.webhook_shapes import WebhookEvent as WebhookEvent
 from broker.faces.webhook_shapes import WebhookEventRef as WebhookEventRef
 from broker.faces.webhook_shapes import WebhookRef as WebhookRef
+from broker.platform_api.budget_shapes import Budget as Budget
+from broker.platform_api.budget_shapes import BudgetNotice as BudgetNotice
+from broker.platform_api.budget_shapes import BudgetRequest as BudgetRequest
+from broker.platform_api.budget_shapes import BudgetScope as BudgetScope
+from broker.platform_api.budget_shapes import Preview as Preview
+from broker.platform_api.budget_shapes import PreviewApp as PreviewApp
+from broker.platform_api.budget_shapes import PreviewConflict as PreviewConflict
+from broker.platform_api.budget_shapes import PreviewCost as PreviewCost
 from broker.platform_api.cost_shapes import CostLine as CostLine
 from broker.platform_api.cost_shapes import Costs as Costs
 from broker.platform_api.cost_shapes import CostSpan as CostSpan
