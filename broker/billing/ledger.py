@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 
 from broker.billing.models import LedgerEntry, LedgerTransaction
-from broker.billing.pricing import CreditKind, Line, Statement
+from broker.billing.pricing import CreditKind, Statement
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
 
@@ -86,24 +86,21 @@ def credit_amounts(kind: CreditKind, minor: int) -> Amounts:
     return {(_AGAINST[kind], ""): minor, (_OF_CREDIT[kind], ""): -minor}
 
 
-def credit_note_amounts(lines: Sequence[tuple[str, int, int]]) -> Amounts:
-    """What a credit note moves, from service, net and tax of each line that it takes back."""
+def credit_note_amounts(lines: Sequence[tuple[str, int, int]], given: int) -> Amounts:
+    """What a credit note moves, from service, net and tax of each line that it takes back; of it `given` as a credit."""
     amounts: Amounts = defaultdict(int)
     for service, net_minor, tax_minor in lines:
         amounts[LedgerAccount.SALES, service] += net_minor
         amounts[LedgerAccount.TAX, ""] += tax_minor
         amounts[LedgerAccount.RECEIVABLE, ""] -= net_minor + tax_minor
+    amounts[LedgerAccount.RECEIVABLE, ""] += given
+    amounts[LedgerAccount.PREPAID, ""] -= given
     return moved(amounts)
 
 
 def moved(amounts: Amounts) -> Amounts:
     """The same without what does not move."""
     return {key: minor for key, minor in amounts.items() if minor}
-
-
-def net_of(line: Line, *, inclusive: bool) -> int:
-    """What of a line is neither discount nor credit nor tax."""
-    return line.net_minor - (line.tax_minor if inclusive else 0)
 
 
 async def post(tx: Tx, postings: Sequence[Posting]) -> None:
@@ -124,15 +121,11 @@ async def post(tx: Tx, postings: Sequence[Posting]) -> None:
     await tx.execute(insert(LedgerEntry), entries)
 
 
-async def balance(tx: Tx, account_id: UUID, currency: str, account: LedgerAccount) -> int:
-    """What stands on one account of a payer. Units: minor units."""
+async def owed_on(tx: Tx, invoice_id: UUID) -> int:
+    """What is still to be paid of an invoice. Units: minor units."""
     statement = (
         select(func.coalesce(func.sum(LedgerEntry.minor), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(
-            LedgerTransaction.account_id == account_id,
-            LedgerTransaction.currency == currency,
-            LedgerEntry.ledger_account == account,
-        )
+        .where(LedgerTransaction.invoice_id == invoice_id, LedgerEntry.ledger_account == LedgerAccount.RECEIVABLE)
     )
     return int((await tx.execute(statement)).scalar_one())

@@ -1,0 +1,119 @@
+"""Credits of accounts: granted by operators, used up by the close of months."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+
+from broker.accounts.models import User
+from broker.billing.ledger import Posting, credit_amounts, post
+from broker.billing.models import CreditGrant, CreditUsed
+from broker.billing.pricing import CreditKind
+from broker.events.emit import emit
+from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import Tx
+from broker.kernel.errors import InvalidParams, NotFound
+from broker.kernel.ids import new_id
+from broker.kernel.money import Money
+
+_MOST_MINOR = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredit:
+    """What is granted. Units: minor units. It can't be used at `expires_at` any more."""
+
+    email: str
+    minor: int
+    kind: CreditKind
+    reason: str
+    currency: str = "usd"
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditView:
+    """A credit and what is left of it. Units: minor units."""
+
+    id: UUID
+    kind: str
+    currency: str
+    minor: int
+    left_minor: int
+    reason: str
+    granted_at: datetime
+    expires_at: datetime | None
+
+
+async def grant_credit(ctx: Context, actor: Actor, new: NewCredit) -> CreditView:
+    """Give an account a credit: operators only. The next closes use it up.
+
+    Raises: NotFound, also for everybody but operators; InvalidParams.
+    """
+    actor.require_operator()
+    now, credit_id = ctx.clock.now(), new_id()
+    if not 0 < new.minor <= _MOST_MINOR:
+        raise InvalidParams("amount_minor: must be a positive number of minor units, such as 1000 for 10.00.")
+    if new.expires_at is not None and new.expires_at <= now:
+        raise InvalidParams("expires_at: must be in the future.")
+    async with ctx.database.transaction() as tx:
+        account_id = await _account(tx, new.email)
+        row = {
+            "id": credit_id,
+            "account_id": account_id,
+            "currency": new.currency,
+            "kind": new.kind,
+            "minor": new.minor,
+        }
+        row |= {"reason": new.reason, "granted_at": now, "expires_at": new.expires_at}
+        await tx.execute(insert(CreditGrant).values(row | {"actor_id": actor.id, "actor_email": actor.email}))
+        moved = credit_amounts(new.kind, new.minor)
+        await post(tx, [Posting(f"credit {credit_id}", "credit", account_id, new.currency, now, moved)])
+        told: dict[str, Any] = {
+            "account_id": str(account_id),
+            "amount": str(Money(new.minor, new.currency)),
+            "credit": str(new.kind),
+        }
+        await emit(tx, "credit.granted", actor, now, **told, reason=new.reason)
+    return CreditView(credit_id, new.kind, new.currency, new.minor, new.minor, new.reason, now, new.expires_at)
+
+
+async def _account(tx: Tx, email: str) -> UUID:
+    found = (await tx.execute(select(User.id).where(User.email == email))).scalar_one_or_none()
+    if found is None:
+        raise NotFound("account")
+    return found
+
+
+async def list_credits(ctx: Context, actor: Actor) -> Sequence[CreditView]:
+    """The credits of the actor's account, the oldest first.
+
+    Raises: Forbidden, also for a token that is limited to some apps.
+    """
+    actor.require(Scope.READ)
+    actor.require_every_app()
+    used = select(CreditUsed.credit_id, func.sum(CreditUsed.minor).label("minor")).group_by(CreditUsed.credit_id)
+    uses = used.subquery()
+    statement = (
+        select(
+            CreditGrant.id,
+            CreditGrant.kind,
+            CreditGrant.currency,
+            CreditGrant.minor,
+            CreditGrant.minor - func.coalesce(uses.c.minor, 0),
+            CreditGrant.reason,
+            CreditGrant.granted_at,
+            CreditGrant.expires_at,
+        )
+        .outerjoin(uses, uses.c.credit_id == CreditGrant.id)
+        .where(CreditGrant.account_id == actor.id)
+        .order_by(CreditGrant.granted_at, CreditGrant.id)
+    )
+    async with ctx.database.transaction() as tx:
+        rows = (await tx.execute(statement)).all()
+    return [CreditView(*row[:4], int(row[4]), *row[5:]) for row in rows]
