@@ -1,4 +1,4 @@
-"""Reporting usage of one add-on, by its provider with the add-on's token."""
+"""Reporting usage: of any add-on of a service, and by an add-on's token of that add-on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from sqlalchemy import select
 
 from broker.addons.partner import Partner
 from broker.addons.partner_views import own_addon
+from broker.addons.usage_caps import beyond_budgets
 from broker.billing.intake import Report, Result, Status, take_in
-from broker.catalog.manifest_auth import require_capability
+from broker.catalog.manifest_auth import AuthenticatedService, require_capability
 from broker.catalog.models import AddonService
 from broker.kernel.context import Context
 
 _OTHER = "This token is another add-on's: use the one of the add-on that was used, or the manifest's password."
+
+
+async def report_service_usage(ctx: Context, service: AuthenticatedService, reports: Sequence[Report]) -> list[Result]:
+    """Take in these reports about add-ons of the service; a result for each, in their order."""
+    return await take_in(ctx, service.slug, reports, beyond_budgets)
 
 
 async def report_usage(ctx: Context, partner: Partner, key: str, reports: Sequence[Report]) -> list[Result]:
@@ -27,7 +33,7 @@ async def report_usage(ctx: Context, partner: Partner, key: str, reports: Sequen
         service = (await tx.execute(select(*columns).where(AddonService.id == partner.service_id))).one()
     require_capability(service.capabilities, "usage")
     own = [report for report in reports if report.addon_id == addon_id]
-    results = iter(await take_in(ctx, service.slug, own))
+    results = iter(await take_in(ctx, service.slug, own, beyond_budgets))
     return [
         next(results) if report.addon_id == addon_id else Result(report.id, Status.REFUSED, "unknown_addon", _OTHER)
         for report in reports

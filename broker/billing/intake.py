@@ -6,7 +6,7 @@ What it costs is decided when a month is added up; see `readings.py` for what th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from broker.billing.metered import MeteredAddon, metered_addons
 from broker.billing.models import UsageEvent
-from broker.billing.months import month_of, whole_second
+from broker.billing.months import Month, month_of, whole_second
 from broker.billing.voids import voided_instants
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Context
@@ -92,10 +92,25 @@ class Refusal(Exception):
     message: str
 
 
-async def take_in(ctx: Context, service: str, reports: Sequence[Report]) -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A report that is new and will be billed, with who pays for it, and the month that it belongs to."""
+
+    report: Report
+    at: datetime
+    payer_id: UUID
+    month: Month
+
+
+Beyond = Callable[[Tx, Sequence[Candidate]], Awaitable[Collection[Report]]]
+"""Finds what payers have forbidden to be billed. Budgets are about apps and services, which billing does not know."""
+
+
+async def take_in(ctx: Context, service: str, reports: Sequence[Report], beyond: Beyond | None = None) -> list[Result]:
     """Store what is new of these reports about add-ons of the service; a result for each, in their order.
 
-    The order in which reports arrive, in one call or in several, changes nothing of what they come to.
+    The order in which reports arrive, in one call or in several, changes nothing of what they come to. (It does once a
+    budget is used up: then what comes later is refused.)
 
     Transactions: one, repeated on a deadlock; all or nothing of what is accepted is stored.
     """
@@ -104,15 +119,21 @@ async def take_in(ctx: Context, service: str, reports: Sequence[Report]) -> list
 
     async def once() -> list[Result]:
         async with ctx.database.transaction() as tx:
-            return await _take_in(tx, service, named, whole_second(ctx.clock.now()))
+            return await _take_in(tx, service, named, whole_second(ctx.clock.now()), beyond)
 
     return await again_on_deadlock(once)
 
 
 _Name = tuple[str, str]
+_CAPPED: Final = Refusal(
+    "capped",
+    "The budget of whoever pays has no room for this. Suspend what is metered; report again if it is to be billed later.",
+)
 
 
-async def _take_in(tx: Tx, service: str, reports: Sequence[Report], now: datetime) -> list[Result]:
+async def _take_in(
+    tx: Tx, service: str, reports: Sequence[Report], now: datetime, beyond: Beyond | None
+) -> list[Result]:
     known = await _digests(tx, {(report.source, report.id) for report in reports})
     fresh = [report for report in reports if (report.source, report.id) not in known]
     rules = await _Rules.of(tx, service, fresh, now) if fresh else None
@@ -127,6 +148,11 @@ async def _take_in(tx: Tx, service: str, reports: Sequence[Report], now: datetim
             acceptable[name] = report
         except Refusal as refusal:
             refusals[place] = refusal
+    if beyond is not None and rules is not None:
+        for report in await beyond(tx, [each for one in acceptable.values() if (each := rules.candidate(one))]):
+            name = report.source, report.id
+            del acceptable[name]
+            refusals |= {place: _CAPPED for place, each in enumerate(reports) if (each.source, each.id) == name}
     stored = await _store(tx, acceptable.values(), now)
     if len(stored) < len(acceptable):  # somebody else was quicker
         known |= await _digests(tx, acceptable.keys() - stored)
@@ -247,6 +273,14 @@ class _Rules:
         if addon_id != report.addon_id:
             raise Refusal("unknown_addon", "The report that is to be voided is about another add-on.")
         self._check_open(addon, at)
+
+    def candidate(self, report: Report) -> Candidate | None:
+        """What a report is that will cost something; None for others."""
+        if report.voids is not None or report.quantity < 0 or self.unbilled(report):
+            return None
+        at = self.now if report.at is None else whole_second(report.at)
+        held = self.addons[report.addon_id].held_at(at)
+        return Candidate(report, at, held.payer_id, month_of(at, held.zone))
 
     def unbilled(self, report: Report) -> str | None:
         """Why what was accepted will cost nothing, if that is certain."""

@@ -22,6 +22,7 @@ class Held:
     plan: str
     mode: str
     zone: str
+    payer_id: UUID
     started_at: datetime
     ended_at: datetime | None
     meters: Mapping[str, Mapping[str, Any]]
@@ -58,8 +59,8 @@ class MeteredAddon:
 async def metered_addons(tx: Tx, service: str, addon_ids: Collection[UUID]) -> dict[UUID, MeteredAddon]:
     """Those of the add-ons that are the service's and were active some time."""
     columns = (
-        UsagePeriod.addon_id, UsagePeriod.plan, UsagePeriod.mode, UsagePeriod.terms, UsagePeriod.started_at,
-        UsagePeriod.ended_at, func.coalesce(BillingAccount.zone, "UTC").label("zone"),
+        UsagePeriod.addon_id, UsagePeriod.plan, UsagePeriod.mode, UsagePeriod.terms, UsagePeriod.payer_id,
+        UsagePeriod.started_at, UsagePeriod.ended_at, func.coalesce(BillingAccount.zone, "UTC").label("zone"),
     )  # fmt: skip
     periods = (
         select(*columns)
@@ -70,5 +71,6 @@ async def metered_addons(tx: Tx, service: str, addon_ids: Collection[UUID]) -> d
     found: dict[UUID, list[Held]] = defaultdict(list)
     for row in await tx.execute(periods):
         meters = {meter["name"]: meter for meter in row.terms.get("meters", ())}
-        found[row.addon_id].append(Held(row.plan, row.mode, row.zone, row.started_at, row.ended_at, meters))
+        held = Held(row.plan, row.mode, row.zone, row.payer_id, row.started_at, row.ended_at, meters)
+        found[row.addon_id].append(held)
     return {addon_id: MeteredAddon(tuple(held)) for addon_id, held in found.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from broker.billing.intake import take_in
+from broker.addons.report_usage import report_service_usage
 from broker.catalog.manifest_auth import AuthenticatedService
 from broker.faces.answers import Answer
 from broker.kernel.errors import NotFound
@@ -36,4 +36,4 @@ def _check(service: AuthenticatedService, slug: str) -> None:
 
 
 async def _taken_in(request: Request, service: AuthenticatedService, incoming: Incoming) -> Answer:
-    return answer(incoming, await take_in(ctx_of(request), service.slug, incoming.reports))
+    return answer(incoming, await report_service_usage(ctx_of(request), service, incoming.reports))
