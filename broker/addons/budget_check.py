@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from broker.addons.budget_requests import use_approval
 from broker.addons.budget_views import title_of
 from broker.addons.spending import Spending, spending_of
-from broker.billing.budgets import Limit, Place, Policy, lock_limits, look_soon
+from broker.billing.budgets import Limit, Place, Policy, ScopeKind, lock_limits, look_soon
 from broker.billing.history import price_version
 from broker.billing.prices import PriceKind
 from broker.billing.usage import Subject
+from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded
 from broker.kernel.money import Money
@@ -19,7 +21,9 @@ from broker.kernel.money import Money
 _METERED = (PriceKind.METERED, PriceKind.FIXED_AND_METERED)
 
 
-async def check_budgets(tx: Tx, wanted: Subject, place: Place, at: datetime, *, changing: bool = False) -> None:
+async def check_budgets(
+    tx: Tx, actor: Actor, wanted: Subject, place: Place, at: datetime, *, changing: bool = False
+) -> None:
     """Go on only if every budget that applies has room for the add-on on this price until the end of the month.
 
     `changing`: it is there already, on another price.
@@ -36,7 +40,7 @@ async def check_budgets(tx: Tx, wanted: Subject, place: Place, at: datetime, *, 
     if (limit := _exceeded(limits, before, after, wanted)) is not None:
         amount = Money(after.whole(wanted.currency) - before.whole(wanted.currency), wanted.currency)
         if not await use_approval(tx, wanted, place, amount, at, changing=changing):
-            raise await _refusal(tx, limit, after, amount)
+            raise await _refusal(tx, actor, limit, after, amount)
     await look_soon(tx, [limit.id for limit in limits], at)
 
 
@@ -57,16 +61,19 @@ def _exceeded(limits: Sequence[Limit], before: Spending, after: Spending, wanted
     return None
 
 
-async def _refusal(tx: Tx, limit: Limit, after: Spending, amount: Money) -> BudgetExceeded:
+async def _refusal(tx: Tx, actor: Actor, limit: Limit, after: Spending, amount: Money) -> BudgetExceeded:
     name, allowed = await title_of(tx, limit), Money(limit.limit_minor, limit.currency)
     total = Money(after.within(limit), limit.currency)
+    fields: dict[str, Any] = {"amount_minor": amount.minor}
     if limit.currency != amount.currency:
-        why = f"It is priced in {amount.currency.upper()}, which the budget of {allowed} for {name} can't count."
+        why = f"It is priced in {amount.currency.upper()}, which the budget in {limit.currency.upper()} for {name} can't count."
+    elif actor.only_apps is not None and limit.kind not in (ScopeKind.APP, ScopeKind.TOKEN):
+        why = f"With it, {name} would exceed its budget in {after.history.month}."  # how far is not for this token
     else:
         why = f"With it, {name} would come to {total} in {after.history.month}, and its budget is {allowed}."
+        budget = {"id": str(limit.id), "limit_minor": limit.limit_minor, "currency": limit.currency}
+        fields |= {"budget": budget, "used_minor": total.minor}
     return BudgetExceeded(
         f"{why} Choose a smaller plan, raise the limit with `broker budgets:set`, or ask for approval with --request.",
-        budget={"id": str(limit.id), "limit_minor": limit.limit_minor, "currency": limit.currency},
-        used_minor=total.minor,
-        amount_minor=amount.minor,
+        **fields,
     )

@@ -74,7 +74,7 @@ async def record_plan_change(
     if not target.is_free:
         wanted = planned(addon.id, addon.app_id, actor.id, target)
         place = Place(addon.app_id, addon.service_id, actor.authorization_id)
-        await check_budgets(tx, wanted, place, ctx.clock.now(), changing=True)
+        await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
     await start_operation(
         tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id
     )

@@ -220,10 +220,22 @@ async def test_a_budget_that_only_tells_refuses_nothing(world: World) -> None:
 
 async def test_what_is_priced_in_another_currency_does_not_slip_past(world: World) -> None:
     await budget(world, 10_000, currency="eur")
-    with pytest.raises(BudgetExceeded, match=r"priced in USD, which the budget of 100.00 EUR"):
+    with pytest.raises(BudgetExceeded, match=r"priced in USD, which the budget in EUR"):
         await create(world, BIG)
     await budget(world, 10_000, currency="usd")
     await create(world, BIG)
+
+
+async def test_a_token_for_some_apps_is_not_told_what_the_whole_account_spends(world: World) -> None:
+    addon = await world.provisioned(BIG)
+    limited = replace(world.user, only_apps=frozenset({addon.app_id}))
+    await budget(world, 3000)
+    with pytest.raises(BudgetExceeded, match=r"the whole account would exceed its budget in 2026-11\.") as refused:
+        await create(world, BIG, limited)
+    assert refused.value.fields == {"amount_minor": 1598}
+    await budget(world, 2000, ScopeKind.APP, "shop")
+    with pytest.raises(BudgetExceeded, match=r"the app shop would come to 31\.96 USD"):
+        await create(world, BIG, limited)
 
 
 async def test_each_step_is_told_once_a_month(world: World) -> None:

@@ -29,6 +29,7 @@ MAKING: tuple[Making, ...] = (
         "/provider-services/store/members",
         {"email": "zoe@example.com", "role": "developer"},
     ),
+    ("budget", "owner", "POST", "/account/budgets", {"limit_minor": 1}),
     ("manifest", "member", "GET", "/api/v3/addons/store/manifests", None),
 )
 """In this order; what is only read was made by something before it."""
@@ -86,6 +87,9 @@ BODIES: dict[Key, Any] = {
     ("POST", "/addons/{addon}/usage_events"): _EVENT,
     ("POST", "/api/v3/addons/{slug}/usage_batches"): _BATCH,
     ("POST", "/api/v3/addons/{slug}/usage_events"): _EVENT,
+    ("POST", "/account/budgets"): {"limit_minor": 5000},
+    ("PATCH", "/account/budgets/{budget}"): {"limit_minor": 5000},
+    ("POST", "/actions/addons/preview"): {"action": "create", "app": "shop", "plan": "store:free"},
     ("POST", "/apps"): {"name": "brand-new"},
     ("PATCH", "/apps/{app}"): {"maintenance": True},
     ("POST", "/apps/{app}/addons"): {"plan": "store:free"},

@@ -91,6 +91,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
             await stack.enter_async_context(client)
         world = World(app, {actor: clients[actor] for actor in ACTORS}, named)
         await _made(world, MAKING)
+        await _ask(world)
         await _hold(ctx, alice, world)
         await _tell(ctx, world)
         await _made(world, TOLD)
@@ -146,6 +147,13 @@ async def _made(world: World, making: Iterable[Making]) -> None:
         assert found, f"{method} {path}: there is nothing"
         one = found[0] if isinstance(found, list) else found
         world.named[name] = str(one.get("id", name))
+
+
+async def _ask(world: World) -> None:
+    """Ask for what a budget does not allow."""
+    refused = await world.clients["owner"].post("/apps/shop/addons", json={"plan": "store:big", "request": True})
+    assert refused.status_code == 402, refused.text
+    world.named["budget_request"] = refused.json()["request"]
 
 
 async def _hold(ctx: Context, alice: Actor, world: World) -> None:
