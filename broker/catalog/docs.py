@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from broker.catalog.manifest_meters import price_words
 from broker.catalog.queries import get_service, list_plans
 from broker.catalog.views import PlanView, ServiceView
 from broker.kernel.db import Tx
@@ -43,6 +44,7 @@ def docs_text(service: ServiceView, plans: Sequence[PlanView]) -> str:
         _plain(listing.tagline or ""),
         listing.description or "",
         _plans(plans),
+        _meters(plans),
         _config_vars(service),
         listing.docs or "",
         f"More documentation: <{listing.docs_url}>" if listing.docs_url else "",
@@ -59,6 +61,15 @@ def _plans(plans: Sequence[PlanView]) -> str:
     rows += [(f"`{plan.name}`", plan.price, *cells) for plan, cells in table.rows]
     lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     return "\n".join(["## Plans", "", *lines])
+
+
+def _meters(plans: Sequence[PlanView]) -> str:
+    lines = [
+        f"- `{plan.name}`: {_plain(str(meter.get('label') or meter['name']))}: {price_words(meter, plan.currency)}"
+        for plan in plans
+        for meter in plan.meters
+    ]
+    return "\n".join(["## What usage costs", "", *lines]) if lines else ""
 
 
 def _config_vars(service: ServiceView) -> str:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from broker.catalog.reading import Node, TextRule, json_complaint
+from broker.kernel.money import exponent
 
 KINDS: Final = ("counter", "cumulative", "maximum", "average", "last", "unique")
 """How the readings of a month become one quantity."""
@@ -46,6 +47,34 @@ def read_meters(plan: Node) -> tuple[dict[str, Any], ...]:
 def is_priced(meter: Mapping[str, Any]) -> bool:
     """Whether what it counts can cost something."""
     return bool(meter.get("unit_price") or meter.get("tiers"))
+
+
+def price_words(meter: Mapping[str, Any], currency: str) -> str:
+    """What a meter costs, as people read it: `0.0008 USD per mails, 100 included`."""
+    if not is_priced(meter):
+        return "costs nothing"
+    unit = str(meter.get("unit") or "unit")
+    if tiers := meter.get("tiers"):
+        steps = "; ".join(_tier_words(tier, unit, currency) for tier in tiers)
+        words = f"{meter['model']}: {steps}"
+    elif meter.get("model") == "package":
+        words = f"{_money(meter['unit_price'], currency)} for each begun {meter['package']} {unit}"
+    else:
+        words = f"{_money(meter['unit_price'], currency)} per {unit}"
+    return f"{words}, {meter['included']} included" if meter.get("included") else words
+
+
+def _tier_words(tier: Mapping[str, Any], unit: str, currency: str) -> str:
+    limit = f"up to {tier['up_to']}" if tier.get("up_to") else "above"
+    parts = [f"{_money(tier['unit_price'], currency)} per {unit}"] if tier.get("unit_price") else []
+    parts += [f"{_money(tier['flat_price'], currency)} at once"] if tier.get("flat_price") else []
+    return f"{limit} {' and '.join(parts) or 'nothing'}"
+
+
+def _money(smallest: str | int, currency: str) -> str:
+    """A price in the currency's smallest unit, in the currency itself, exactly."""
+    amount = format(Decimal(str(smallest)).scaleb(-exponent(currency)), "f")
+    return f"{amount} {currency.upper()}"
 
 
 def _check(meter: Node) -> None:

@@ -5,10 +5,12 @@ from fractions import Fraction
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from broker.billing.metering import Reading, differences, in_force
+from broker.billing.metering import Reading, differences, in_force, quantity
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceKind, Tier, charge, unit_price_text
-from tests.billing.making import bill, day, history, minors, price, resource
+from tests.billing.making import APRIL, bill, day, history, minors, price, resource
 
 
 def reading(id: str, quantity: str, at: datetime | None = None, **more: str) -> Reading:
@@ -154,3 +156,24 @@ def test_a_price_says_what_it_is_made_of(fields: dict[str, object], kind: PriceK
 )  # fmt: skip
 def test_unit_prices_are_shown_exactly(minor: Fraction, currency: str, text: str) -> None:
     assert unit_price_text(minor, currency) == text
+
+
+@given(st.lists(st.tuples(st.integers(0, 30 * 24 - 1), st.integers(0, 50), st.booleans()), max_size=12), st.randoms())
+def test_running_totals_come_to_what_was_added_whatever_began_again(
+    steps: list[tuple[int, int, bool]], order: Random
+) -> None:
+    """Hours, what was added in each, and whether the counter had begun again before."""
+    total, added, readings = 0, 0, []
+    for number, (hour, more, again) in enumerate(sorted(steps, key=lambda step: step[0])):
+        before, total = total, (0 if again else total) + more
+        added += total - before if total >= before else total
+        readings.append(reading(f"{number:02}", str(total), day(hour / 24)))
+    order.shuffle(readings)
+    found = quantity(MeterKind.CUMULATIVE, in_force(readings), [(day(0), day(30))], APRIL.seconds)
+    assert found == added
+
+
+def test_other_currencies_have_statements_of_their_own() -> None:
+    dollars, euros = price(300), price(700, currency="eur")
+    both = history((day(0), "activate", dollars), (day(15), "plan", euros))
+    assert [minors(bill(both, currency=currency)) for currency in ("usd", "eur", "gbp")] == [[150], [350], []]

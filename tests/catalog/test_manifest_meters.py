@@ -9,7 +9,7 @@ from broker.billing.history import meter_price
 from broker.billing.prices import Allowance, MeterKind, Model, charge
 from broker.catalog.faults import ManifestFaults
 from broker.catalog.manifest import Manifest, parse
-from broker.catalog.manifest_meters import ALLOWANCES, KINDS, MODELS
+from broker.catalog.manifest_meters import ALLOWANCES, KINDS, MODELS, price_words
 from broker.catalog.views import price_text
 from tests.catalog.samples import cache_manifest, plans
 
@@ -92,6 +92,22 @@ def test_meters_are_told_apart_by_name_and_label() -> None:
 def test_what_may_be_declared_can_be_billed(meter: dict[str, Any], quantity: int, cents: int) -> None:
     (declared,) = with_meters(meter).plans[0].meters
     assert charge(meter_price(declared), Fraction(quantity)) == cents
+
+
+@pytest.mark.parametrize(
+    ("meter", "words"),
+    [
+        ({"name": "rows"}, "costs nothing"),
+        ({"name": "rows", "unit_price": "0.08", "unit": "row", "included": 100}, "0.0008 USD per row, 100 included"),
+        ({"name": "r", "unit_price": 5, "model": "package", "package": 1000}, "0.05 USD for each begun 1000 unit"),
+        (
+            {"name": "rows", "model": "graduated", "tiers": TIERS},
+            "graduated: up to 10 0.02 USD per unit; above 0.01 USD per unit and 0.05 USD at once",
+        ),
+    ],
+)
+def test_prices_of_usage_are_told_in_words(meter: dict[str, Any], words: str) -> None:
+    assert price_words(meter, "usd") == words
 
 
 def test_a_metered_plan_is_not_the_free_one() -> None:

@@ -50,7 +50,7 @@ def test_usage_is_reported_shown_and_priced(heroku: Heroku, platform: Platform, 
     assert reported(platform, report, report) == {"accepted": 1, "duplicate": 1}
     assert reported(platform, report | {"quantity": "1"}) == {"conflict": 1}
     assert re.search(rf"{app}-mail +Mails accepted +12500", heroku.ok("usage:addons", "-a", app).out)
-    assert re.search(rf"{app}-mail +Mails accepted +12500 +mails", broker(platform, "usage:addons", "-a", app))
+    assert re.search(rf"{app}-mail +Mails accepted +12500 +mail", broker(platform, "usage:addons", "-a", app))
     costs = broker(platform, "costs", "-a", app, "--explain")
-    assert re.search(rf"{app}-mail +{app} +Mails accepted: 12500 mails +\d+\.\d\d USD", costs)
+    assert re.search(rf"{app}-mail +{app} +Mails accepted: 12500 mail +\d+\.\d\d USD", costs)
     assert "× 0.0008 USD each" in costs
