@@ -124,7 +124,9 @@ def _event_row(event: Json) -> tuple[object, ...]:
 @click.command()
 @click.argument("event")
 @app_option
-def event_info(event: str, app: str) -> None:
-    """Show what was told, as JSON."""
+@json_option
+def event_info(event: str, app: str, as_json: bool) -> None:
+    """Show what was told: the payload as it was sent, or with --json the whole event."""
     with connect() as client:
-        say_json(client.get(_path(app, "events", event)))
+        found = client.get(_path(app, "events", event))
+    say_json(found if as_json else found["payload"])

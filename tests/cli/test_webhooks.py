@@ -129,4 +129,5 @@ def test_events_are_listed_newest_last(shop: Broker, canned: Canned) -> None:
     canned.answer(f"GET /apps/shop/webhook-events/{EVENT['id']}", body=EVENT)
     listed = shop("webhooks:events").out
     assert listed.index("create") < listed.index("update")
-    assert json.loads(shop("webhooks:events:info", EVENT["id"]).out) == EVENT
+    assert json.loads(shop("webhooks:events:info", EVENT["id"]).out) == EVENT["payload"]
+    assert json.loads(shop("webhooks:events:info", EVENT["id"], "--json").out) == EVENT
