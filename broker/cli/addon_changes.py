@@ -14,11 +14,14 @@ from broker.cli.options import (
     complete_addon,
     complete_service,
     confirm_option,
+    dry_run_option,
     json_option,
     optional_app_option,
+    request_option,
     wait_option,
 )
 from broker.cli.output import clean, note, price_note, say, say_json
+from broker.cli.preview import preview, say_previews
 from broker.cli.progress import Progress
 from broker.cli.quoting import split_pass_through
 from broker.cli.waiting import goes_on, newest_version, reason, wait_for_addon, wait_for_plan
@@ -38,26 +41,32 @@ def _options(words: tuple[str, ...]) -> dict[str, str | bool]:
 @click.option("--as", "attach_as", metavar="NAME", help="Name of the attachment; config vars begin with it.")
 @click.option("--name", metavar="NAME", help="Name of the add-on; invented when not given.")
 @confirm_option
+@request_option
+@dry_run_option
 @wait_option
 @json_option
 def create(
     service: str, options: tuple[str, ...], app: str, attach_as: str | None, name: str | None,
-    confirm: str | None, wait: bool, as_json: bool,
-) -> None:  # fmt: skip
+    confirm: str | None, request: bool, dry_run: bool, wait: bool, as_json: bool,
+) -> int | None:  # fmt: skip
     """Add a service to an app.
 
     Options for the add-on itself go after ` -- `: broker addons:create postgres:basic --app X -- --version 16 --flag
     """
     body: Json = {"plan": {"name": service}, "config": _options(options)}
+    if dry_run:
+        asked = {"action": "create", "app": app, "attachment": attach_as, "name": name, "confirm": confirm, **body}
+        with connect() as client:
+            return say_previews([preview(client, asked)], as_json)
     body["attachment"] = {"name": attach_as} if attach_as else {}
-    if name:
-        body["name"] = name
+    body |= {key: value for key, value in (("name", name), ("request", request)) if value}
     with connect() as client:
         made = with_confirmation(app, confirm, lambda word: _create(client, app, service, _confirmed(body, word), wait))
         if as_json:
             say_json(made)
         else:
             _say_created(made)
+    return None
 
 
 def _confirmed(body: Json, word: str | None) -> Json:
@@ -107,9 +116,13 @@ def _say_created(made: Json) -> None:
 @addon_argument
 @click.argument("plan", required=False, metavar="[PLAN]", shell_complete=complete_service)
 @optional_app_option
+@request_option
+@dry_run_option
 @wait_option
 @json_option
-def upgrade(addon: str, plan: str | None, app: str | None, wait: bool, as_json: bool) -> None:
+def upgrade(
+    addon: str, plan: str | None, app: str | None, request: bool, dry_run: bool, wait: bool, as_json: bool
+) -> int | None:
     """Change the plan of an add-on, up or down.
 
     `addons:upgrade ADDON PLAN`, or `addons:upgrade SERVICE:PLAN` when the app has one of that service.
@@ -122,20 +135,22 @@ def upgrade(addon: str, plan: str | None, app: str | None, wait: bool, as_json: 
     with connect() as client:
         found = resolve(client, addon, app)
         wanted = plan if ":" in plan else f"{found['addon_service']['name']}:{plan}"
-        after = _change_plan(client, found, wanted, wait)
+        if dry_run:
+            asked = {"action": "change_plan", "addon": found["name"], "plan": wanted}
+            return say_previews([preview(client, asked)], as_json)
+        after = _change_plan(client, found, wanted, wait, request=request)
     if as_json:
         say_json(after)
     elif after.get("provision_message") and after["provision_message"] != found.get("provision_message"):
         say(clean(after["provision_message"]))
+    return None
 
 
-def _change_plan(client: Client, found: Json, wanted: str, wait: bool) -> Json:
-    app = found["app"]["name"]
+def _change_plan(client: Client, found: Json, wanted: str, wait: bool, *, request: bool) -> Json:
+    app, body = found["app"]["name"], {"plan": {"name": wanted}} | ({"request": True} if request else {})
     with Progress(f"Changing {found['name']} on {app} from {found['plan']['name']} to {wanted}") as progress:
         with goes_on(f"broker addons:operations {found['name']}"):
-            after: Json = client.patch(
-                f"/apps/{segment(app)}/addons/{segment(found['name'])}", {"plan": {"name": wanted}}
-            )
+            after: Json = client.patch(f"/apps/{segment(app)}/addons/{segment(found['name'])}", body)
         if wait and after["plan"]["name"] != wanted:
             after = wait_for_plan(client, found, progress.tell)
         settled = after["plan"]["name"] == wanted

@@ -8,8 +8,16 @@ from broker.cli.addons import resolve
 from broker.cli.client import Client, Json, connect
 from broker.cli.confirm import require_name
 from broker.cli.errors import CliError
-from broker.cli.options import complete_addon, confirm_option, json_option, optional_app_option, wait_option
+from broker.cli.options import (
+    complete_addon,
+    confirm_option,
+    dry_run_option,
+    json_option,
+    optional_app_option,
+    wait_option,
+)
 from broker.cli.output import note, say_json
+from broker.cli.preview import preview, say_previews
 from broker.cli.progress import Progress
 from broker.cli.waiting import goes_on, newest_version, reason, wait_for_addon
 
@@ -19,21 +27,26 @@ from broker.cli.waiting import goes_on, newest_version, reason, wait_for_addon
 @optional_app_option
 @confirm_option
 @click.option("-f", "--force", is_flag=True, help="Even while it is attached to other apps.")
+@dry_run_option
 @wait_option
 @json_option
 def destroy(
-    addons: tuple[str, ...], app: str | None, confirm: str | None, force: bool, wait: bool, as_json: bool
-) -> None:
+    addons: tuple[str, ...], app: str | None, confirm: str | None, force: bool, dry_run: bool, wait: bool, as_json: bool
+) -> int | None:
     """Destroy add-ons for ever, with their data."""
     with connect() as client:
         found = (_on_app(resolve(client, key, app), app) for key in addons)
         chosen = list({addon["id"]: addon for addon in found}.values())
+        if dry_run:
+            asked = [{"action": "destroy", "addon": addon["name"], "force": force} for addon in chosen]
+            return say_previews([preview(client, body) for body in asked], as_json)
         for owner in dict.fromkeys(addon["app"]["name"] for addon in chosen):
             names = ", ".join(addon["name"] for addon in chosen if addon["app"]["name"] == owner)
             require_name(owner, confirm, f"This destroys {names} on {owner} for ever, with all data.")
         gone = [_destroy(client, addon, force, wait) for addon in chosen]
     if as_json:
         say_json(gone)
+    return None
 
 
 def _on_app(addon: Json, app: str | None) -> Json:

@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from broker.cli.client import Json
+from broker.cli.costs import money
 from broker.cli.output import clean, max_price, paint_state, price, state_word, table
 
 _HEADINGS = ("Add-on", "Plan", "Price", "Max price", "State")
+
+
+def monthly_cost(addons: list[Json], app: str | None = None) -> str:
+    """What these add-ons cost by the month, or those of them that an app pays for: the list prices, and whether usage is on
+    top."""
+    amounts = [
+        addon.get("billed_price") or addon["plan"].get("price") or {}
+        for addon in addons
+        if app in (None, addon["app"]["name"]) and addon["state"] in ("provisioning", "provisioned")
+    ]
+    sums: dict[str, int] = {}
+    for amount in amounts:
+        currency = amount.get("currency", "usd")
+        sums[currency] = sums.get(currency, 0) + (amount.get("cents") or 0)
+    dear = {currency: cents for currency, cents in sums.items() if cents} or {"usd": 0}
+    usage = " and usage" if any(amount.get("metered") for amount in amounts) else ""
+    return " + ".join(money(cents, currency) for currency, cents in sorted(dear.items())) + usage
 
 
 def attached_as(addon: Json, attachments: list[Json]) -> list[Json]:

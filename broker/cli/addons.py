@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from broker.cli.addon_listing import attached_as, listing, with_foreign
+from broker.cli.addon_listing import attached_as, listing, monthly_cost, with_foreign
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError, NotFound, RefusedMissing
@@ -67,6 +67,7 @@ def list_(app: str | None, everything: bool, as_json: bool) -> None:
         return
     heading(f"{one} Configured Add-ons" if one else "Add-ons of all apps")
     say(listing(shown, attachments, one))
+    note(f"Est. monthly cost: {monthly_cost(found, one)}")
     for name, message in _ends(found).items():
         warn(f"{name}: {message}")
 

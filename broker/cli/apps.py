@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from broker.cli.addon_listing import monthly_cost
 from broker.cli.client import Json, connect, segment
 from broker.cli.confirm import require_name
 from broker.cli.options import app_argument, confirm_option, json_option, one_app, optional_app_option
@@ -73,6 +74,7 @@ def info(name: str | None, app: str | None, as_json: bool) -> None:
         "Owner": found["owner"]["email"],
         "Region": (found.get("region") or {}).get("name"),
         "Add-ons": [addon["plan"]["name"] for addon in addons],
+        "Est. monthly cost": monthly_cost(addons, found["name"]) if addons else None,
         "Web URL": found.get("web_url"),
         "Created": moment(found.get("created_at")),
         "Released": moment(found.get("released_at")),

@@ -17,11 +17,16 @@ _DIGITS = {
 }
 
 
+def digits(currency: str) -> int:
+    """How many digits follow the point."""
+    return _DIGITS.get(currency, 2)
+
+
 def money(minor: int, currency: str) -> str:
     """An amount of a currency's smallest unit as people write it: `12.34 USD`."""
-    digits = _DIGITS.get(currency, 2)
-    sign, text = "-" if minor < 0 else "", str(abs(minor)).rjust(digits + 1, "0")
-    amount = f"{text[:-digits]}.{text[-digits:]}" if digits else text
+    places = digits(currency)
+    sign, text = "-" if minor < 0 else "", str(abs(minor)).rjust(places + 1, "0")
+    amount = f"{text[:-places]}.{text[-places:]}" if places else text
     return f"{sign}{amount} {clean(currency).upper()}"
 
 

@@ -85,6 +85,13 @@ TOPICS: dict[str, dict[str, str]] = {
     "Costs": {
         "costs": "costs:costs",
         "usage:addons": "costs:usage",
+        "budgets": "budgets:list_",
+        "budgets:set": "budgets:set_",
+        "budgets:remove": "budgets:remove",
+        "budgets:notices": "budgets:notices",
+        "budgets:requests": "budgets:requests",
+        "budgets:approve": "budgets:approve",
+        "budgets:refuse": "budgets:refuse",
     },
     "Webhooks": {
         "webhooks": "webhooks:list_",

@@ -97,6 +97,18 @@ def confirm_option(command: F) -> F:
     )(command)
 
 
+def dry_run_option(command: F) -> F:
+    """`--dry-run`; the parameter is `dry_run`."""
+    return click.option("--dry-run", is_flag=True, help="Say what it would do and cost, and do nothing.")(command)
+
+
+def request_option(command: F) -> F:
+    """`--request`; the parameter is `request`."""
+    return click.option(
+        "--request", is_flag=True, help="Ask the owner of the account to approve it, if a budget does not allow it."
+    )(command)
+
+
 def wait_option(command: F) -> F:
     """`--wait/--no-wait`; the parameter is `wait`."""
     return click.option(
