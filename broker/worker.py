@@ -17,6 +17,7 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
+from broker.addons.billed_names import billed_names
 from broker.addons.budget_notices import look_at_budgets
 from broker.addons.credentials import LEND
 from broker.addons.gate import Limits
@@ -29,6 +30,9 @@ from broker.addons.reconcile_runs import RECONCILE, enqueue_runs
 from broker.addons.revoke import enqueue_rotations, revoke
 from broker.addons.sweep import sweep
 from broker.addons.work import ADVANCE, LEASE
+from broker.billing.check import check_nightly
+from broker.billing.close import close_due
+from broker.billing.invoices import issue_finalized
 from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
 from broker.events.webhook_sweep import forget_old, revive_webhooks
@@ -169,6 +173,9 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_credentials(wiring.context)
             await look_at_budgets(wiring.context)
             await revive_webhooks(wiring.context)
+            await close_due(wiring.context, billed_names)
+            await issue_finalized(wiring.context)
+            await check_nightly(wiring.context)
             await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)

@@ -18,7 +18,7 @@ from broker.billing.pricing import CreditKind
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
-from broker.kernel.errors import Conflict, InvalidParams
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.kernel.money import Money, quotient
 
@@ -41,7 +41,12 @@ class _Part:
 
 
 async def write_credit_note(
-    ctx: Context, actor: Actor, key: str, reason: str, parts: Sequence[TakenBack] = ()
+    ctx: Context,
+    actor: Actor,
+    key: str,
+    reason: str,
+    parts: Sequence[TakenBack] = (),
+    note_id: UUID | None = None,
 ) -> CreditNoteView:
     """Take back lines of an invoice with their tax, or all of it if no line is named: operators only.
 
@@ -51,7 +56,7 @@ async def write_credit_note(
         InvalidParams.
     """
     actor.require_operator()
-    now, note_id = ctx.clock.now(), new_id()
+    now, note_id = ctx.clock.now(), note_id or new_id()
     async with ctx.database.transaction() as tx:
         document = await _locked(tx, key)
         found = await _parts(tx, document, parts)
@@ -69,6 +74,20 @@ async def write_credit_note(
         told: dict[str, Any] = {"account_id": str(document.invoice.account_id), "amount": amount, "number": number}
         await emit(tx, "invoice.credited", actor, now, **told, invoice=document.invoice.number, reason=reason)
     return view
+
+
+async def get_credit_note(ctx: Context, actor: Actor, note_id: UUID) -> CreditNoteView:
+    """A credit note of whatever account: operators only.
+
+    Raises: NotFound, also for everybody but operators.
+    """
+    actor.require_operator()
+    columns = [getattr(CreditNote, name) for name in CreditNoteView.__slots__]
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(select(*columns).where(CreditNote.id == note_id))).one_or_none()
+    if row is None:
+        raise NotFound("credit_note")
+    return CreditNoteView(*row)
 
 
 async def _locked(tx: Tx, key: str) -> Document:

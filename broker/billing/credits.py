@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, func, insert, select
 
 from broker.accounts.models import User
 from broker.billing.ledger import Posting, credit_amounts, post
@@ -50,13 +50,13 @@ class CreditView:
     expires_at: datetime | None
 
 
-async def grant_credit(ctx: Context, actor: Actor, new: NewCredit) -> CreditView:
+async def grant_credit(ctx: Context, actor: Actor, new: NewCredit, credit_id: UUID | None = None) -> CreditView:
     """Give an account a credit: operators only. The next closes use it up.
 
     Raises: NotFound, also for everybody but operators; InvalidParams.
     """
     actor.require_operator()
-    now, credit_id = ctx.clock.now(), new_id()
+    now, credit_id = ctx.clock.now(), credit_id or new_id()
     if not 0 < new.minor <= _MOST_MINOR:
         raise InvalidParams("amount_minor: must be a positive number of minor units, such as 1000 for 10.00.")
     if new.expires_at is not None and new.expires_at <= now:
@@ -90,6 +90,19 @@ async def _account(tx: Tx, email: str) -> UUID:
     return found
 
 
+async def get_credit(ctx: Context, actor: Actor, credit_id: UUID) -> CreditView:
+    """A credit of whatever account: operators only.
+
+    Raises: NotFound, also for everybody but operators.
+    """
+    actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(_credits().where(CreditGrant.id == credit_id))).one_or_none()
+    if row is None:
+        raise NotFound("credit")
+    return _view(row)
+
+
 async def list_credits(ctx: Context, actor: Actor) -> Sequence[CreditView]:
     """The credits of the actor's account, the oldest first.
 
@@ -97,23 +110,20 @@ async def list_credits(ctx: Context, actor: Actor) -> Sequence[CreditView]:
     """
     actor.require(Scope.READ)
     actor.require_every_app()
+    own = _credits().where(CreditGrant.account_id == actor.id).order_by(CreditGrant.granted_at, CreditGrant.id)
+    async with ctx.database.transaction() as tx:
+        return [_view(row) for row in await tx.execute(own)]
+
+
+def _credits() -> Select[Any]:
     used = select(CreditUsed.credit_id, func.sum(CreditUsed.minor).label("minor")).group_by(CreditUsed.credit_id)
     uses = used.subquery()
-    statement = (
-        select(
-            CreditGrant.id,
-            CreditGrant.kind,
-            CreditGrant.currency,
-            CreditGrant.minor,
-            CreditGrant.minor - func.coalesce(uses.c.minor, 0),
-            CreditGrant.reason,
-            CreditGrant.granted_at,
-            CreditGrant.expires_at,
-        )
-        .outerjoin(uses, uses.c.credit_id == CreditGrant.id)
-        .where(CreditGrant.account_id == actor.id)
-        .order_by(CreditGrant.granted_at, CreditGrant.id)
-    )
-    async with ctx.database.transaction() as tx:
-        rows = (await tx.execute(statement)).all()
-    return [CreditView(*row[:4], int(row[4]), *row[5:]) for row in rows]
+    left = CreditGrant.minor - func.coalesce(uses.c.minor, 0)
+    names = ("id", "kind", "currency", "minor", "reason", "granted_at", "expires_at")
+    columns: list[Any] = [getattr(CreditGrant, name) for name in names]
+    return select(*columns, left.label("left_minor")).outerjoin(uses, uses.c.credit_id == CreditGrant.id)
+
+
+def _view(row: Any) -> CreditView:
+    values = {name: getattr(row, name) for name in CreditView.__slots__}
+    return CreditView(**values | {"left_minor": int(row.left_minor)})

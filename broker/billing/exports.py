@@ -128,9 +128,9 @@ def _line_row(line: Any) -> Sequence[Row]:
     return [row]
 
 
-def _entries(month: Month, account: UUID | None) -> Select[Any]:
+def _entries(month: Month, account: UUID | None) -> Any:
     transaction = LedgerTransaction
-    statement: Select[Any] = (
+    statement: Any = (
         select(
             *_ENTRY_KEYS,
             transaction.at,

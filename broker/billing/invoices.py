@@ -163,8 +163,8 @@ async def _document(tx: Tx, among: Select[Any], key: str) -> Document:
     return Document(invoice, lines, [CreditNoteView(*note) for note in await tx.execute(notes)])
 
 
-async def get_line(ctx: Context, actor: Actor, key: str, number: int) -> LineView:
-    """One line of a bill, with its explanation.
+async def get_line(ctx: Context, actor: Actor, key: str, number: int) -> tuple[Document, LineView]:
+    """A bill and one line of it, with its explanation.
 
     Raises: NotFound, Forbidden.
     """
@@ -172,7 +172,7 @@ async def get_line(ctx: Context, actor: Actor, key: str, number: int) -> LineVie
     line = next((line for line in document.lines if line.number == number), None)
     if line is None:
         raise NotFound("invoice_line")
-    return line
+    return document, line
 
 
 async def credited(tx: Tx, invoice_id: UUID) -> dict[UUID, tuple[int, int]]:

@@ -14,6 +14,7 @@ from broker.platform_api import (
     apps,
     attachments,
     authorizations,
+    bookkeeping,
     budgets,
     clients,
     collaborators,
@@ -22,6 +23,7 @@ from broker.platform_api import (
     databases,
     health,
     inventory,
+    invoices,
     listings,
     named_credentials,
     orphans,
@@ -64,6 +66,8 @@ NOUNS: Final = (
     costs,
     budgets,
     previews,
+    invoices,
+    bookkeeping,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

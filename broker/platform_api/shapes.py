@@ -46,6 +46,14 @@ from broker.platform_api.cost_shapes import Costs as Costs
 from broker.platform_api.cost_shapes import CostSpan as CostSpan
 from broker.platform_api.cost_shapes import CostStatement as CostStatement
 from broker.platform_api.cost_shapes import CostTotals as CostTotals
+from broker.platform_api.invoice_shapes import AccountCredit as AccountCredit
+from broker.platform_api.invoice_shapes import BooksCheck as BooksCheck
+from broker.platform_api.invoice_shapes import ClosedMonth as ClosedMonth
+from broker.platform_api.invoice_shapes import CreditNote as CreditNote
+from broker.platform_api.invoice_shapes import Invoice as Invoice
+from broker.platform_api.invoice_shapes import InvoiceDocument as InvoiceDocument
+from broker.platform_api.invoice_shapes import InvoiceLine as InvoiceLine
+from broker.platform_api.invoice_shapes import LineExplanation as LineExplanation
 from broker.platform_api.listing_shapes import ChecklistPoint as ChecklistPoint
 from broker.platform_api.listing_shapes import Entitlement as Entitlement
 from broker.platform_api.listing_shapes import ListedPlan as ListedPlan
