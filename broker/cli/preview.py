@@ -29,7 +29,7 @@ def say_previews(found: list[Json], as_json: bool) -> Exit:
     else:
         for one in found:
             _say(one)
-    return Exit.FAILED if any(one["conflicts"] for one in found) else Exit.OK
+    return Exit.FAILED if any(one["obstacles"] for one in found) else Exit.OK
 
 
 def _say(found: Json) -> None:
@@ -44,8 +44,8 @@ def _say(found: Json) -> None:
         fields |= _app_fields(app)
     fields["Can be undone"] = clean(found["reversibility"])
     say(card(fields))
-    for conflict in found["conflicts"]:
-        warn(f"It would be refused: {conflict['message']}")
+    for obstacle in found["obstacles"]:
+        warn(f"It would be refused: {obstacle['message']}")
 
 
 def _monthly(cost: Json) -> str:

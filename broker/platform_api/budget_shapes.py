@@ -82,7 +82,7 @@ class PreviewApp(TypedDict):
     may_change: list[str]
 
 
-class PreviewConflict(TypedDict):
+class PreviewObstacle(TypedDict):
     """Why the change would be refused as it was asked for."""
 
     id: str
@@ -99,4 +99,4 @@ class Preview(TypedDict):
     apps: list[PreviewApp]
     reversible: bool
     reversibility: str
-    conflicts: list[PreviewConflict]
+    obstacles: list[PreviewObstacle]

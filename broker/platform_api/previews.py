@@ -93,7 +93,7 @@ def _shape(view: PreviewView) -> budget_shapes.Preview:
         ],
         "reversible": view.is_reversible,
         "reversibility": view.reversibility,
-        "conflicts": [{"id": obstacle.id, "message": obstacle.message} for obstacle in view.obstacles],
+        "obstacles": [{"id": obstacle.id, "message": obstacle.message} for obstacle in view.obstacles],
     }
 
 

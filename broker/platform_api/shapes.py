@@ -39,8 +39,8 @@ from broker.platform_api.budget_shapes import BudgetRequest as BudgetRequest
 from broker.platform_api.budget_shapes import BudgetScope as BudgetScope
 from broker.platform_api.budget_shapes import Preview as Preview
 from broker.platform_api.budget_shapes import PreviewApp as PreviewApp
-from broker.platform_api.budget_shapes import PreviewConflict as PreviewConflict
 from broker.platform_api.budget_shapes import PreviewCost as PreviewCost
+from broker.platform_api.budget_shapes import PreviewObstacle as PreviewObstacle
 from broker.platform_api.cost_shapes import CostLine as CostLine
 from broker.platform_api.cost_shapes import Costs as Costs
 from broker.platform_api.cost_shapes import CostSpan as CostSpan

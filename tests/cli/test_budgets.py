@@ -27,7 +27,7 @@ PREVIEW: dict[str, Any] = {
     "cost": {"currency": "usd", "monthly_before_minor": 0, "monthly_after_minor": 5000, "month": "2026-11",
              "month_delta_minor": 1598, "metered": True},
     "apps": [{"name": "shop", "release": 2, "added": ["STORE_URL"], "changed": ["OLD"], "removed": [], "may_change": []}],
-    "conflicts": [],
+    "obstacles": [],
 }  # fmt: skip
 
 
@@ -127,10 +127,10 @@ def test_a_dry_run_says_what_would_happen_and_asks_for_nothing_else(alice: Broke
 
 def test_a_dry_run_of_what_would_be_refused_fails_like_it(alice: Broker, canned: Canned) -> None:
     conflict = {"id": "budget_exceeded", "message": "With it, shop would come to 51.00 USD."}
-    canned.answer("POST /actions/addons/preview", body={**PREVIEW, "cost": None, "conflicts": [conflict]})
+    canned.answer("POST /actions/addons/preview", body={**PREVIEW, "cost": None, "obstacles": [conflict]})
     found = alice("addons:create", "store:big", "--app", "shop", "--dry-run")
     assert (found.status, found.err) == (1, f"Warning: It would be refused: {conflict['message']}\n")
-    assert json.loads(alice("addons:create", "store:big", "-a", "shop", "--dry-run", "--json").out)["conflicts"]
+    assert json.loads(alice("addons:create", "store:big", "-a", "shop", "--dry-run", "--json").out)["obstacles"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def test_adding_something(api: httpx.AsyncClient, world: World) -> None:
             ],
             "reversible": True,
             "reversibility": "Destroying the add-on takes it back; the time until then is paid for.",
-            "conflicts": [],
+            "obstacles": [],
         },
     )
 
@@ -78,23 +78,23 @@ async def test_adding_over_what_is_there_shows_what_would_be_overwritten(api: ht
     await api.patch("/apps/shop/config-vars", json={"MINE_URL": "http://old.example.com"})
     body = {"action": "create", "app": "shop", "plan": "store:free", "attachment": "MINE"}
     found = (await api.post(PREVIEW, json=body)).json()
-    assert [conflict["id"] for conflict in found["conflicts"]] == ["confirmation_required"]
+    assert [obstacle["id"] for obstacle in found["obstacles"]] == ["confirmation_required"]
     assert (found["apps"][0]["added"], found["apps"][0]["changed"]) == (["MINE_TOKEN"], ["MINE_URL"])
     assert "old.example" not in str(found)
     confirmed = (await api.post(PREVIEW, json={**body, "confirm": "shop"})).json()
-    assert (confirmed["conflicts"], confirmed["apps"]) == ([], found["apps"])
+    assert (confirmed["obstacles"], confirmed["apps"]) == ([], found["apps"])
 
 
 async def test_a_name_that_is_taken_is_a_conflict(api: httpx.AsyncClient, addon: AddonView) -> None:
     body = {"action": "create", "app": "shop", "plan": "store:free", "name": addon.name}
-    (conflict,) = (await api.post(PREVIEW, json=body)).json()["conflicts"]
+    (conflict,) = (await api.post(PREVIEW, json=body)).json()["obstacles"]
     assert conflict == {"id": "invalid_params", "message": "Name is already taken"}
 
 
 async def test_a_budget_in_the_way_is_named(api: httpx.AsyncClient, world: World) -> None:
     assert (await api.post("/account/budgets", json={"limit_minor": 100})).status_code == 201
     found = (await api.post(PREVIEW, json={"action": "create", "app": "shop", "plan": "store:big"})).json()
-    assert [conflict["id"] for conflict in found["conflicts"]] == ["budget_exceeded"]
+    assert [obstacle["id"] for obstacle in found["obstacles"]] == ["budget_exceeded"]
     assert found["cost"] == BIG_MONTH
 
 
@@ -118,7 +118,7 @@ async def test_a_change_while_another_one_is_under_way_is_a_conflict(
 ) -> None:
     await api.patch(f"/apps/shop/addons/{addon.name}", json={"plan": "store:huge"})
     found = (await api.post(PREVIEW, json={"action": "change_plan", "addon": addon.name, "plan": "free"})).json()
-    assert [conflict["id"] for conflict in found["conflicts"]] == ["conflict"]
+    assert [obstacle["id"] for obstacle in found["obstacles"]] == ["conflict"]
 
 
 async def test_destroying_what_others_use(api: httpx.AsyncClient, ctx: Context, world: World, addon: AddonView) -> None:
@@ -129,9 +129,9 @@ async def test_destroying_what_others_use(api: httpx.AsyncClient, ctx: Context, 
     assert [(app["name"], app["release"], app["removed"]) for app in found["apps"]] == [
         ("shop", 3, ["STORE_URL"]), ("other", 3, ["THEIRS_URL"])
     ]  # fmt: skip
-    assert "attached to other apps: other" in found["conflicts"][0]["message"]
+    assert "attached to other apps: other" in found["obstacles"][0]["message"]
     forced = (await api.post(PREVIEW, json={"action": "destroy", "addon": addon.name, "force": True})).json()
-    assert (forced["conflicts"], forced["apps"]) == ([], found["apps"])
+    assert (forced["obstacles"], forced["apps"]) == ([], found["apps"])
 
 
 async def test_attaching_and_detaching(api: httpx.AsyncClient, ctx: Context, world: World, addon: AddonView) -> None:
@@ -141,7 +141,7 @@ async def test_attaching_and_detaching(api: httpx.AsyncClient, ctx: Context, wor
     assert (found["cost"], found["apps"][0]["name"], found["apps"][0]["added"]) == (None, "other", ["DATA_URL"])
     (attachment,) = (await api.get(f"/addons/{addon.name}/addon-attachments")).json()
     off = (await api.post(PREVIEW, json={"action": "detach", "attachment": attachment["id"]})).json()
-    assert (off["apps"][0]["name"], off["apps"][0]["removed"], off["conflicts"]) == ("shop", ["STORE_URL"], [])
+    assert (off["apps"][0]["name"], off["apps"][0]["removed"], off["obstacles"]) == ("shop", ["STORE_URL"], [])
 
 
 async def test_a_preview_writes_nothing(api: httpx.AsyncClient, ctx: Context, world: World, addon: AddonView) -> None:
