@@ -60,6 +60,8 @@ NAMES = {
     "resource": "{addon_id}",
     "key": "{addon_id}",
     "version": "{manifest}",
+    "line": "1",
+    "format_": "csv?month=2026-10",
 }
 """What stands for the parameters of paths, where the world has no name for it."""
 
@@ -87,6 +89,9 @@ BODIES: dict[Key, Any] = {
     ("POST", "/addons/{addon}/usage_events"): _EVENT,
     ("POST", "/api/v3/addons/{slug}/usage_batches"): _BATCH,
     ("POST", "/api/v3/addons/{slug}/usage_events"): _EVENT,
+    ("POST", "/billing/closes"): {},
+    ("POST", "/billing/credits"): {"email": "alice@example.com", "amount_minor": 100, "reason": "for the matrix"},
+    ("POST", "/billing/invoices/{invoice}/credit-notes"): {"reason": "for the matrix"},
     ("POST", "/account/budgets"): {"limit_minor": 5000},
     ("PATCH", "/account/budgets/{budget}"): {"limit_minor": 5000},
     ("POST", "/actions/addons/preview"): {"action": "create", "app": "shop", "plan": "store:free"},

@@ -8,6 +8,7 @@ runs the installation.
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sqlalchemy import insert, select, update
 from broker.accounts.authorizations import CreateAuthorization, create_authorization
 from broker.accounts.models import Authorization, User
 from broker.addons.attach import AttachAddon, attach
+from broker.addons.billed_names import billed_names
 from broker.addons.queries import list_addons
 from broker.addons.resolve import AddonKey
 from broker.app import create_app
@@ -25,6 +27,8 @@ from broker.apps.collaborators import add_collaborator
 from broker.apps.create import CreateApp
 from broker.apps.create import create_app as make_app
 from broker.apps.queries import list_apps
+from broker.billing.close import close_due
+from broker.billing.invoices import issue_finalized, list_invoices
 from broker.catalog.manifest import parse
 from broker.catalog.models import AddonService, ServiceMember
 from broker.catalog.publish import publish
@@ -36,6 +40,7 @@ from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST
 from tests.addons.test_grants import tokens_of
 from tests.billing.metering_world import METERED
+from tests.billing.test_close import used
 from tests.domain import new_user
 from tests.matrix.requests import MAKING, TOLD, Making
 from tests.matrix.table import ACTORS
@@ -90,6 +95,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
         for client in clients.values():
             await stack.enter_async_context(client)
         world = World(app, {actor: clients[actor] for actor in ACTORS}, named)
+        world.named["invoice"] = await _billed(ctx, alice)
         await _made(world, MAKING)
         await _ask(world)
         await _hold(ctx, alice, world)
@@ -136,6 +142,17 @@ async def _limited(ctx: Context, alice: Actor, apps: Iterable[UUID]) -> str:
     async with ctx.database.transaction() as tx:
         await tx.execute(update(Authorization).where(Authorization.id == made.id).values(only_apps=list(apps)))
     return made.token.reveal()
+
+
+async def _billed(ctx: Context, payer: Actor) -> str:
+    """The number of an invoice for the month before."""
+    await used(ctx, payer, 1000, 31, after_days=-31)
+    while (await close_due(ctx, billed_names, grace=timedelta())).more:
+        pass
+    await issue_finalized(ctx)
+    (invoice,) = await list_invoices(ctx, payer)
+    assert invoice.number
+    return invoice.number
 
 
 async def _made(world: World, making: Iterable[Making]) -> None:
