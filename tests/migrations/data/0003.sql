@@ -519,7 +519,8 @@ CREATE TABLE public.addons (
     provision_message text,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    deprovisioned_at timestamp with time zone
+    deprovisioned_at timestamp with time zone,
+    ownership text DEFAULT 'created'::text NOT NULL
 );
 
 CREATE TABLE public.alembic_version (
@@ -584,6 +585,14 @@ CREATE TABLE public.events (
     data jsonb NOT NULL
 );
 
+CREATE TABLE public.idempotency_keys (
+    user_id uuid NOT NULL,
+    key text NOT NULL,
+    digest bytea NOT NULL,
+    subject_id uuid,
+    created_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.oauth_grants (
     id uuid NOT NULL,
     addon_id uuid NOT NULL,
@@ -629,7 +638,10 @@ CREATE TABLE public.orphans (
     attempts bigint NOT NULL,
     next_at timestamp with time zone,
     since timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone,
+    last_answer text,
+    history jsonb DEFAULT '[]'::jsonb NOT NULL
 );
 
 CREATE TABLE public.plan_prices (
@@ -715,6 +727,32 @@ ALTER TABLE public.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS AS
     CACHE 1
 );
 
+CREATE TABLE public.provider_health (
+    service_id uuid NOT NULL,
+    circuit text NOT NULL,
+    faults bigint NOT NULL,
+    retry_at timestamp with time zone,
+    next_slot timestamp with time zone,
+    crowded_until timestamp with time zone,
+    last_ok_at timestamp with time zone,
+    last_fault_at timestamp with time zone,
+    last_fault text
+);
+
+CREATE TABLE public.reconcile_runs (
+    id uuid NOT NULL,
+    state text NOT NULL,
+    service_id uuid,
+    fix boolean NOT NULL,
+    actor_id uuid NOT NULL,
+    actor_email text NOT NULL,
+    fencing bigint NOT NULL,
+    lease_until timestamp with time zone,
+    report jsonb,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone
+);
+
 CREATE TABLE public.releases (
     id uuid NOT NULL,
     app_id uuid NOT NULL,
@@ -752,7 +790,8 @@ CREATE TABLE public.users (
     password_hash text,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    last_login timestamp with time zone
+    last_login timestamp with time zone,
+    is_operator boolean DEFAULT false NOT NULL
 );
 
 ALTER TABLE ONLY public.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_events_id_seq'::regclass);
@@ -761,49 +800,51 @@ ALTER TABLE ONLY public.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('
 
 ALTER TABLE ONLY public.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_periodic_defers_id_seq'::regclass);
 
-INSERT INTO public.addon_config VALUES ('01a1fe26-6547-7776-8030-d80f1bc29ed0', 'STORE_URL', 1, '\x01d747a813a54554238ec7241f66579f07fe40ec5710ed1fde9a35303f9240483f50c2738a27d8fbf8d10e818d640f929ac3f2a072f8a3a70a967d7804bfe026a35ac2b0669bd161c3');
+INSERT INTO public.addon_config VALUES ('01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', 'STORE_URL', 1, '\x0180109921db5824dfee2090de01f38b5b026bd08781916dc5b3fa5d1a64bf5342a891038b289a20c17f93427296d353c4a05c1d5e71a2d97ddc6a84b8191610e6e728200410eb5684');
 
-INSERT INTO public.addon_services VALUES ('01a1fe26-638a-76bd-8603-7770076c9e2c', 'store', 'Store', 'ga', NULL, '3', 'https://store.example.com/heroku/resources', 'https://store.example.com/sso', 'object', 'STORE', '{STORE_URL,STORE_TOKEN}', '{many_per_app,attachable}', '{}', '{us,eu}', '{"docs": null, "tags": [], "tagline": null, "category": null, "docs_url": null, "logo_url": null, "description": null, "support_email": null}', '\x016bde289b84335f6611856ab6c55b56882bb3304686de72d5cb53867c95005eed0f0ed0058c5b7a7e0b2c668dfc1cbf1bf13d8c282d1ab345c2cc97209d4abc83', '\x016828b7aeecfb305c45fc0da6ffd80b3e8abf7e336eb229875c152651aa934824e484729c5f8c56c749e0640c44c3ca0847ca24a2a1a31e695e7c', '\x01d1f34c8fe0d12aa899e47a54552861668c166fe1e38f9af9aa3371c7937664687390b0f09ea413ec7cc2736d19', 1, '\x9c6e70514a26c65fe4bf7cad1205faea2467b27c39610d10fec4a2fe579e888a', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.addon_services VALUES ('01a1fef8-26c7-74aa-ada4-762305606531', 'store', 'Store', 'ga', NULL, '3', 'https://store.example.com/heroku/resources', 'https://store.example.com/sso', 'object', 'STORE', '{STORE_URL,STORE_TOKEN}', '{many_per_app,attachable}', '{}', '{us,eu}', '{"docs": null, "tags": [], "tagline": null, "category": null, "docs_url": null, "logo_url": null, "description": null, "support_email": null}', '\x016bde289b604a60ffbce2c0f5f7bca02c94aaf6ce0dfa48f6108c3283718db8b4a5b6dc1b049b30c97d8cda73dd3b54002ab6ef7f671d07989966f4ee1310f0db', '\x01d91abdf4043b707ed495088cc156745dd305f6e5289ca18423ce33f8133e3c0fd317361c9b648b7ea245c46e2a6186fb6e2c9d4e8a3858ab8119', '\x015172e03f59a6ca9b8380dacb4e935e8e3cdf33fdfb62af492451dd70a76f5c6b74ff37b115aa9c82160baf3cfb', 1, '\x9c6e70514a26c65fe4bf7cad1205faea2467b27c39610d10fec4a2fe579e888a', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
 
-INSERT INTO public.addons VALUES ('01a1fe26-6547-7776-8030-d80f1bc29ed0', 'store-swift-83645', '01a1fe26-646a-7711-8909-d992e919b34a', '01a1fe26-638a-76bd-8603-7770076c9e2c', '01a1fe26-640a-73e4-ba30-d69457518fdd', 5000, 'usd', 'provisioned', NULL, 'us', 'remote-1', NULL, '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', NULL);
+INSERT INTO public.addons VALUES ('01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', 'store-subtle-34644', '01a1fef8-26e5-78b1-9dc6-58296f865be9', '01a1fef8-26c7-74aa-ada4-762305606531', '01a1fef8-26dd-7337-9094-e4e25241e888', 5000, 'usd', 'provisioned', NULL, 'us', 'remote-1', NULL, '2026-11-21 09:54:08+00', '2026-11-21 09:54:08+00', NULL, 'created');
 
-INSERT INTO public.alembic_version VALUES ('0001');
+INSERT INTO public.alembic_version VALUES ('0003');
 
-INSERT INTO public.apps VALUES ('01a1fe26-646a-7711-8909-d992e919b34a', 'shop', '01a1fe26-62e1-7052-a15a-3394197652b5', 'us', 'heroku-24', false, '\x016bde289b701888fcc3387bfae582239ab0b2c69d957e20d318f893a21d81eb04a5e81c6958b37c062dff94eef3a6583600ea6274074ffdd514c3b5e86f84c743', 3, '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', NULL);
+INSERT INTO public.apps VALUES ('01a1fef8-26e5-78b1-9dc6-58296f865be9', 'shop', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'us', 'heroku-24', false, '\x016bde289b5d8fc9c1b2004c7a423762ccaa2e44c32f7fcca1a903976e0390bc7c67c1a0a2300541e07c497e2fffc072a5c613767b6583c7f66db81fcda473b425', 3, '2026-11-21 09:54:07+00', '2026-11-21 09:54:08+00', '2026-11-21 09:54:08+00', NULL);
 
-INSERT INTO public.attachments VALUES ('01a1fe26-65a9-76d7-b31a-d6f6f4f80499', '01a1fe26-646a-7711-8909-d992e919b34a', '01a1fe26-6547-7776-8030-d80f1bc29ed0', 'STORE', NULL, NULL, '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.attachments VALUES ('01a1fef8-26ff-7873-917f-8e430a2b3516', '01a1fef8-26e5-78b1-9dc6-58296f865be9', '01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', 'STORE', NULL, NULL, '2026-11-21 09:54:08+00', '2026-11-21 09:54:08+00');
 
-INSERT INTO public.config_vars VALUES ('01a1fe26-646a-7711-8909-d992e919b34a', 'GREETING', NULL, 2, '\x0112c760b88246f27a4a78f1902105ab0ade597eed104349419d0b760dfca990041fe5068f502ef608d43a629eeb72e9f3576dd93a1438931f79c80d');
-INSERT INTO public.config_vars VALUES ('01a1fe26-646a-7711-8909-d992e919b34a', 'STORE_URL', '01a1fe26-65a9-76d7-b31a-d6f6f4f80499', 3, '\x015eccc3f44d3875fa37addd9c14fcdeb5d215875ecc5b3f9f73676945f97097929cb6e327e0f161452e6466a160bdf45acc4ac3a6be5ae36a16c912d0b025fb68b56896a5600bff12');
+INSERT INTO public.config_vars VALUES ('01a1fef8-26e5-78b1-9dc6-58296f865be9', 'GREETING', NULL, 2, '\x01c5ec96340b9aa44fe5241aa4650efee37fa647160225846692125f83cddbef4e472801c383f882ff240d7d456f79909407b7f604e34f166a176617');
+INSERT INTO public.config_vars VALUES ('01a1fef8-26e5-78b1-9dc6-58296f865be9', 'STORE_URL', '01a1fef8-26ff-7873-917f-8e430a2b3516', 3, '\x016577847dbc87ffe6cf9e76fa452e5942e20ab4feec49853c41883c01dd88512127d2ac2823b25460963539314c1d537364845c9560a1588e85f12d224f8e5af4d4a9cc3d2d56d66d');
 
-INSERT INTO public.events VALUES ('01a1fe26-6439-7712-8dac-8a32936c2d7d', '2026-11-21 09:54:07+00', 'addon_service.published', '00000000-0000-0000-0000-000000000000', 'broker@localhost', NULL, NULL, '{"service": "store", "revision": 1}');
-INSERT INTO public.events VALUES ('01a1fe26-64d3-7353-85f5-520757d2f7e8', '2026-11-21 09:54:07+00', 'app.created', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '01a1fe26-646a-7711-8909-d992e919b34a', NULL, '{"name": "shop"}');
-INSERT INTO public.events VALUES ('01a1fe26-653a-79e7-8390-870a39532388', '2026-11-21 09:54:07+00', 'config_vars.changed', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '01a1fe26-646a-7711-8909-d992e919b34a', NULL, '{"set": ["GREETING"], "removed": [], "version": 2}');
-INSERT INTO public.events VALUES ('01a1fe26-6770-784c-b17a-fc95a08de605', '2026-11-21 09:54:07+00', 'addon.provisioned', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '01a1fe26-646a-7711-8909-d992e919b34a', '01a1fe26-6547-7776-8030-d80f1bc29ed0', '{"plan": "store:big"}');
+INSERT INTO public.events VALUES ('01a1fef8-26e1-78af-ae9d-27053343db89', '2026-11-21 09:54:07+00', 'addon_service.published', '00000000-0000-0000-0000-000000000000', 'broker@localhost', NULL, NULL, '{"service": "store", "revision": 1}');
+INSERT INTO public.events VALUES ('01a1fef8-26ed-7ae2-8294-059607af56ed', '2026-11-21 09:54:07+00', 'app.created', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '01a1fef8-26e5-78b1-9dc6-58296f865be9', NULL, '{"name": "shop"}');
+INSERT INTO public.events VALUES ('01a1fef8-26f5-713a-989f-80a192502a13', '2026-11-21 09:54:07+00', 'config_vars.changed', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '01a1fef8-26e5-78b1-9dc6-58296f865be9', NULL, '{"set": ["GREETING"], "removed": [], "version": 2}');
+INSERT INTO public.events VALUES ('01a1fef8-2730-7e1e-9869-302e48b5d4ec', '2026-11-21 09:54:08+00', 'addon.provisioned', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '01a1fef8-26e5-78b1-9dc6-58296f865be9', '01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', '{"plan": "store:big"}');
 
-INSERT INTO public.oauth_grants VALUES ('01a1fe26-6659-7d3d-bccb-c2ef8d9fad7a', '01a1fe26-6547-7776-8030-d80f1bc29ed0', '\xe23417eb44ad4370508c97b39b505c40b80500e9c339775cb6558785e94afbb0', '2026-11-21 09:59:07+00', NULL, '2026-11-21 09:54:07+00');
+INSERT INTO public.oauth_grants VALUES ('01a1fef8-271f-7f12-b099-628f6589ef78', '01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', '\x74e508f043075345604f71ca4a7761a8e14fd8c34b2a68adee51bf62ad75ecd1', '2026-11-21 09:59:08+00', NULL, '2026-11-21 09:54:08+00');
 
-INSERT INTO public.operations VALUES ('01a1fe26-6547-7190-9b01-7fed0b05d368', '01a1fe26-6547-7776-8030-d80f1bc29ed0', 'provision', 'succeeded', 'done', 1, 1, NULL, NULL, '2026-11-21 10:54:07+00', false, NULL, NULL, '01a1fe26-640a-73e4-ba30-d69457518fdd', NULL, '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '[{"at": "2026-11-21T09:54:07.000+00:00", "step": "intent", "outcome": "recorded"}, {"at": "2026-11-21T09:54:07.000+00:00", "step": "call", "outcome": "started"}, {"at": "2026-11-21T09:54:07.000+00:00", "step": "settle", "status": 200, "outcome": "done"}]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.operations VALUES ('01a1fef8-26f5-7c8f-8d49-902331eb3430', '01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', 'provision', 'succeeded', 'done', 1, 1, NULL, NULL, '2026-11-21 10:54:08+00', false, NULL, NULL, '01a1fef8-26dd-7337-9094-e4e25241e888', NULL, '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '[{"at": "2026-11-21T09:54:08.000+00:00", "step": "intent", "outcome": "recorded"}, {"at": "2026-11-21T09:54:08.000+00:00", "step": "call", "outcome": "started"}, {"at": "2026-11-21T09:54:08.000+00:00", "step": "settle", "status": 200, "outcome": "done"}]', '2026-11-21 09:54:08+00', '2026-11-21 09:54:08+00', '2026-11-21 09:54:08+00');
 
-INSERT INTO public.plan_prices VALUES ('01a1fe26-63f5-7a5a-96c8-6b9edd146e39', '01a1fe26-63d8-7f47-afe4-ce3c6d56a531', 0, 'usd', '2026-11-21 09:54:07+00');
-INSERT INTO public.plan_prices VALUES ('01a1fe26-6421-7b34-a5bb-730004a1a1b8', '01a1fe26-640a-73e4-ba30-d69457518fdd', 5000, 'usd', '2026-11-21 09:54:07+00');
-INSERT INTO public.plan_prices VALUES ('01a1fe26-6435-7330-a674-c9bc9e13c569', '01a1fe26-6422-754d-8c35-b8f99e7b0279', 50000, 'usd', '2026-11-21 09:54:07+00');
+INSERT INTO public.plan_prices VALUES ('01a1fef8-26db-79b0-921f-2aeec0abba26', '01a1fef8-26d4-79bf-91bd-06369c203f8e', 0, 'usd', '2026-11-21 09:54:07+00');
+INSERT INTO public.plan_prices VALUES ('01a1fef8-26de-7e53-a09a-522a2fbb7af6', '01a1fef8-26dd-7337-9094-e4e25241e888', 5000, 'usd', '2026-11-21 09:54:07+00');
+INSERT INTO public.plan_prices VALUES ('01a1fef8-26e0-7fd4-808b-6c411301d3a3', '01a1fef8-26df-7779-92d5-9fe515ce7681', 50000, 'usd', '2026-11-21 09:54:07+00');
 
-INSERT INTO public.plans VALUES ('01a1fe26-63d8-7f47-afe4-ce3c6d56a531', '01a1fe26-638a-76bd-8603-7770076c9e2c', 'free', 'Free', '', true, 'public', 0, 0, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
-INSERT INTO public.plans VALUES ('01a1fe26-640a-73e4-ba30-d69457518fdd', '01a1fe26-638a-76bd-8603-7770076c9e2c', 'big', 'Big', '', false, 'public', 1, 5000, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
-INSERT INTO public.plans VALUES ('01a1fe26-6422-754d-8c35-b8f99e7b0279', '01a1fe26-638a-76bd-8603-7770076c9e2c', 'huge', 'Huge', '', false, 'public', 2, 50000, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.plans VALUES ('01a1fef8-26d4-79bf-91bd-06369c203f8e', '01a1fef8-26c7-74aa-ada4-762305606531', 'free', 'Free', '', true, 'public', 0, 0, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.plans VALUES ('01a1fef8-26dd-7337-9094-e4e25241e888', '01a1fef8-26c7-74aa-ada4-762305606531', 'big', 'Big', '', false, 'public', 1, 5000, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
+INSERT INTO public.plans VALUES ('01a1fef8-26df-7779-92d5-9fe515ce7681', '01a1fef8-26c7-74aa-ada4-762305606531', 'huge', 'Huge', '', false, 'public', 2, 50000, 'usd', '[]', '{us,eu}', 'null', '[]', '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00');
 
-INSERT INTO public.procrastinate_events VALUES (1, 1, 'deferred', '2026-11-21 12:48:11.603305+00');
+INSERT INTO public.procrastinate_events VALUES (1, 1, 'deferred', '2026-11-21 16:37:18.198047+00');
 
-INSERT INTO public.procrastinate_jobs VALUES (1, 'broker', 'broker.advance', 0, NULL, NULL, '{"operation_id": "01a1fe26-6547-7190-9b01-7fed0b05d368"}', 'todo', NULL, 0, false, NULL);
+INSERT INTO public.procrastinate_jobs VALUES (1, 'broker', 'broker.advance', 0, NULL, NULL, '{"operation_id": "01a1fef8-26f5-7c8f-8d49-902331eb3430"}', 'todo', NULL, 0, false, NULL);
 
-INSERT INTO public.releases VALUES ('01a1fe26-64bd-7a91-a44c-f25484c3c940', '01a1fe26-646a-7711-8909-d992e919b34a', 1, 'Initial release', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '{}', '\x010cf2183e154d19b0da6d15d574cd531d36d3b19b724adb0a291ca39fd8ca72acd4dd76d774d5e42016afc8962190ed9e46ea29', '2026-11-21 09:54:07+00');
-INSERT INTO public.releases VALUES ('01a1fe26-6536-7993-a8c1-fcc5aa816b25', '01a1fe26-646a-7711-8909-d992e919b34a', 2, 'Set GREETING config vars', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '{}', '\x0137898dac18c99f1e759226fc31e98e017349d9ace9a2a83b287086079c9e67dac88d9c12518f072e807c53f1a87838e06db7db3b7c27a07dc96f2d958861b2389ce2001b16f791b4e86bf237375522e24055bf8f482a889fa4e5399f8ee960707ded411a76', '2026-11-21 09:54:07+00');
-INSERT INTO public.releases VALUES ('01a1fe26-6749-790a-9153-822ed3c878e4', '01a1fe26-646a-7711-8909-d992e919b34a', 3, 'Attach STORE (store-swift-83645)', '01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', '{store:big}', '\x01b613fb8fdc7dfc62f165634572ab0a01a04fb518c1bc174bb916f6dae31e881b116904b0eebed6f8f28e3e34ad1b865a35de4e075efe3b1111cae7e82e8f6f1c7e5f1c6377b11d5848f84218f5140fc4ce8e0b912cdd45d372c45f871cda6e03ac6686820756f1d6235d460c86932ca0c38ae5135736dee5638d72c80315fe11c9d7bc23f833e48f5c6937def933c1b2af19c0a3ee2491491341df9673395a7a478c6a755f8e63a98639bf0475e48ad3bc0f23e834e188b260935f933120c9a86851e1aac015b5c7e477dca5aea029a95365', '2026-11-21 09:54:07+00');
+INSERT INTO public.provider_health VALUES ('01a1fef8-26c7-74aa-ada4-762305606531', 'closed', 0, NULL, '2026-11-21 09:54:08.01+00', NULL, '2026-11-21 09:54:08+00', NULL, NULL);
 
-INSERT INTO public.usage_periods VALUES ('01a1fe26-6762-7b4d-bce8-8bbf29a95a73', '01a1fe26-6547-7776-8030-d80f1bc29ed0', '01a1fe26-646a-7711-8909-d992e919b34a', '01a1fe26-62e1-7052-a15a-3394197652b5', '01a1fe26-640a-73e4-ba30-d69457518fdd', 5000, 'usd', '2026-11-21 09:54:07+00', NULL);
+INSERT INTO public.releases VALUES ('01a1fef8-26eb-76c2-9d2f-f2dfef1a8371', '01a1fef8-26e5-78b1-9dc6-58296f865be9', 1, 'Initial release', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '{}', '\x01f1d7948679c9fbe9b4e715f19f2f1cc909f9d8bc0f02901f13862f1eeec8ecb259ffa4ce9bf2f2968c270a4ebd6760e0d3b2eb', '2026-11-21 09:54:07+00');
+INSERT INTO public.releases VALUES ('01a1fef8-26f4-7b1f-be8f-f842b4f759a4', '01a1fef8-26e5-78b1-9dc6-58296f865be9', 2, 'Set GREETING config vars', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '{}', '\x01f42b9f9a4e0d3d916a23f624f747ea6aaf0ff33757614db75fec9ece551de6f77ed5adc827c765d41764eec8b57bcfba0a149476d1df0fd1af34ffe642c9fcce0084ad7fd05b59e55148072597d71539a08b171da3973c8bf323ffd42ad0ce46e2e542f251', '2026-11-21 09:54:07+00');
+INSERT INTO public.releases VALUES ('01a1fef8-272f-71ff-8e0d-af46f17d5664', '01a1fef8-26e5-78b1-9dc6-58296f865be9', 3, 'Attach STORE (store-subtle-34644)', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', '{store:big}', '\x01e2d031aa8cb15cc0db3bdd6d11e8b43f045c5bee9d2b5e4e728049bb52abf2bb32de3ab67d1523ec9249c63c75a6231c38038e2ef6e1d752c00a85ed8363f1bf691412cb701efd31e689273f49e48a870bc0c7afe865e0778cb6f0b5bd8403da446c9f990804054ba66aa742b31b81084960696d9fd833caf9e888c1f0032702b4298bca77ecfb8db6257f30a58fb696cfae99a04812a9017f3c02f471bb65e51f554f2279d24ba72543708403f32bbfaa14d72814b8a9d318c71636f386d0fd66608179c938ed0d687ab9c289bcc3a8a513', '2026-11-21 09:54:08+00');
 
-INSERT INTO public.users VALUES ('01a1fe26-62e1-7052-a15a-3394197652b5', 'ada@example.com', NULL, NULL, '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', NULL);
+INSERT INTO public.usage_periods VALUES ('01a1fef8-272f-7766-9ab8-1a84283ce23e', '01a1fef8-26f5-7cf0-bdd4-98e13d3ae486', '01a1fef8-26e5-78b1-9dc6-58296f865be9', '01a1fef8-26b4-7f79-a8c6-c3daac566a9e', '01a1fef8-26dd-7337-9094-e4e25241e888', 5000, 'usd', '2026-11-21 09:54:08+00', NULL);
+
+INSERT INTO public.users VALUES ('01a1fef8-26b4-7f79-a8c6-c3daac566a9e', 'ada@example.com', NULL, NULL, '2026-11-21 09:54:07+00', '2026-11-21 09:54:07+00', NULL, false);
 
 SELECT pg_catalog.setval('public.procrastinate_events_id_seq', 1, true);
 
@@ -840,6 +881,9 @@ ALTER TABLE ONLY public.config_vars
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT pk_events PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT pk_idempotency_keys PRIMARY KEY (user_id, key);
+
 ALTER TABLE ONLY public.oauth_grants
     ADD CONSTRAINT pk_oauth_grants PRIMARY KEY (id);
 
@@ -854,6 +898,12 @@ ALTER TABLE ONLY public.plan_prices
 
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT pk_plans PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.provider_health
+    ADD CONSTRAINT pk_provider_health PRIMARY KEY (service_id);
+
+ALTER TABLE ONLY public.reconcile_runs
+    ADD CONSTRAINT pk_reconcile_runs PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT pk_releases PRIMARY KEY (id);
@@ -932,6 +982,12 @@ CREATE INDEX ix_operations_addon_id ON public.operations USING btree (addon_id, 
 
 CREATE INDEX ix_operations_due ON public.operations USING btree (next_at) WHERE (finished_at IS NULL);
 
+CREATE INDEX ix_orphans_due ON public.orphans USING btree (next_at) WHERE (state = 'open'::text);
+
+CREATE INDEX ix_reconcile_runs_created_at ON public.reconcile_runs USING btree (created_at);
+
+CREATE INDEX ix_reconcile_runs_unfinished ON public.reconcile_runs USING btree (lease_until) WHERE (finished_at IS NULL);
+
 CREATE INDEX ix_usage_periods_payer_id ON public.usage_periods USING btree (payer_id, started_at);
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON public.procrastinate_events USING btree (job_id);
@@ -1001,6 +1057,9 @@ ALTER TABLE ONLY public.authorizations
 ALTER TABLE ONLY public.config_vars
     ADD CONSTRAINT fk_config_vars_app_id FOREIGN KEY (app_id) REFERENCES public.apps(id);
 
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT fk_idempotency_keys_user_id FOREIGN KEY (user_id) REFERENCES public.users(id);
+
 ALTER TABLE ONLY public.operations
     ADD CONSTRAINT fk_operations_addon_id FOREIGN KEY (addon_id) REFERENCES public.addons(id);
 
@@ -1015,6 +1074,12 @@ ALTER TABLE ONLY public.plan_prices
 
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT fk_plans_service_id FOREIGN KEY (service_id) REFERENCES public.addon_services(id);
+
+ALTER TABLE ONLY public.provider_health
+    ADD CONSTRAINT fk_provider_health_service_id FOREIGN KEY (service_id) REFERENCES public.addon_services(id);
+
+ALTER TABLE ONLY public.reconcile_runs
+    ADD CONSTRAINT fk_reconcile_runs_service_id FOREIGN KEY (service_id) REFERENCES public.addon_services(id);
 
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT fk_releases_app_id FOREIGN KEY (app_id) REFERENCES public.apps(id);
