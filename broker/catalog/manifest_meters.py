@@ -41,7 +41,8 @@ def read_meters(plan: Node) -> tuple[dict[str, Any], ...]:
         _check(meter)
     if complaint := meters and json_complaint(plan.raw("meters"), _LARGEST_BYTES):
         plan.fault("meters", complaint)
-    return tuple(cast("list[dict[str, Any]]", plan.raw("meters"))) if meters else ()
+    declared = cast("list[Any]", plan.raw("meters")) if meters else []
+    return tuple(meter for meter in declared if isinstance(meter, dict))  # whatever else is there is a fault
 
 
 def is_priced(meter: Mapping[str, Any]) -> bool:

@@ -69,6 +69,10 @@ def test_an_impossible_meter_is_refused_at_its_place(meter: object, path: str) -
     assert list(faults_of(meter)) == [path]
 
 
+def test_what_is_no_meter_is_a_fault_beside_those_that_are() -> None:
+    assert list(faults_of(METER, None, "rows", [])) == ["/1", "/2", "/3"]
+
+
 def test_meters_are_told_apart_by_name_and_label() -> None:
     assert "/1/name" in faults_of(METER, METER)
     assert "/1/label" in faults_of(METER, {"name": "rows2", "label": "rows"})
