@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from broker.addons.budget_requests import use_approval
 from broker.addons.budget_views import title_of
-from broker.addons.spending import Spending, spending_of
+from broker.addons.spending import Spending, origin_of, spending_of
 from broker.billing.budgets import Limit, Place, Policy, ScopeKind, lock_limits, look_soon
 from broker.billing.history import price_version
 from broker.billing.prices import PriceKind
@@ -32,21 +33,27 @@ async def check_budgets(
     singly but not together are not both let in.
     Raises: BudgetExceeded.
     """
-    limits = [limit for limit in await lock_limits(tx, wanted.payer_id) if limit.counts(place)]
+    limits = await lock_limits(tx, wanted.payer_id)
     if not limits:
         return
+    place = replace(place, token_id=await origin_of(tx, place.token_id))
+    limits = [limit for limit in limits if limit.counts(place)]
     before = await spending_of(tx, wanted.payer_id, at)
     after = before.having(wanted, place)
-    if (limit := _exceeded(limits, before, after, wanted)) is not None:
+    if (limit := _exceeded(limits, before, after, wanted, place)) is not None:
         amount = Money(after.whole(wanted.currency) - before.whole(wanted.currency), wanted.currency)
         if not await use_approval(tx, wanted, place, amount, at, changing=changing):
             raise await _refusal(tx, actor, limit, after, amount)
     await look_soon(tx, [limit.id for limit in limits], at)
 
 
-def _exceeded(limits: Sequence[Limit], before: Spending, after: Spending, wanted: Subject) -> Limit | None:
+def _exceeded(
+    limits: Sequence[Limit], before: Spending, after: Spending, wanted: Subject, place: Place
+) -> Limit | None:
     """The smallest of the budgets that forbid it."""
-    metered = price_version(wanted).kind in _METERED
+    metered = price_version(wanted).kind in _METERED and not _was_metered(before, wanted)
+    # What another token had added counts as this one's before and after: only what is added to it is new.
+    before = replace(before, places={**before.places, wanted.addon_id: place})
     covered = {(limit.kind, limit.scope_id) for limit in limits if limit.currency == wanted.currency}
     for limit in limits:
         if limit.policy is Policy.NOTIFY:
@@ -59,6 +66,12 @@ def _exceeded(limits: Sequence[Limit], before: Spending, after: Spending, wanted
         if metered and limit.currency == wanted.currency and comes >= limit.limit_minor:
             return limit
     return None
+
+
+def _was_metered(before: Spending, wanted: Subject) -> bool:
+    """Whether the add-on is on a metered price already."""
+    present = [each for each in before.history.segments if each.resource == wanted.addon_id and each.end is None]
+    return any(segment.price.kind in _METERED for segment in present)
 
 
 async def _refusal(tx: Tx, actor: Actor, limit: Limit, after: Spending, amount: Money) -> BudgetExceeded:

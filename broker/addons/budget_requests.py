@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, insert, select, update
 
+from broker.addons.spending import origin_of
 from broker.apps.resolve import visible_app
 from broker.billing.budget_models import BudgetRequest
 from broker.billing.budgets import Place
@@ -72,8 +74,9 @@ async def ask_for(ctx: Context, actor: Actor, wish: Wish, refusal: BudgetExceede
         app = await visible_app(tx, actor, wish.app, keep=True)
         plan = await resolve_plan(tx, actor, wish.plan)
         amount = Money(refusal.fields["amount_minor"], plan.currency)
+        token_id = await origin_of(tx, actor.authorization_id)
         same = (
-            (BudgetRequest.authorization_id.is_not_distinct_from(actor.authorization_id))
+            (BudgetRequest.authorization_id.is_not_distinct_from(token_id))
             & (BudgetRequest.app_id == app.id)
             & (BudgetRequest.addon_id.is_not_distinct_from(wish.addon_id))
             & (BudgetRequest.plan_id == plan.id)
@@ -82,35 +85,33 @@ async def ask_for(ctx: Context, actor: Actor, wish: Wish, refusal: BudgetExceede
             & (BudgetRequest.expires_at > at)
         )
         found = await _views(tx, (BudgetRequest.account_id == app.owner_id) & same)
-        made = found[0].id if found else await _make(tx, actor, app.owner_id, app.id, plan.id, wish, amount, at)
-    said = f"{refusal.message.partition(' Choose ')[0]} Approval was asked for: request {made}."
-    return BudgetExceeded(f"{said} Once it is approved, repeat the same command.", request=str(made), **refusal.fields)
+        request_id = found[0].id if found else new_id()
+        if not found:
+            values = {
+                "id": request_id,
+                "account_id": app.owner_id,
+                "asked_by": actor.id,
+                "asked_by_email": actor.email,
+                "authorization_id": token_id,
+                "app_id": app.id,
+                "addon_id": wish.addon_id,
+                "plan_id": plan.id,
+                "what": f"{plan.name} on {app.name}",
+                "amount_minor": amount.minor,
+                "currency": amount.currency,
+            }
+            await _make(tx, actor, values, at)
+    said = f"{refusal.message.partition(' Choose ')[0]} Approval was asked for: request {request_id}."
+    return BudgetExceeded(
+        f"{said} Once it is approved, repeat the same command.", request=str(request_id), **refusal.fields
+    )
 
 
-async def _make(
-    tx: Tx, actor: Actor, account_id: UUID, app_id: UUID, plan_id: UUID, wish: Wish, amount: Money, at: datetime
-) -> UUID:
-    request_id = new_id()
-    values = {
-        "id": request_id,
-        "account_id": account_id,
-        "asked_by": actor.id,
-        "asked_by_email": actor.email,
-        "authorization_id": actor.authorization_id,
-        "app_id": app_id,
-        "addon_id": wish.addon_id,
-        "plan_id": plan_id,
-        "what": f"{wish.plan} on {wish.app}",
-        "amount_minor": amount.minor,
-        "currency": amount.currency,
-        "state": RequestState.PENDING,
-        "expires_at": at + GOOD_FOR,
-        "created_at": at,
-        "updated_at": at,
-    }
-    await tx.execute(insert(BudgetRequest).values(values))
-    await emit(tx, "budget.approval_requested", actor, at, request=str(request_id), account=str(account_id))
-    return request_id
+async def _make(tx: Tx, actor: Actor, values: Mapping[str, Any], at: datetime) -> None:
+    waiting = {"state": RequestState.PENDING, "expires_at": at + GOOD_FOR, "created_at": at, "updated_at": at}
+    await tx.execute(insert(BudgetRequest).values({**values, **waiting}))
+    request, account = str(values["id"]), str(values["account_id"])
+    await emit(tx, "budget.approval_requested", actor, at, request=request, account=account)
 
 
 async def use_approval(tx: Tx, wanted: Subject, place: Place, amount: Money, at: datetime, *, changing: bool) -> bool:

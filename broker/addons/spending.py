@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Row, ScalarSelect, Select, case, func, or_, select
 from sqlalchemy.orm import aliased
 
+from broker.accounts.models import Authorization
 from broker.addons.models import Addon, AddonState, Operation, OperationKind, OperationState
 from broker.apps.collaborators import owned_by
 from broker.apps.models import App
@@ -123,9 +124,16 @@ def _addons(payer_id: UUID, had: Collection[UUID]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _token(made: Collection[OperationKind]) -> ScalarSelect[UUID | None]:
+def _token(made: Collection[OperationKind]) -> ScalarSelect[UUID]:
     """The token that the present plan of an add-on was asked for with."""
     choices = aliased(Operation)
     chosen = (choices.addon_id == Addon.id) & choices.kind.in_(made) & (choices.state != OperationState.FAILED)
-    newest = select(choices.authorization_id).where(chosen).order_by(choices.created_at.desc(), choices.id.desc())
-    return newest.limit(1).correlate(Addon).scalar_subquery()
+    asked_with = select(func.coalesce(Authorization.parent_id, choices.authorization_id)).select_from(choices)
+    newest = asked_with.outerjoin(Authorization, Authorization.id == choices.authorization_id).where(chosen)
+    return newest.order_by(choices.created_at.desc(), choices.id.desc()).limit(1).correlate(Addon).scalar_subquery()
+
+
+async def origin_of(tx: Tx, authorization_id: UUID | None) -> UUID | None:
+    """The token that this one was narrowed from, or itself: whoever narrows a token stays within its budget."""
+    parent = select(Authorization.parent_id).where(Authorization.id == authorization_id)
+    return (await tx.execute(parent)).scalar() or authorization_id

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from broker.accounts.authorizations import CreateAuthorization, create_authorization
+from broker.accounts.models import Authorization
 from broker.addons.budget_notices import look_at_budgets
 from broker.addons.budget_requests import RequestState, decide_request, get_request, list_requests
 from broker.addons.budget_views import BudgetView
@@ -28,10 +29,12 @@ from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey
 from broker.apps.create import CreateApp, create_app
 from broker.billing.budgets import Policy, ScopeKind
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
 from broker.events.models import Event
-from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.errors import BudgetExceeded, Conflict, Forbidden, InvalidParams, NotFound
-from tests.addons.conftest import World, done, make_world
+from tests.addons.conftest import MANIFEST, World, done, make_world
 from tests.domain import new_user
 
 # It is the 21st of November, 09:54:07: of 50.00 a month, about 15.98 are left to pay, of 500.00 about 159.79.
@@ -193,6 +196,37 @@ async def test_a_token_is_kept_within_its_own_budget_below_that_of_the_app(world
     with pytest.raises(BudgetExceeded, match=r"the token ci would come to 31.96 USD"):
         await create(world, BIG, limited)
     await create(world, BIG)
+
+
+async def test_a_token_that_was_narrowed_stays_within_the_budget_of_the_one_that_it_is_from(world: World) -> None:
+    limited, narrower = await agent(world), await agent(world)
+    narrowed = update(Authorization).where(Authorization.id == narrower.authorization_id)
+    async with world.ctx.database.transaction() as tx:
+        await tx.execute(narrowed.values(parent_id=limited.authorization_id))
+    await budget(world, 2000, ScopeKind.TOKEN, str(limited.authorization_id))
+    await create(world, BIG, narrower)
+    for token in (limited, narrower):
+        with pytest.raises(BudgetExceeded, match="the token ci"):
+            await create(world, BIG, token)
+
+
+async def test_a_token_without_room_can_still_bring_others_add_ons_to_cheaper_plans(world: World) -> None:
+    addon = await world.provisioned(HUGE)
+    limited = await agent(world)
+    await budget(world, 1, ScopeKind.TOKEN, str(limited.authorization_id))
+    await change_plan(world.ctx, limited, AddonKey(addon.name), BIG)
+
+
+async def test_what_is_metered_is_not_begun_at_the_limit_and_can_be_changed_there(world: World) -> None:
+    meter = {"name": "reads", "unit": "reads", "kind": "counter", "model": "unit", "unit_price": "0.1"}
+    plans = [{"name": name, "human_name": name, "price_cents": 0, "meters": [meter]} for name in ("payg", "payg-too")]
+    metered = {**MANIFEST, "capabilities": ["usage"], "plans": [*MANIFEST["plans"], *plans]}
+    await publish(world.ctx, parse(metered), SYSTEM)
+    addon = await world.provisioned("store:payg")
+    await budget(world, 0)
+    with pytest.raises(BudgetExceeded, match=r"would come to 0\.00 USD"):
+        await create(world, "store:payg")
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:payg-too")
 
 
 async def test_who_is_limited_can_not_lift_the_limit(world: World) -> None:
