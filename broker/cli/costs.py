@@ -22,6 +22,11 @@ def digits(currency: str) -> int:
     return _DIGITS.get(currency, 2)
 
 
+def digits_of(currency: str) -> int:
+    """How many digits follow the point of a currency's amounts."""
+    return _DIGITS.get(currency, 2)
+
+
 def money(minor: int, currency: str) -> str:
     """An amount of a currency's smallest unit as people write it: `12.34 USD`."""
     places = digits(currency)

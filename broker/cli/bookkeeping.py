@@ -1,0 +1,144 @@
+"""billing:close, billing:check, billing:credit, billing:export, invoices:credit-note: what operators do with the books."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from broker.cli.client import Json, connect, segment
+from broker.cli.costs import digits_of, money
+from broker.cli.errors import CliError
+from broker.cli.invoices import FORMATS, export_from
+from broker.cli.options import json_option
+from broker.cli.output import clean, note, say, say_json
+from broker.cli.progress import Progress
+
+_TOO_MUCH: Final = 10**13
+
+
+@click.command()
+@click.option("--month", metavar="YYYY-MM", help="Make sure that this month can be closed by now.")
+@json_option
+def close(month: str | None, as_json: bool) -> None:
+    """Close every month that is due, now (operators).
+
+    The worker does it by itself, three days after the end of a month. It may be interrupted and repeated.
+    """
+    done: dict[str, int] = {"accounts": 0, "issued": 0}
+    with connect() as client, Progress("Closing") as progress:
+        more = True
+        while more:
+            part = client.post("/billing/closes", {"month": month} if month else {})
+            done = {key: done[key] + part[key] for key in done}
+            more = part["more"]
+        progress.done(f"{done['accounts']} accounts, {done['issued']} invoices issued")
+    if as_json:
+        say_json(done)
+
+
+@click.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Compute every bill again from the history and prove the sums of the ledger (operators).
+
+    Exits with 1 if anything differs, and says what. The worker does it every night.
+    """
+    found: dict[str, Any] = {"checked": 0, "differences": []}
+    with connect() as client:
+        after: str | None = ""
+        while after is not None:
+            part = client.get(f"/billing/check?after={segment(after)}" if after else "/billing/check")
+            found["checked"] += part["checked"]
+            found["differences"] += part["differences"]
+            after = part["after"]
+    if as_json:
+        say_json(found)
+    else:
+        say(
+            "\n".join(clean(difference) for difference in found["differences"])
+            or f"{found['checked']} bills are right."
+        )
+    if found["differences"]:
+        raise CliError(f"{len(found['differences'])} differences in the books.")
+
+
+@click.command()
+@click.argument("email")
+@click.argument("amount")
+@click.option("--reason", required=True, help="Why; the account sees it.")
+@click.option("--kind", type=click.Choice(["promo", "prepaid"]), default="promo", show_default=True,
+              help="A promotional credit lowers the price before tax, a prepaid one pays.")  # fmt: skip
+@click.option("--currency", default="usd", show_default=True, help="Of the bills that it is for.")
+@click.option(
+    "--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="From when on it is lost (UTC)."
+)
+@json_option
+def credit(
+    email: str, amount: str, reason: str, kind: str, currency: str, expires: datetime | None, as_json: bool
+) -> None:
+    """Give an account a credit, such as 25.00, which its next bills use up (operators)."""
+    currency = currency.lower()
+    body: Json = {"email": email, "amount_minor": minor(amount, currency), "reason": reason, "kind": kind}
+    body["currency"] = currency
+    if expires is not None:
+        body["expires_at"] = f"{expires:%Y-%m-%d}T00:00:00Z"
+    with connect() as client:
+        made = client.post("/billing/credits", body)
+    if as_json:
+        say_json(made)
+    else:
+        note(f"{clean(email)} has a {kind} credit of {money(made['amount_minor'], currency)}.")
+
+
+@click.command()
+@click.argument("number")
+@click.option("--reason", required=True, help="Why; it is printed on the document.")
+@click.option("--line", "lines", multiple=True, metavar="LINE[=AMOUNT]",
+              help="Take back a line, or a net amount of it. Without any: the whole invoice.")  # fmt: skip
+@click.option("--currency", default="usd", show_default=True, help="Of the amounts.")
+@json_option
+def credit_note(number: str, reason: str, lines: tuple[str, ...], currency: str, as_json: bool) -> None:
+    """Take back lines of an invoice with their tax, or all of it (operators)."""
+    body = {"reason": reason, "lines": [_line(text, currency.lower()) for text in lines]}
+    with connect() as client:
+        made = client.post(f"/billing/invoices/{segment(number)}/credit-notes", body)
+    if as_json:
+        say_json(made)
+    else:
+        amount = money(made["net_minor"] + made["tax_minor"], currency.lower())
+        note(f"Credit note {made['number']} takes back {amount} of {clean(number)}.")
+
+
+def _line(text: str, currency: str) -> Json:
+    line, equals, amount = text.partition("=")
+    if not line.isdecimal():
+        raise click.BadParameter("must be the number of a line, such as 2 or 2=1.50.", param_hint="--line")
+    return {"line": int(line)} | ({"net_minor": minor(amount, currency)} if equals else {})
+
+
+def minor(text: str, currency: str) -> int:
+    """An amount as people write it, in the currency's smallest unit.
+
+    Raises: BadParameter.
+    """
+    try:
+        scaled = Decimal(text).scaleb(digits_of(currency))
+        if abs(scaled) < _TOO_MUCH and scaled == scaled.to_integral_value():
+            return int(scaled)
+    except ArithmeticError:
+        pass
+    raise click.BadParameter(f"{text!r} is no amount of {currency.upper()}, such as 25.00.", param_hint="AMOUNT")
+
+
+@click.command()
+@click.option("--month", required=True, metavar="YYYY-MM", help="The month that was billed; of the ledger, when.")
+@click.option("--format", "format_", type=FORMATS, default="csv", show_default=True, help="Columns of FOCUS, or ours.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write it there instead of printing it.")  # fmt: skip
+def export(month: str, format_: str, output: Path | None) -> None:
+    """Print what was billed to all accounts as CSV (operators)."""
+    export_from("/billing", month, format_, output)
