@@ -154,13 +154,18 @@ async def _work_on(app: procrastinate.App, queue: str, places: int, pace: Pace) 
 
 @asynccontextmanager
 async def _sweeping(wiring: Wiring, pace: Pace) -> AsyncIterator[None]:
-    task = asyncio.create_task(_sweep_for_ever(wiring, pace), name="sweep")
+    tasks = [
+        asyncio.create_task(_sweep_for_ever(wiring, pace), name="sweep"),
+        asyncio.create_task(_keep_books_for_ever(wiring, pace), name="books"),
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
@@ -173,9 +178,6 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_credentials(wiring.context)
             await look_at_budgets(wiring.context)
             await revive_webhooks(wiring.context)
-            await close_due(wiring.context, billed_names)
-            await issue_finalized(wiring.context)
-            await check_nightly(wiring.context)
             await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)
@@ -184,3 +186,17 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
         except (SQLAlchemyError, OSError, BrokerError) as error:
             _log.error("operations.sweep_failed", error=type(error).__name__)
         await asyncio.sleep(pace.sweep_s)
+
+
+async def _keep_books_for_ever(wiring: Wiring, pace: Pace) -> None:
+    """Close what is due, a batch at a time, hand it out, and check the books every night. Beside the sweep: it may take longer."""
+    while True:
+        more = False
+        try:
+            more = (await close_due(wiring.context, billed_names)).more
+            await issue_finalized(wiring.context)
+            await check_nightly(wiring.context)
+        except Exception as error:  # whatever is wrong with one account's books, the others need their worker
+            _log.exception("billing.sweep_failed", error=type(error).__name__)
+            more = False
+        await asyncio.sleep(0 if more else pace.sweep_s)
