@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, ScalarSelect, Select, case, func, or_, select
@@ -55,11 +55,12 @@ class Spending:
 
 
 async def spending_of(tx: Tx, payer_id: UUID, at: datetime) -> Spending:
-    """Three statements, however much there is."""
+    """Five statements at the most, each by its indexes, however much there is."""
     terms, zone = await account_of(tx, payer_id)
     history = await history_of(tx, terms, month_of(at, zone))
-    had = {segment.resource for segment in history.segments}
-    rows = (await tx.execute(_addons(payer_id, had))).all()
+    wanted = {segment.resource for segment in history.segments}
+    wanted |= set((await tx.execute(_under_way_for(payer_id))).scalars())
+    rows = (await tx.execute(_addons(wanted))).all() if wanted else []
     coming = [_coming(row, payer_id) for row in rows if row.coming]
     places = {row.id: Place(row.app_id, row.service_id, row.token_id) for row in rows}
     return Spending(with_planned(history, coming, at), places, at)
@@ -94,19 +95,27 @@ def _coming(row: Row[Any], payer_id: UUID) -> Subject:
     )
 
 
-def _addons(payer_id: UUID, had: Collection[UUID]) -> Select[*tuple[Any, ...]]:
-    """These add-ons, and those of the payer that something is under way for: where they belong, and what is coming."""
-    made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+_MADE: Final = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+_UNDER_WAY: Final = (Operation.addon_id == Addon.id) & Operation.finished_at.is_(None) & Operation.kind.in_(_MADE)
+
+
+def _under_way_for(payer_id: UUID) -> Select[UUID]:
+    """The add-ons of apps of this user's that something is under way for which costs."""
+    of_apps = select(Addon.id).join(App, App.id == Addon.app_id).where(owned_by(payer_id))
+    return of_apps.join(Operation, _UNDER_WAY)
+
+
+def _addons(wanted: Collection[UUID]) -> Select[*tuple[Any, ...]]:
+    """Where these add-ons belong, and what is coming for them."""
     is_new = Addon.state == AddonState.PROVISIONING
     # Until the provider agrees it may be either plan: the dearer one counts.
     is_dearer = (Operation.kind == OperationKind.PLAN_CHANGE) & (Plan.price_cents > Addon.price_cents)
-    under_way = (Operation.addon_id == Addon.id) & Operation.finished_at.is_(None) & Operation.kind.in_(made)
     return (
         select(
             Addon.id,
             Addon.app_id,
             Addon.service_id,
-            _token(made).label("token_id"),
+            _token().label("token_id"),
             (Operation.id.is_not(None) & or_(is_new, is_dearer)).label("coming"),
             Plan.id.label("plan_id"),
             Plan.slug.label("plan"),
@@ -116,18 +125,17 @@ def _addons(payer_id: UUID, had: Collection[UUID]) -> Select[*tuple[Any, ...]]:
             AddonService.slug.label("service"),
         )
         .select_from(Addon)
-        .join(App, App.id == Addon.app_id)
         .join(AddonService, AddonService.id == Addon.service_id)
-        .outerjoin(Operation, under_way)
+        .outerjoin(Operation, _UNDER_WAY)
         .join(Plan, Plan.id == func.coalesce(Operation.plan_id, Addon.plan_id))
-        .where(or_(Addon.id.in_(had), owned_by(payer_id) & Operation.id.is_not(None)))
+        .where(Addon.id.in_(wanted))
     )
 
 
-def _token(made: Collection[OperationKind]) -> ScalarSelect[UUID]:
+def _token() -> ScalarSelect[UUID]:
     """The token that the present plan of an add-on was asked for with."""
     choices = aliased(Operation)
-    chosen = (choices.addon_id == Addon.id) & choices.kind.in_(made) & (choices.state != OperationState.FAILED)
+    chosen = (choices.addon_id == Addon.id) & choices.kind.in_(_MADE) & (choices.state != OperationState.FAILED)
     asked_with = select(func.coalesce(Authorization.parent_id, choices.authorization_id)).select_from(choices)
     newest = asked_with.outerjoin(Authorization, Authorization.id == choices.authorization_id).where(chosen)
     return newest.order_by(choices.created_at.desc(), choices.id.desc()).limit(1).correlate(Addon).scalar_subquery()
