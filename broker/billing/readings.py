@@ -67,18 +67,11 @@ async def readings_in(
     events = select(*columns).where(UsageEvent.addon_id.in_(sorted(addons)), or_(*wanted))
     if known_at is not None:
         events = events.where(UsageEvent.received_at <= known_at)
+    # What voids a report reaches no further than its add-on.
+    origin = {addon: f"{addon} " for addon in addons}
     return tuple(
-        Reading(
-            source=f"{row.addon_id} {row.source}",  # what voids a report reaches no further than its add-on
-            id=row.id,
-            resource=row.addon_id,
-            meter=row.meter,
-            quantity=Fraction(row.quantity),
-            at=row.at,
-            subject=row.subject,
-            voids=row.voids,
-        )
-        for row in await tx.execute(events)
+        Reading(origin[addon] + source, name, addon, meter, Fraction(*quantity.as_integer_ratio()), at, subject, voids)
+        for source, name, addon, meter, quantity, at, subject, voids in await tx.execute(events)
     )
 
 
