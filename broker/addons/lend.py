@@ -31,6 +31,7 @@ from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.errors import NotFound
 from broker.kernel.jobs import defer
+from broker.kernel.pauses import asked_for, pause_after
 from broker.kernel.signals import notify
 
 LenderFor = Callable[[LendCall | TakeBackCall], Provisioner]
@@ -207,5 +208,5 @@ async def _write(tx: Tx, work: _Attempt, reply: Reply, now: datetime, values: di
 
 
 def _pause(work: _Attempt, reply: Reply) -> timedelta:
-    pause = min(FIRST_PAUSE * (1 << min(work.number - 1, 20)), LONGEST_PAUSE) * (0.75 + _chance.random() / 2)
-    return max(pause, min(timedelta(seconds=max(reply.retry_after_s or 0.0, 0.0)), LONGEST_PAUSE))
+    pause = pause_after(work.number, FIRST_PAUSE, LONGEST_PAUSE, _chance.random())
+    return max(pause, asked_for(reply.retry_after_s, LONGEST_PAUSE))

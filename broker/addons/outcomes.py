@@ -9,6 +9,7 @@ from typing import Final
 
 from broker.addons.models import OperationKind
 from broker.addons.ports import Answer, Reply
+from broker.kernel.pauses import asked_for, pause_after
 
 
 class Conclusion(StrEnum):
@@ -170,6 +171,5 @@ def told(row: Row, service: str, reply: Reply) -> str:
 
 
 def _delay(policy: RetryPolicy, attempts: int, retry_after_s: float | None, jitter: float) -> timedelta:
-    backoff = min(policy.first * (1 << min(attempts - 1, 20)), policy.longest) * (0.75 + jitter / 2)
-    asked = min(timedelta(seconds=max(retry_after_s or 0.0, 0.0)), LONGEST_RETRY_AFTER)
-    return max(backoff, asked)
+    pause = pause_after(attempts, policy.first, policy.longest, jitter)
+    return max(pause, asked_for(retry_after_s, LONGEST_RETRY_AFTER))

@@ -28,6 +28,7 @@ from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.jobs import defer
+from broker.kernel.pauses import asked_for, pause_after
 
 LEASE: Final = timedelta(minutes=1)
 """How long an attempt belongs to who claimed it: longer than any call may last."""
@@ -174,6 +175,5 @@ def _deleted() -> dict[str, Any]:
 
 
 def _later(work: _Attempt, reply: Reply, now: datetime) -> dict[str, Any]:
-    pause = min(FIRST_PAUSE * (1 << min(work.number - 1, 20)), LONGEST_PAUSE) * (0.75 + _chance.random() / 2)
-    asked = min(timedelta(seconds=max(reply.retry_after_s or 0.0, 0.0)), LONGEST_PAUSE)
-    return {"next_at": now + max(pause, asked)}
+    pause = pause_after(work.number, FIRST_PAUSE, LONGEST_PAUSE, _chance.random())
+    return {"next_at": now + max(pause, asked_for(reply.retry_after_s, LONGEST_PAUSE))}

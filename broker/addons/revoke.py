@@ -40,6 +40,7 @@ from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.jobs import defer
+from broker.kernel.pauses import asked_for, pause_after
 from broker.kernel.signals import notify
 
 RevokerFor = Callable[[RevokeCall], Provisioner]
@@ -202,6 +203,5 @@ async def _finish(tx: Tx, rotation_id: UUID, addon_id: UUID, answer: str, now: d
 
 
 def _later(work: _Attempt, reply: Reply, now: datetime) -> dict[str, Any]:
-    pause = min(FIRST_PAUSE * (1 << min(work.number - 1, 20)), LONGEST_PAUSE) * (0.75 + _chance.random() / 2)
-    asked = min(timedelta(seconds=max(reply.retry_after_s or 0.0, 0.0)), LONGEST_PAUSE)
-    return {"next_at": now + max(pause, asked)}
+    pause = pause_after(work.number, FIRST_PAUSE, LONGEST_PAUSE, _chance.random())
+    return {"next_at": now + max(pause, asked_for(reply.retry_after_s, LONGEST_PAUSE))}

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from broker.events.models import DeliveryStatus, Level
+from broker.kernel.pauses import pause_after
 from broker.kernel.secret import Secret
 
 FIRST_PAUSE: Final = timedelta(seconds=5)
@@ -82,7 +83,7 @@ def judge(attempt: Attempt, receipt: Receipt, now: datetime, chance: float) -> V
         return Verdict(DeliveryStatus.SUCCEEDED)
     if attempt.level is Level.NOTIFY:
         return Verdict(DeliveryStatus.FAILED)
-    pause = min(FIRST_PAUSE * (1 << min(attempt.number - 1, 20)), LONGEST_PAUSE) * (0.75 + chance / 2)
+    pause = pause_after(attempt.number, FIRST_PAUSE, LONGEST_PAUSE, chance)
     if now + pause <= attempt.deadline_at:
         return Verdict(DeliveryStatus.RETRYING, now + pause)
     return Verdict(DeliveryStatus.SKIPPED if attempt.number == 1 else DeliveryStatus.FAILED)
