@@ -12,7 +12,7 @@ N ?= 1000
 LONG := tests/backup tests/bench tests/docs/test_provider_story.py tests/docs/test_stories.py tests/journeys/test_canary.py \
   tests/journeys/test_credentials.py tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_webhooks.py \
   tests/journeys/test_life.py tests/journeys/test_third_party.py \
-  tests/journeys/test_rotation.py tests/matrix tests/providers/styles \
+  tests/journeys/test_metering.py tests/journeys/test_rotation.py tests/matrix tests/providers/styles \
   tests/testkit/test_mutants.py tests/testkit/test_our_providers.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/migrations/test_upgrade.py \
   tests/wire/test_schemathesis.py
 PYTEST_ARGS ?= -n 2 --dist loadfile
