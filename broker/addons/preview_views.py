@@ -77,9 +77,9 @@ class PreviewView:
 
 
 _REVERSIBILITY: Final = {
-    Action.CREATE: "Destroying the add-on takes it back; the time until then is paid for.",
-    Action.CHANGE_PLAN: "Changing back takes it back, if the provider agrees: what is stored must fit into the smaller plan.",
-    Action.DESTROY: "This can't be taken back: the provider deletes the data. A new add-on would be empty.",
-    Action.ATTACH: "Detaching takes it back; what it took the place of has to be set or attached anew.",
-    Action.DETACH: "Attaching it again under the same name takes it back.",
+    Action.CREATE: "Destroying the add-on; the time until then is paid for.",
+    Action.CHANGE_PLAN: "Changing back, if the provider agrees: what is stored must fit into the smaller plan.",
+    Action.DESTROY: "None: the provider deletes the data. A new add-on would be empty.",
+    Action.ATTACH: "Detaching; what it took the place of has to be set or attached anew.",
+    Action.DETACH: "Attaching it again under the same name.",
 }

@@ -42,7 +42,7 @@ def _say(found: Json) -> None:
         fields[f"Until the end of {cost['month']}"] = _signed(cost["month_delta_minor"], cost["currency"])
     for app in found["apps"]:
         fields |= _app_fields(app)
-    fields["Can be undone"] = clean(found["reversibility"])
+    fields["Undo"] = clean(found["reversibility"])
     say(card(fields))
     for obstacle in found["obstacles"]:
         warn(f"It would be refused: {obstacle['message']}")

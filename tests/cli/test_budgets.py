@@ -118,7 +118,7 @@ def test_a_dry_run_says_what_would_happen_and_asks_for_nothing_else(alice: Broke
             "On shop:                   release v2",
             "                           adds STORE_URL",
             "                           changes OLD",
-            "Can be undone:             Destroying takes it back.",
+            "Undo:                      Destroying takes it back.",
         ],
     )
     assert [request[0] for request in canned.seen] == ["POST /actions/addons/preview"]

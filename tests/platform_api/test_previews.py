@@ -59,7 +59,7 @@ async def test_adding_something(api: httpx.AsyncClient, world: World) -> None:
                 }
             ],
             "reversible": True,
-            "reversibility": "Destroying the add-on takes it back; the time until then is paid for.",
+            "reversibility": "Destroying the add-on; the time until then is paid for.",
             "obstacles": [],
         },
     )
