@@ -24,14 +24,17 @@ _AT_ONCE: Final = 20
 async def look_at_budgets(ctx: Context) -> int:
     """Look at the accounts whose budgets are due, some of them at a time; how many notices were given.
 
-    Transactions: one per account.
+    Transactions: one that takes them, so that no other worker does, and none that fails is in the way of others; then one
+        per account.
     """
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        due = select(Budget.account_id, Budget.next_look_at).where(Budget.next_look_at <= now)
-        rows = (await tx.execute(due.order_by(Budget.next_look_at).limit(_AT_ONCE))).all()
+        due = select(Budget.id).where(Budget.next_look_at <= now).order_by(Budget.next_look_at).limit(_AT_ONCE)
+        mine = Budget.id.in_(due.with_for_update(skip_locked=True))
+        taken = update(Budget).where(mine).values(next_look_at=now + EVERY).returning(Budget.account_id)
+        accounts = set((await tx.execute(taken)).scalars())
     given = 0
-    for account_id in dict.fromkeys(row.account_id for row in rows):
+    for account_id in sorted(accounts):
         async with ctx.database.transaction() as tx:
             given += await _look(tx, account_id, now)
     return given
@@ -42,7 +45,6 @@ async def _look(tx: Tx, account_id: UUID, at: datetime) -> int:
     spending = await spending_of(tx, account_id, at)
     month = str(spending.history.month)
     given = [await _tell(tx, limit, month, spending.within(limit), at) for limit in limits]
-    await tx.execute(update(Budget).where(Budget.account_id == account_id).values(next_look_at=at + EVERY))
     return sum(given)
 
 

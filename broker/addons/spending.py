@@ -6,7 +6,7 @@ Whether that is too much, `budget_check.py` decides.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -34,15 +34,22 @@ class Spending:
     history: History
     places: Mapping[UUID, Place]
     at: datetime
+    _costs: dict[str, Mapping[UUID, int]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By currency, when they have been asked for: several budgets look at the same statement."""
 
     def within(self, limit: Limit) -> int:
         """What the add-ons in the scope of a budget cost until the month's end, in its currency. Units: minor units."""
-        counted = {addon_id for addon_id, place in self.places.items() if limit.counts(place)}
-        return committed(self.history, limit.currency, counted)
+        costs = self._committed(limit.currency)
+        return sum(cost for addon_id, cost in costs.items() if limit.counts(self.places[addon_id]))
 
     def whole(self, currency: str) -> int:
         """The same of everything."""
-        return committed(self.history, currency, self.places.keys())
+        return sum(self._committed(currency).values())
+
+    def _committed(self, currency: str) -> Mapping[UUID, int]:
+        if currency not in self._costs:
+            self._costs[currency] = committed(self.history, currency)
+        return self._costs[currency]
 
     def having(self, subject: Subject, place: Place) -> Spending:
         """The same, with an add-on on a price from now on."""

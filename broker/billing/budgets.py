@@ -5,7 +5,8 @@ What they are called and who sees them is told in `addons/budgets.py`, which kno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -135,10 +136,12 @@ def _segment(subject: Subject, at: datetime) -> Segment:
     return Segment(subject.addon_id, subject.addon_id, subject.payer_id, price, whole_second(at))
 
 
-def committed(history: History, currency: str, addons: Collection[UUID]) -> int:
-    """What these add-ons cost in the month: so far, and until its end if nothing changes any more.
+def committed(history: History, currency: str) -> Mapping[UUID, int]:
+    """What each add-on costs in the month: so far, and until its end if nothing changes any more.
 
     Units: minor units, after discounts and before tax.
     """
-    lines = history.statement(currency, at=history.month.end).lines
-    return sum(line.net_minor for line in lines if line.resource in addons)
+    found: dict[UUID, int] = defaultdict(int)
+    for line in history.statement(currency, at=history.month.end).lines:
+        found[line.resource] += line.net_minor
+    return found
