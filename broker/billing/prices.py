@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 from uuid import UUID
 
 from broker.kernel.money import exponent
+
+_POWERS: Final = tuple(10**digits for digits in range(31))
 
 
 class PriceKind(StrEnum):
@@ -157,10 +160,9 @@ def _graduated(tiers: Sequence[Tier], quantity: Fraction) -> Fraction:
 def unit_price_text(unit_minor: Fraction, currency: str) -> str:
     """A unit price as an exact decimal of the main unit where it has one: `0.000012`."""
     value = unit_minor / 10 ** exponent(currency)
-    for digits in range(31):
-        scaled = value * 10**digits
-        if scaled.denominator == 1:
-            text = f"{abs(scaled.numerator):0{digits + 1}}"
+    for digits, power in enumerate(_POWERS):
+        if power % value.denominator == 0:
+            text = f"{abs(value.numerator) * (power // value.denominator):0{digits + 1}}"
             sign = "-" if value < 0 else ""
             return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
     return str(value)
