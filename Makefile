@@ -9,7 +9,7 @@ PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
 N ?= 1000
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
-LONG := tests/backup tests/bench tests/docs/test_provider_story.py tests/docs/test_stories.py tests/journeys/test_canary.py \
+LONG := tests/backup tests/bench tests/billing/test_close_interrupted.py tests/docs/test_provider_story.py tests/docs/test_stories.py tests/journeys/test_canary.py \
   tests/journeys/test_credentials.py tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_webhooks.py \
   tests/journeys/test_life.py tests/journeys/test_third_party.py \
   tests/journeys/test_metering.py tests/journeys/test_rotation.py tests/matrix tests/providers/styles \
