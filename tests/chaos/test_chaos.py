@@ -59,7 +59,7 @@ async def test_nothing_is_stuck_lost_doubled_or_leaked_whatever_dies(capsys: pyt
                 f"\nchaos: {figures.operations} operations, {stack.kills} kills ({dict(killed)}),"
                 f" answers {dict(figures.answers)}, quiet after {quiet:.1f} s, {len(broken)} violations"
             )
-        assert broken == []
+        assert broken == [], "\n".join(broken)
         failed = [line for line in stack.logs().splitlines() if "request.failed" in line]
         assert figures.unexpected == [], "\n".join(failed)
         assert stack.kills > 0
