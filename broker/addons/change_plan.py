@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.budget_check import check_budgets
 from broker.addons.budget_requests import Wish, ask_for
-from broker.addons.intents import start_operation
+from broker.addons.intents import overtake_restore, start_operation
 from broker.addons.models import AddonState, OperationKind
 from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, current_addon
@@ -75,9 +75,10 @@ async def record_plan_change(
         wanted = planned(addon.id, addon.app_id, actor.id, target)
         place = Place(addon.app_id, addon.service_id, actor.authorization_id)
         await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
-    await start_operation(
-        tx, operation_id, addon.id, OperationKind.PLAN_CHANGE, actor, ctx.clock.now(), plan_id=target.id
-    )
+    now = ctx.clock.now()
+    unsure = await overtake_restore(tx, addon.id, now)
+    kind = OperationKind.PLAN_CHANGE
+    await start_operation(tx, operation_id, addon.id, kind, actor, now, may_exist=unsure, plan_id=target.id)
     return addon.id, True
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import exists, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.models import UNFINISHED, Operation, OperationKind, OperationState
@@ -22,6 +22,7 @@ from broker.kernel.signals import notify
 DEADLINES: Final[dict[OperationKind, timedelta]] = {
     OperationKind.PROVISION: timedelta(hours=1),
     OperationKind.PLAN_CHANGE: timedelta(hours=1),
+    OperationKind.PLAN_RESTORE: timedelta(hours=24),
     OperationKind.DEPROVISION: timedelta(hours=24),
     OperationKind.REFRESH: timedelta(hours=1),
     OperationKind.ROTATE: timedelta(hours=1),
@@ -132,13 +133,26 @@ async def start_deprovision(tx: Tx, operation_id: UUID, addon_id: UUID, actor: A
     )
 
 
+async def overtake_restore(tx: Tx, addon_id: UUID, now: datetime) -> bool:
+    """End a restore of the plan that waits for its next try, because another plan is wanted; whether there was one."""
+    waiting = exists().where(
+        Operation.addon_id == addon_id,
+        Operation.kind == OperationKind.PLAN_RESTORE,
+        Operation.state == OperationState.PENDING,
+    )
+    if not (await tx.execute(select(waiting))).scalar_one():
+        return False
+    await supersede(tx, addon_id, "Another plan was chosen meanwhile.", now)
+    return True
+
+
 _MAY_STILL_HAPPEN: Final = frozenset({Answer.LOST, Answer.TIMEOUT_STATUS, Answer.SERVER_ERROR})
 """Answers, or none, that a provider (or what stands before it) gives while it may still be at work."""
 
 
 async def quiet_from(tx: Tx, addon_id: UUID, now: datetime) -> datetime | None:
     """When no earlier call can make a resource any more, if that is still to come: a removal before it could be overtaken."""
-    made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE)
+    made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE, OperationKind.PLAN_RESTORE)
     newest = (
         select(Operation.history)
         .where(Operation.addon_id == addon_id, Operation.kind.in_(made))

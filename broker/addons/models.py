@@ -35,6 +35,8 @@ class OperationKind(StrEnum):
 
     PROVISION = "provision"
     PLAN_CHANGE = "plan_change"
+    PLAN_RESTORE = "plan_restore"
+    """A plan change failed and may have taken effect all the same: the provider is brought back to the plan that is billed."""
     DEPROVISION = "deprovision"
     REFRESH = "refresh"
     """The provider sent new config: done when it is recorded. Or it is asked for the config that holds now."""

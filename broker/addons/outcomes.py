@@ -29,7 +29,7 @@ class Row:
 
     conclusion: Conclusion
     orphan: bool
-    """Whether a resource may exist at the provider if the operation ends as failed here."""
+    """Whether something may be left at the provider if the operation ends as failed here: a resource, or another plan."""
     user: str
     """What the user is told when the operation fails with this answer; `{service}` is filled in."""
     operator: str | None = None
@@ -88,10 +88,20 @@ TABLE: Final[dict[OperationKind, dict[Answer, Row]]] = {
         Answer.REFUSED: Row(Conclusion.FAIL, False, _OWN_WORDS),
     },
     OperationKind.PLAN_CHANGE: {
-        **{answer: Row(row.conclusion, False, row.user, row.operator) for answer, row in _FAULTS.items()},
+        **_FAULTS,
         Answer.DONE: Row(Conclusion.SUCCEED, False, ""),
         Answer.ACCEPTED: Row(Conclusion.SUCCEED, False, ""),
         Answer.REFUSED: Row(Conclusion.FAIL, False, _OWN_WORDS),
+        Answer.DEADLINE: Row(Conclusion.FAIL, False, _FAULTS[Answer.DEADLINE].user),
+    },
+    OperationKind.PLAN_RESTORE: {
+        **_KEEP_TRYING,
+        Answer.DONE: Row(Conclusion.SUCCEED, False, ""),
+        Answer.ACCEPTED: Row(Conclusion.SUCCEED, False, ""),
+        Answer.MISSING: Row(Conclusion.FAIL, True, _BROKEN, "the provider has no such resource"),
+        Answer.GONE: Row(Conclusion.FAIL, True, _BROKEN, "the provider has no such resource any more"),
+        Answer.REFUSED: Row(Conclusion.RETRY, True, _OWN_WORDS),
+        Answer.DEADLINE: Row(Conclusion.FAIL, True, _FAULTS[Answer.DEADLINE].user),
     },
     OperationKind.DEPROVISION: {
         **_KEEP_TRYING,
@@ -133,6 +143,7 @@ class RetryPolicy:
 RETRIES: Final[dict[OperationKind, RetryPolicy]] = {
     OperationKind.PROVISION: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
     OperationKind.PLAN_CHANGE: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
+    OperationKind.PLAN_RESTORE: RetryPolicy(60, timedelta(seconds=1), timedelta(hours=1)),
     OperationKind.DEPROVISION: RetryPolicy(60, timedelta(seconds=1), timedelta(hours=1)),
     OperationKind.ROTATE: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),
     OperationKind.REFRESH: RetryPolicy(5, timedelta(seconds=1), timedelta(seconds=30)),

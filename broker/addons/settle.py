@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from broker.addons.config import give_to_apps, store_config, take_from_apps
 from broker.addons.generations import record_new_config
-from broker.addons.intents import quiet_from
+from broker.addons.intents import quiet_from, start_operation
 from broker.addons.locks import AttachmentsMoved, LockedAddon, lock_addon
 from broker.addons.models import (
     ADDON_TRANSITIONS,
@@ -50,6 +50,7 @@ from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.direct import Direct, filled, placeholders
 from broker.kernel.errors import InvalidParams
+from broker.kernel.ids import new_id
 from broker.kernel.jobs import defer
 
 ACCEPTED_FOR: Final = timedelta(hours=12)
@@ -249,8 +250,29 @@ async def _new_config(tx: Tx, addon: LockedAddon, s: Settlement) -> None:
 
 
 async def _plan_change_failed(tx: Tx, ctx: Context, s: Settlement) -> None:
+    """The plan stays. Should the provider have changed it all the same, it is brought back."""
     said = told(s.decision.row, s.addon.service_name, s.reply)
     await emit(tx, "addon.plan_change_failed", s.actor, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
+    await finish(tx, s, OperationState.FAILED, said, error_id_of(s.reply))
+    if (s.may_exist or s.decision.row.orphan) and s.addon.state is AddonState.PROVISIONED:
+        due = await quiet_from(tx, s.addon.id, s.at)
+        kind, plan_id = OperationKind.PLAN_RESTORE, s.addon.plan_id
+        await start_operation(tx, new_id(), s.addon.id, kind, SYSTEM, s.at, at=due, may_exist=True, plan_id=plan_id)
+
+
+async def _plan_restored(tx: Tx, ctx: Context, s: Settlement) -> None:
+    """The provider is where the bill is: nothing was cut, and what it gives for the plan holds."""
+    await _new_config(tx, s.addon, s)
+    await emit(
+        tx, "addon.plan_restored", SYSTEM, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, plan=s.addon.plan_name
+    )
+    await finish(tx, s, OperationState.SUCCEEDED)
+
+
+async def _plan_restore_failed(tx: Tx, ctx: Context, s: Settlement) -> None:
+    """Nobody knows which plan the provider has it on: for the operators, whose reconcile runs show it."""
+    said = told(s.decision.row, s.addon.service_name, s.reply)
+    await emit(tx, "addon.plan_unsure", SYSTEM, s.at, app_id=s.addon.app_id, addon_id=s.addon.id, reason=said)
     await finish(tx, s, OperationState.FAILED, said, error_id_of(s.reply))
 
 
@@ -336,6 +358,9 @@ _EFFECTS: Final[dict[tuple[OperationKind, Conclusion], _Effect]] = {
     (OperationKind.PLAN_CHANGE, Conclusion.SUCCEED): _plan_changed,
     (OperationKind.PLAN_CHANGE, Conclusion.RETRY): retry,
     (OperationKind.PLAN_CHANGE, Conclusion.FAIL): _plan_change_failed,
+    (OperationKind.PLAN_RESTORE, Conclusion.SUCCEED): _plan_restored,
+    (OperationKind.PLAN_RESTORE, Conclusion.RETRY): retry,
+    (OperationKind.PLAN_RESTORE, Conclusion.FAIL): _plan_restore_failed,
     (OperationKind.DEPROVISION, Conclusion.SUCCEED): _deprovisioned,
     (OperationKind.DEPROVISION, Conclusion.WAIT): _accepted,
     (OperationKind.DEPROVISION, Conclusion.RETRY): retry,

@@ -181,7 +181,7 @@ async def _call(tx: Tx, ctx: Context, operation_id: UUID, kind: OperationKind, c
     access = _access(ctx, row)
     if kind is OperationKind.DEPROVISION:
         return DeprovisionCall(access, row.id, row.provider_id)
-    if kind is OperationKind.PLAN_CHANGE:
+    if kind in (OperationKind.PLAN_CHANGE, OperationKind.PLAN_RESTORE):
         return PlanChangeCall(access, row.id, row.app_id, row.provider_id, row.plan_slug)
     if kind is OperationKind.ROTATE:
         rotation = select(Rotation.id).where(Rotation.operation_id == operation_id)

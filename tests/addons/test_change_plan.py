@@ -4,6 +4,7 @@ from sqlalchemy import select
 from broker.addons.change_plan import change_plan
 from broker.addons.models import AddonState
 from broker.addons.ports import Answer, PlanChangeCall, Reply
+from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey
 from broker.apps.config_vars import get_config_vars
 from broker.apps.release_history import list_releases
@@ -78,3 +79,57 @@ async def test_what_is_still_being_provisioned_cannot_change(world: World) -> No
     addon = await world.create()
     with pytest.raises(Conflict, match="provisioning"):
         await change_plan(world.ctx, world.user, AddonKey(addon.name), "big")
+
+
+async def lost_and_refused(world: World) -> AddonView:
+    """An add-on on `big` whose change to `huge` went unanswered once and was refused then: nobody knows what it is on."""
+    addon = await world.provisioned("store:big")
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(Reply(Answer.LOST), Reply(Answer.REFUSED, 422, "Not today."))
+    await world.run()
+    await world.run(minutes=1)
+    return addon
+
+
+def plans_asked_for(world: World) -> list[str]:
+    return [call.plan for call in world.provider.calls if isinstance(call, PlanChangeCall)]
+
+
+async def test_a_change_that_failed_and_may_have_happened_is_taken_back_at_the_provider(world: World) -> None:
+    addon = await lost_and_refused(world)
+    world.provider.will(Reply(Answer.SERVER_ERROR, 500), Reply(Answer.DONE, 200))
+    await world.run(minutes=1)
+    await world.run(minutes=1)
+    assert plans_asked_for(world) == ["huge", "huge", "big", "big"]
+    assert await world.unfinished() == []
+    assert (await world.read(addon.id)).plan.slug == "big"
+    async with world.ctx.database.transaction() as tx:
+        assert (await tx.execute(select(UsagePeriod.price_cents, UsagePeriod.ended_at))).all() == [(5000, None)]
+
+
+async def test_a_change_that_was_refused_at_once_needs_no_taking_back(world: World) -> None:
+    addon = await world.provisioned("store:big")
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(Reply(Answer.REFUSED, 422, "Not today."))
+    await world.run()
+    assert await world.unfinished() == []
+
+
+async def test_another_plan_overtakes_the_taking_back(world: World) -> None:
+    addon = await lost_and_refused(world)
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:free")
+    world.provider.will(Reply(Answer.DONE, 200))
+    await world.run(minutes=1)
+    assert plans_asked_for(world) == ["huge", "huge", "free"]
+    assert (await world.read(addon.id)).plan.slug == "free"
+    assert await world.unfinished() == []
+
+
+async def test_another_plan_that_is_refused_leaves_the_taking_back_to_do(world: World) -> None:
+    addon = await lost_and_refused(world)
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:free")
+    world.provider.will(Reply(Answer.REFUSED, 422, "Your data does not fit."), Reply(Answer.DONE, 200))
+    await world.run(minutes=1)
+    await world.run(minutes=1)
+    assert plans_asked_for(world) == ["huge", "huge", "free", "big"]
+    assert await world.unfinished() == []

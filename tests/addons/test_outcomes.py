@@ -52,6 +52,23 @@ oversized          pending     failed     big            -       failed to answe
 not_sent           pending     failed     big            -       can't be reached
 lost               pending     failed     big            -       failed to answer properly
 """
+PLAN_RESTORE = """
+done               succeeded   succeeded  big            -       -
+accepted           succeeded   succeeded  big            -       -
+missing            failed      failed     big            -       failed to answer properly
+gone               failed      failed     big            -       failed to answer properly
+refused            pending     failed     big            -       Out of stock.
+unauthorized       pending     failed     big            -       failed to answer properly
+timeout_status     pending     failed     big            -       failed to answer properly
+throttled          pending     failed     big            -       failed to answer properly
+client_error       pending     failed     big            -       failed to answer properly
+server_error       pending     failed     big            -       failed to answer properly
+redirect           pending     failed     big            -       failed to answer properly
+malformed          pending     failed     big            -       failed to answer properly
+oversized          pending     failed     big            -       failed to answer properly
+not_sent           pending     failed     big            -       failed to answer properly
+lost               pending     failed     big            -       failed to answer properly
+"""
 DEPROVISION = """
 done               succeeded   succeeded  deprovisioned  -       -
 missing            succeeded   succeeded  deprovisioned  -       -
@@ -97,6 +114,7 @@ def rows(kind: OperationKind, text: str) -> list[Expected]:
 EXPECTED = [
     *rows(OperationKind.PROVISION, PROVISION),
     *rows(OperationKind.PLAN_CHANGE, PLAN_CHANGE),
+    *rows(OperationKind.PLAN_RESTORE, PLAN_RESTORE),
     *rows(OperationKind.DEPROVISION, DEPROVISION),
 ]
 
@@ -113,8 +131,12 @@ async def begin(world: World, kind: OperationKind) -> str:
         return (await world.create("store:big")).name
     addon = await world.provisioned("store:big")
     key = AddonKey(addon.name)
-    if kind is OperationKind.PLAN_CHANGE:
+    if kind in (OperationKind.PLAN_CHANGE, OperationKind.PLAN_RESTORE):
         await change_plan(world.ctx, world.user, key, "store:huge")
+        if kind is OperationKind.PLAN_RESTORE:
+            world.provider.will(Reply(Answer.LOST), Reply(Answer.REFUSED, message="Out of stock."))
+            await world.run()
+            await world.run(minutes=1)
     else:
         await destroy_addon(world.ctx, world.user, key)
     return addon.name
