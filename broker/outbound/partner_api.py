@@ -167,6 +167,8 @@ def _read(response: Response, *, needs_id: bool) -> Reply:
     message = _message(data)
     status = response.status
     if status in (200, 201, 204) or (200 < status < 300 and status != 202):
+        if response.body.lstrip().startswith(b"<"):  # of a parked domain or a proxy: the call went nowhere
+            return Reply(Answer.MALFORMED, status, note="the answer is a web page")
         return _done(status, data, message, needs_id)
     if status in (422, 503) and message:
         return Reply(Answer.REFUSED, status, message)

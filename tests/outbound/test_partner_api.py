@@ -220,6 +220,13 @@ async def test_plan_change_and_removal_need_no_body(api: PartnerApi, answer: byt
         assert (await call(api, answer)).answer is Answer.DONE
 
 
+@pytest.mark.parametrize("page", ["<!doctype html><title>Welcome</title>", " \n<h1>Welcome to nginx</h1>"])
+async def test_a_web_page_is_no_answer_whatever_its_status(api: PartnerApi, page: str) -> None:
+    """A parked domain, or a proxy before a provider that is away, says 200 to a removal that nobody has made."""
+    for call in (provision, change_plan, deprovision):
+        assert (await call(api, http(200, page, "text/html"))).answer is Answer.MALFORMED
+
+
 async def test_a_plan_change_may_bring_config_and_message_but_no_new_id(api: PartnerApi) -> None:
     content = body(id="another", config={"STORE_URL": "store://2"}, message="Moved.")
     reply = await change_plan(api, http(200, content))
