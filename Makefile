@@ -11,13 +11,14 @@ N ?= 1000
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
 LONG := tests/backup tests/bench tests/billing/test_close_interrupted.py tests/billing/test_properties.py \
   tests/cli/test_provider_proxy.py tests/cli/test_provider_test.py tests/docs/test_provider_story.py \
-  tests/docs/test_stories.py tests/journeys/test_canary.py tests/journeys/test_credentials.py \
-  tests/journeys/test_heroku_cli.py tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_webhooks.py \
-  tests/journeys/test_life.py tests/journeys/test_metering.py tests/journeys/test_rotation.py \
-  tests/journeys/test_third_party.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py \
-  tests/matrix tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py \
-  tests/providers/postgres/test_program.py tests/providers/redis/test_program.py tests/providers/styles \
-  tests/testkit tests/wire
+  tests/docs/test_stories.py tests/events/test_deliver.py tests/journeys/test_canary.py \
+  tests/journeys/test_credentials.py tests/journeys/test_heroku_cli.py tests/journeys/test_heroku_cli_oauth.py \
+  tests/journeys/test_heroku_webhooks.py tests/journeys/test_life.py tests/journeys/test_metering.py \
+  tests/journeys/test_rotation.py tests/journeys/test_third_party.py tests/journeys/test_two_tenants.py \
+  tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/matrix \
+  tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py tests/platform_api/test_overload.py \
+  tests/providers/postgres/test_program.py tests/providers/postgres/test_quota.py \
+  tests/providers/redis/test_program.py tests/providers/styles tests/testkit tests/wire tests/worker
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: help setup program demo up test check lint tools bench docs chaos faults long clean

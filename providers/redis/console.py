@@ -33,6 +33,8 @@ class Figures:
     keys: int
     uptime_s: int
     pid: int
+    freeing: int
+    """Removed keys whose memory is being given back."""
 
 
 class Console:
@@ -75,6 +77,7 @@ class Console:
             keys=sum(database["keys"] for name, database in found.items() if _names_a_database(name)),
             uptime_s=found["uptime_in_seconds"],
             pid=found["process_id"],
+            freeing=found["lazyfree_pending_objects"],
         )
 
     async def apply(self, plan: Plan) -> None:

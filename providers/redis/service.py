@@ -28,6 +28,8 @@ ALL_UP_WITHIN_S = 15.0
 UP_WITHIN_S = 10.0
 PORT_TRIES = 5
 EVICTION_OPTION = "maxmemory-policy"
+_LOOKS = 40
+_LOOK_S = 0.05
 
 log = logging.getLogger("provider.redis")
 
@@ -198,7 +200,7 @@ class RedisService:
 
 async def _apply(keeper: Keeper, plan: Plan) -> None:
     try:
-        used = (await keeper.instance.figures()).used_bytes
+        used = await _used_once_freed(keeper)
         if used > plan.memory_bytes:
             raise Refused(
                 f"The data takes {size(used)} and the plan {plan.name} has room for {size(plan.memory_bytes)}. "
@@ -208,6 +210,17 @@ async def _apply(keeper: Keeper, plan: Plan) -> None:
     except (ConsoleError, EngineError) as error:
         log.warning("plan.unchanged %s", error)
         raise Refused("The plan could not be changed at the moment. Please try again later.", 503) from None
+
+
+async def _used_once_freed(keeper: Keeper) -> int:
+    """What the data takes: keys that were just removed give their memory back in the background, within moments."""
+    figures = await keeper.instance.figures()
+    for _ in range(_LOOKS):
+        if not figures.freeing:
+            break
+        await asyncio.sleep(_LOOK_S)
+        figures = await keeper.instance.figures()
+    return figures.used_bytes
 
 
 def _plan(name: str) -> Plan:

@@ -38,12 +38,13 @@ CROWD = """
 
 
 @pytest.fixture
-async def crowd(ctx: Context) -> Context:
-    """Enough people and apps that going through all of them would cost something."""
-    async with ctx.database.transaction() as tx:
+async def crowd(live_ctx: Context) -> Context:
+    """Enough people and apps that going through all of them would cost something. In a database of its own: what other
+    tests leave in the pages of a shared one would count for the planner."""
+    async with live_ctx.database.transaction() as tx:
         for statement in CROWD.split(";\n"):
             await tx.exec_driver_sql(statement)
-    return ctx
+    return live_ctx
 
 
 async def read_whole(ctx: Context, statement: Direct, **values: Any) -> set[str]:
