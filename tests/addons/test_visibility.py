@@ -52,6 +52,9 @@ async def read_whole(ctx: Context, statement: Direct, **values: Any) -> set[str]
     sql, *arguments = statement.call(values)
     async with ctx.database.transaction() as tx:
         await tx.execute(text("set local enable_seqscan = off"))
+        # Each row that is looked at is made dear as well: else the two ways may cost the same, and chance decides.
+        await tx.execute(text("set local cpu_tuple_cost = 1"))
+        await tx.execute(text("set local cpu_index_tuple_cost = 1"))
         await tx.execute(text("set local plan_cache_mode = force_generic_plan"))
         assert tx.sync_connection is not None
         driver: Any = tx.sync_connection.connection.driver_connection
