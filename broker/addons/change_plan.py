@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broker.addons.budget_check import check_budgets
 from broker.addons.budget_requests import Wish, ask_for
-from broker.addons.intents import overtake_restore, start_operation
+from broker.addons.intents import overtake_restore, quiet_from, start_operation
 from broker.addons.models import AddonState, OperationKind
 from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, current_addon
@@ -77,8 +77,9 @@ async def record_plan_change(
         await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
     now = ctx.clock.now()
     unsure = await overtake_restore(tx, addon.id, now)
+    due = await quiet_from(tx, addon.id, now) if unsure else None
     kind = OperationKind.PLAN_CHANGE
-    await start_operation(tx, operation_id, addon.id, kind, actor, now, may_exist=unsure, plan_id=target.id)
+    await start_operation(tx, operation_id, addon.id, kind, actor, now, at=due, may_exist=unsure, plan_id=target.id)
     return addon.id, True
 
 

@@ -153,13 +153,9 @@ _MAY_STILL_HAPPEN: Final = frozenset({Answer.LOST, Answer.TIMEOUT_STATUS, Answer
 async def quiet_from(tx: Tx, addon_id: UUID, now: datetime) -> datetime | None:
     """When no earlier call can make a resource any more, if that is still to come: a removal before it could be overtaken."""
     made = (OperationKind.PROVISION, OperationKind.PLAN_CHANGE, OperationKind.PLAN_RESTORE)
-    newest = (
-        select(Operation.history)
-        .where(Operation.addon_id == addon_id, Operation.kind.in_(made))
-        .order_by(Operation.created_at.desc())
-        .limit(2)
-    )
-    histories = (await tx.execute(newest)).scalars().all()
+    lately = Operation.updated_at > now - CALL_BOUND
+    recent = select(Operation.history).where(Operation.addon_id == addon_id, Operation.kind.in_(made), lately)
+    histories = (await tx.execute(recent)).scalars().all()
     quiet = max((at + CALL_BOUND for history in histories for at in _unanswered(history)), default=now)
     return quiet if quiet > now else None
 

@@ -2,8 +2,9 @@ import pytest
 from sqlalchemy import select
 
 from broker.addons.change_plan import change_plan
+from broker.addons.destroy import destroy_addon
 from broker.addons.models import AddonState
-from broker.addons.ports import Answer, PlanChangeCall, Reply
+from broker.addons.ports import Answer, DeprovisionCall, PlanChangeCall, Reply
 from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey
 from broker.apps.config_vars import get_config_vars
@@ -123,6 +124,36 @@ async def test_another_plan_overtakes_the_taking_back(world: World) -> None:
     assert plans_asked_for(world) == ["huge", "huge", "free"]
     assert (await world.read(addon.id)).plan.slug == "free"
     assert await world.unfinished() == []
+
+
+async def test_another_plan_waits_for_the_change_that_may_still_happen(world: World) -> None:
+    """Asked for at once, it would be undone by the change that came late."""
+    addon = await world.provisioned("store:big")
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(Reply(Answer.LOST), Reply(Answer.REFUSED, 422, "Not today."))
+    await world.run()
+    await world.run(seconds=2)
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:free")
+    await world.run(seconds=10)
+    assert plans_asked_for(world) == ["huge", "huge"]
+    world.provider.will(Reply(Answer.DONE, 200))
+    await world.run(seconds=20)
+    assert plans_asked_for(world) == ["huge", "huge", "free"]
+
+
+async def test_a_removal_waits_for_it_too_whatever_was_asked_for_in_between(world: World) -> None:
+    addon = await world.provisioned("store:big")
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(Reply(Answer.LOST), Reply(Answer.REFUSED, 422, "Not today."))
+    await world.run()
+    await world.run(seconds=2)
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:free")
+    await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
+    await world.run(seconds=10)
+    assert not any(isinstance(call, DeprovisionCall) for call in world.provider.calls)
+    world.provider.will(Reply(Answer.DONE, 204))
+    await world.run(seconds=20)
+    assert (await world.read(addon.id)).state is AddonState.DEPROVISIONED
 
 
 async def test_another_plan_that_is_refused_leaves_the_taking_back_to_do(world: World) -> None:
