@@ -1,6 +1,7 @@
 """Imports every table, so that Alembic and the tests see all of them."""
 
 from broker.accounts import models as accounts
+from broker.accounts import proof_models as proofs
 from broker.addons import models as addons
 from broker.apps import models as apps
 from broker.billing import budget_models as budgets
@@ -8,8 +9,25 @@ from broker.billing import models as billing
 from broker.catalog import models as catalog
 from broker.events import models as events
 from broker.kernel.db import Base
+from broker.notices import models as notices
 from broker.oauth import models as oauth
+from broker.payments import dunning_models as dunning
+from broker.payments import models as payments
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "addons", "apps", "billing", "budgets", "catalog", "events", "metadata", "oauth"]
+__all__ = [
+    "accounts",
+    "addons",
+    "apps",
+    "billing",
+    "budgets",
+    "catalog",
+    "dunning",
+    "events",
+    "metadata",
+    "notices",
+    "oauth",
+    "payments",
+    "proofs",
+]

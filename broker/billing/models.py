@@ -45,6 +45,9 @@ class BillingAccount(Base):
     """Who pays, and how it is billed: the account of a user, made when something needs it. Units: hundredths of a percent."""
 
     __tablename__ = "billing_accounts"
+    __table_args__ = (
+        Index("ix_billing_accounts_suspended", "id", postgresql_where=text("suspended_at is not null")),
+    )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     currency: Mapped[str | None]
@@ -52,6 +55,18 @@ class BillingAccount(Base):
     zone: Mapped[str] = mapped_column(server_default="UTC")
     tax: Mapped[dict[str, Any] | None]
     discount_bp: Mapped[int] = mapped_column(server_default="0")
+    delinquent_at: Mapped[datetime | None]
+    """Since when an invoice of it is past due; with the dates that follow, this is what `payments/dunning.py` makes of it."""
+    suspended_at: Mapped[datetime | None]
+    """Since when its paid add-ons are suspended, or about to be: `addons/suspension.py` sees to it."""
+    suspends_at: Mapped[datetime | None]
+    deletes_at: Mapped[datetime | None]
+    deleting_at: Mapped[datetime | None]
+    """Since when its suspended add-ons are being deprovisioned."""
+    verified_at: Mapped[datetime | None]
+    """Since when operators let it have paid plans without a payment method: it pays by transfer."""
+    gateway_customer: Mapped[str | None]
+    """What the payment gateway knows it by."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -119,6 +134,7 @@ class Invoice(Base):
         UniqueConstraint("account_id", "currency", "month"),
         Index("ix_invoices_month", "month", "account_id"),
         Index("ix_invoices_unissued", "id", postgresql_where=text("state = 'finalized'")),
+        Index("ix_invoices_unpaid", "id", postgresql_where=text("state in ('issued', 'past_due')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -179,6 +195,8 @@ class InvoiceLine(Base):
     tax_minor: Mapped[int]
     share_bp: Mapped[int]
     explanation: Mapped[list[Any]]
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """Those of the app at the close, over those of the account."""
 
 
 class InvoiceCounter(Base):

@@ -97,6 +97,16 @@ SYSTEM: Final = Actor(UUID(int=0), "broker@localhost", frozenset({Scope.GLOBAL})
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What an installation demands of its users, by its settings."""
+
+    paid_plans_need_verification: bool = False
+    """Whether whoever pays must have a payment method: so where a payment gateway is set up."""
+    public_url: str = ""
+    """Where users reach the broker, for sentences that lead them to a page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What every use case is given first. Built once per process by `wiring.py`."""
 
@@ -104,3 +114,4 @@ class Context:
     clock: Clock
     vault: Vault
     signals: Signals
+    rules: Rules = Rules()

@@ -114,6 +114,12 @@ class BudgetExceeded(PaymentRequired):
     id = "budget_exceeded"
 
 
+class Unverified(PaymentRequired):
+    """Paid plans need a payment method, and the account that would pay has none: add one, then try again."""
+
+    id = "verification_required"
+
+
 class ProviderRefused(InvalidParams):
     """The provider said no; the message is the provider's own."""
 

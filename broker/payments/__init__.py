@@ -1,0 +1,1 @@
+"""How invoices are paid: payment methods, payments and refunds through a gateway, which is one protocol (`ports.py`)."""

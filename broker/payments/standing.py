@@ -1,0 +1,56 @@
+"""How an account stands with its payments: whether it may have paid plans. Called with the open transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, exists, literal, or_, select
+
+from broker.billing.models import BillingAccount
+from broker.kernel.context import Context
+from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
+from broker.kernel.errors import Unverified
+from broker.payments.models import MethodState, PaymentMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of one account. The dates are null while nothing is overdue."""
+
+    is_verified: bool
+    delinquent_at: datetime | None = None
+    suspended_at: datetime | None = None
+    suspends_at: datetime | None = None
+    deletes_at: datetime | None = None
+
+
+_ACCOUNT: Final = bindparam("account_id", type_=BillingAccount.id.type)
+_ACTIVE: Final = exists().where(PaymentMethod.account_id == _ACCOUNT, PaymentMethod.state == MethodState.ACTIVE)
+_EXEMPT: Final = exists().where(BillingAccount.id == _ACCOUNT, BillingAccount.verified_at.is_not(None))
+_VERIFIED: Final = Direct(select(literal(1).label("yes")).where(or_(_ACTIVE, _EXEMPT)))
+
+
+async def standing_of(tx: Tx, account_id: UUID) -> Standing:
+    """How the account stands now."""
+    return Standing(is_verified=await is_verified(tx, account_id))
+
+
+async def is_verified(tx: Tx, account_id: UUID) -> bool:
+    """Whether there is an active payment method, or operators do without one."""
+    return await _VERIFIED.first(tx, account_id=account_id) is not None
+
+
+async def require_verified(tx: Tx, ctx: Context, account_id: UUID) -> None:
+    """Go on only if the account may have paid plans: where payments are set up, with a payment method only.
+
+    Raises: Unverified, saying where to add one.
+    """
+    if ctx.rules.paid_plans_need_verification and not await is_verified(tx, account_id):
+        raise Unverified(
+            "Paid plans need a payment method. Add one with `broker payment-methods:add`, or at"
+            f" {ctx.rules.public_url}/account/payment, and try again."
+        )
