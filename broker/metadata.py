@@ -3,7 +3,9 @@
 from broker.accounts import models as accounts
 from broker.accounts import proof_models as proofs
 from broker.addons import models as addons
+from broker.addons import term_models as terms_of_addons
 from broker.apps import models as apps
+from broker.apps import term_models as terms_of_apps
 from broker.billing import budget_models as budgets
 from broker.billing import models as billing
 from broker.catalog import models as catalog
@@ -30,4 +32,6 @@ __all__ = [
     "oauth",
     "payments",
     "proofs",
+    "terms_of_addons",
+    "terms_of_apps",
 ]

@@ -62,6 +62,15 @@ class Ownership(StrEnum):
     IMPORTED = "imported"
 
 
+class Suspension(StrEnum):
+    """Why a provisioned add-on can't be used for the time being."""
+
+    UNPAID = "unpaid"
+    """For want of payment: until the account pays, at the plan's price of suspension."""
+    UNBILLED = "unbilled"
+    """Through no fault of its user's: until an operator ends it, and without any charge."""
+
+
 class OrphanState(StrEnum):
     """`open` until the provider says that it is gone (`deleted`), or an operator says why it is no longer ours to delete
     (`resolved`)."""
@@ -119,6 +128,7 @@ class Addon(Base):
         Index("ix_addons_name", "name"),
         Index("ix_addons_app_id", "app_id"),
         Index("ix_addons_service_id", "service_id"),
+        Index("ix_addons_suspended", "id", postgresql_where=text("suspended_at is not null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -135,6 +145,9 @@ class Addon(Base):
     ownership: Mapped[str] = mapped_column(server_default=Ownership.CREATED)
     provider_id: Mapped[str | None]
     provision_message: Mapped[str | None]
+    suspended_at: Mapped[datetime | None]
+    suspended_for: Mapped[str | None]
+    """Why: see `Suspension`."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     deprovisioned_at: Mapped[datetime | None]

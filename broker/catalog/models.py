@@ -159,12 +159,16 @@ class Plan(Base):
     """public, hidden or invite."""
     position: Mapped[int]
     price_cents: Mapped[int]
+    suspended_cents: Mapped[int] = mapped_column(server_default="0")
+    """The price while an add-on is suspended for want of payment."""
     currency: Mapped[str]
     features: Mapped[list[Any]]
     """Pairs of label and value: jsonb would not keep the order of an object."""
     regions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     options_schema: Mapped[dict[str, Any] | None]
     meters: Mapped[list[Any]]
+    trial_days: Mapped[int] = mapped_column(server_default="0")
+    """For how long it costs an account nothing that tries the service for the first time."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
