@@ -62,7 +62,9 @@ async def overview(request: Request) -> Response:
     apps = {app.id: app.name for app in await list_apps(ctx, seen.actor)}
     return page(
         "authorizations.html",
-        form_action="'self'",
+        seen=seen,
+        place="account",
+        here=browser.HOME,
         email=seen.actor.email,
         clients=await _clients(ctx, held, apps),
         tokens=[_shown(_named(view), f"{_HERE}/{view.id}/revoke", [view], apps) for view in held if not view.client_id],

@@ -70,7 +70,7 @@ async def leaving(request: Request) -> Response:
     if seen is None:
         return RedirectResponse("/login", 303)
     token = browser.form_token(request, seen)
-    return page("logout.html", form_action="'self'", email=seen.actor.email, form_token=token)
+    return page("logout.html", email=seen.actor.email, form_token=token)
 
 
 @router.post("/logout")
@@ -94,7 +94,6 @@ def _form(request: Request, onward: str, *, email: str = "", fault: BrokerError 
     response = page(
         "login.html",
         status,
-        form_action="'self'",
         onward=onward,
         email=email,
         fault=fault and fault.message,

@@ -1,10 +1,10 @@
-"""Rendering: one Jinja environment, strict headers, pages that explain errors."""
+"""Rendering: one Jinja environment, strict headers, pages that explain errors. How a page looks is told in static/style.css."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from fastapi import Response
 from fastapi.responses import HTMLResponse
@@ -12,14 +12,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from broker.faces.errors import status_of
 from broker.kernel.errors import BrokerError
+from broker.oauth.sessions import SignedIn
+from broker.web.assets import static
+
+HTMX: Final = ("script.js", "vendor/htmx.min.js")
+"""The scripts of a page that answers while one types. It works without them, too."""
+COPY: Final = ("script.js",)
+"""The scripts of a page with commands to copy."""
 
 _pages: Final = Environment(
     loader=PackageLoader("broker.web", "templates"),
     autoescape=select_autoescape(default=True, default_for_string=True),
     undefined=StrictUndefined,
+    trim_blocks=False,
 )
-STATIC: Final = Path(__file__).parent / "static"
-_pages.globals["style_version"] = hashlib.sha256((STATIC / "style.css").read_bytes()).hexdigest()[:12]
+_pages.globals["static"] = static
 _HEADERS: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -28,20 +35,47 @@ _HEADERS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """A sentence above a page: what has just been done, or why not."""
+
+    kind: Literal["good", "warn", "bad", "info"]
+    text: str
+
+
 def page(
-    template: str, status: int = 200, *, form_action: str = "'none'", script: str = "'none'", **values: Any
+    template: str,
+    status: int = 200,
+    *,
+    seen: SignedIn | None = None,
+    flash: Flash | None = None,
+    place: str = "",
+    form_action: str = "'self'",
+    script: str = "'none'",
+    scripts: Sequence[str] = (),
+    **values: Any,
 ) -> Response:
-    """A page. `form_action` says where its form may be sent to, `script` the only script it may run."""
-    policy = (
-        f"default-src 'none'; style-src 'self'; script-src {script}; form-action {form_action};"
-        " base-uri 'none'; frame-ancestors 'none'"
-    )
+    """A page. `seen` is who is signed in, `place` the entry of the main navigation that it belongs to.
+
+    `form_action` says where its forms may be sent to, `scripts` which of our files it runs, `script` the policy for a
+    script of its own where there is one.
+    """
+    policy = _policy(form_action, "'self'" if scripts else script, reads=bool(scripts))
+    values |= {"seen": seen, "flash": flash, "place": place, "scripts": scripts}
     headers = {**_HEADERS, "content-security-policy": policy}
     return HTMLResponse(_pages.get_template(template).render(**values), status, headers)
 
 
-def refusal_page(error: BrokerError) -> Response:
+def refusal_page(error: BrokerError, seen: SignedIn | None = None) -> Response:
     """A page that says why something was refused."""
-    return page(
-        "refused.html", status_of(type(error)), heading="This can't be done", message=error.message, way_out=None
+    status = status_of(type(error))
+    return page("refused.html", status, seen=seen, heading="This can't be done", message=error.message)
+
+
+def _policy(form_action: str, script: str, *, reads: bool) -> str:
+    """Nothing from elsewhere, nothing inline, no frames; `reads` lets scripts of ours ask this host."""
+    connect = " connect-src 'self';" if reads else ""
+    return (
+        f"default-src 'none'; style-src 'self'; img-src 'self'; script-src {script};{connect} form-action {form_action};"
+        " base-uri 'none'; frame-ancestors 'none'"
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from broker.web import authorizations, consent, go, landing, login, sso
-from broker.web.pages import STATIC
+from broker.web.assets import Assets
 
 NOUNS: Final = (sso, go, consent, login, authorizations, landing)
 
@@ -17,4 +16,4 @@ def install(app: FastAPI) -> None:
     """Give the application every page, and what pages load."""
     for noun in NOUNS:
         app.include_router(noun.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Assets(), name="static")
