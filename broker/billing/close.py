@@ -15,6 +15,7 @@ from sqlalchemy import ARRAY, Text, Uuid, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from broker.accounts.models import User
+from broker.billing.accrue_shares import Settled, accrue_closed
 from broker.billing.bill import Named, facts_of, lines_of
 from broker.billing.due_months import Due, accounts_due, next_due, note_progress
 from broker.billing.history import History, accounts_of, histories_of
@@ -98,6 +99,7 @@ async def _close(tx: Tx, due: Due, accounts: Sequence[UUID], name_them: NameThem
     await _settle(tx, [bill.id for bill in bills if not bill.statement.is_collected], now)
     await _use_credits(tx, bills)
     await post(tx, [_posting(bill, now) for bill in bills])
+    await accrue_closed(tx, [_settled(bill) for bill in bills if bill.statement.used], now)
     await _fix_currencies(tx, [bill.statement for bill in bills if bill.statement.is_collected], now)
 
 
@@ -170,6 +172,12 @@ def _posting(bill: _Bill, now: datetime) -> Posting:
     found = bill.statement
     key = closing_key(found.account, found.currency, str(found.month))
     return Posting(key, "close", found.account, found.currency, now, closing_amounts(found), bill.id)
+
+
+def _settled(bill: _Bill) -> Settled:
+    found = bill.statement
+    month = str(found.month)
+    return Settled(bill.id, found.account, found.currency, month, found.carried_minor, found.due_minor)
 
 
 async def _fix_currencies(tx: Tx, invoiced: Sequence[Statement], now: datetime) -> None:

@@ -152,7 +152,7 @@ def _entry_row(entry: Any) -> Sequence[Row]:
         "transaction": str(entry.transaction_id),
         "key": entry.key,
         "kind": entry.kind,
-        "payer": str(entry.account_id),
+        "payer": str(entry.account_id or ""),
         "ledger_account": entry.ledger_account,
         "service": entry.service,
         "currency": entry.currency.upper(),

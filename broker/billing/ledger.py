@@ -37,6 +37,16 @@ class LedgerAccount(StrEnum):
     """What promotional credits cost whoever runs the installation."""
     FUNDS = "funds"
     """What prepaid credits were bought with."""
+    CASH = "cash"
+    """Money that came in and was not paid out."""
+    FEES = "fees"
+    """What those keep who collect the money."""
+    SHARES = "shares"
+    """What of the sales is the partners', by service."""
+    PARTNERS = "partners"
+    """What the partners are owed, by service; their debt, if more was taken back."""
+    PAYOUTS = "payouts"
+    """On its way to partners, by service."""
 
 
 _OF_CREDIT = {CreditKind.PROMO: LedgerAccount.PROMO, CreditKind.PREPAID: LedgerAccount.PREPAID}
@@ -52,7 +62,8 @@ class Posting:
 
     key: str
     kind: str
-    account_id: UUID
+    account_id: UUID | None
+    """The payer, if it concerns one."""
     currency: str
     at: datetime
     amounts: Amounts
@@ -86,15 +97,30 @@ def credit_amounts(kind: CreditKind, minor: int) -> Amounts:
     return {(_AGAINST[kind], ""): minor, (_OF_CREDIT[kind], ""): -minor}
 
 
-def credit_note_amounts(lines: Sequence[tuple[str, int, int]], given: int) -> Amounts:
-    """What a credit note moves, from service, net and tax of each line that it takes back; of it `given` as a credit."""
+def collected_amounts(paid: int, more: int, fee: int) -> Amounts:
+    """What money that came in moves: what it pays, what is more than that and becomes a credit; a fee was kept of it."""
+    amounts = {
+        (LedgerAccount.CASH, ""): paid + more - fee,
+        (LedgerAccount.FEES, ""): fee,
+        (LedgerAccount.RECEIVABLE, ""): -paid,
+        (LedgerAccount.PREPAID, ""): -more,
+    }
+    return moved(amounts)
+
+
+def credit_note_amounts(lines: Sequence[tuple[str, int, int]], given: int, refunded: int = 0) -> Amounts:
+    """What a credit note moves, from service, net and tax of each line that it takes back.
+
+    Of what exceeds the debt, `given` becomes a credit and `refunded` is paid back.
+    """
     amounts: Amounts = defaultdict(int)
     for service, net_minor, tax_minor in lines:
         amounts[LedgerAccount.SALES, service] += net_minor
         amounts[LedgerAccount.TAX, ""] += tax_minor
         amounts[LedgerAccount.RECEIVABLE, ""] -= net_minor + tax_minor
-    amounts[LedgerAccount.RECEIVABLE, ""] += given
+    amounts[LedgerAccount.RECEIVABLE, ""] += given + refunded
     amounts[LedgerAccount.PREPAID, ""] -= given
+    amounts[LedgerAccount.CASH, ""] -= refunded
     return moved(amounts)
 
 

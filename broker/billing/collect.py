@@ -1,0 +1,102 @@
+"""Money that came in for an invoice, and money that was paid back. Called with the open transaction; never commits.
+
+Each event has a key that names it for ever: told again, it changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from broker.billing.accrue_shares import Accrued, Settled, accrued, record
+from broker.billing.invoices import move_invoice
+from broker.billing.ledger import Posting, collected_amounts, owed_on, post
+from broker.billing.models import CreditGrant, Invoice, InvoiceState, LedgerTransaction
+from broker.billing.pricing import CreditKind
+from broker.events.emit import emit
+from broker.kernel.context import SYSTEM
+from broker.kernel.db import Tx
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.ids import new_id
+from broker.kernel.money import Money
+
+_HANDED_OUT = frozenset(InvoiceState) - {
+    InvoiceState.OPEN,
+    InvoiceState.DRAFT,
+    InvoiceState.STATEMENT,
+    InvoiceState.FINALIZED,
+}
+
+
+async def record_collected(tx: Tx, invoice_id: UUID, minor: int, key: str, at: datetime, *, fee_minor: int = 0) -> int:
+    """Money came in for an invoice; what is still owed of it then. What is too much becomes a prepaid credit.
+
+    `fee_minor` of it was kept by whoever collected it, at the platform's cost. Partners' shares accrue with it.
+
+    Units: minor units of the invoice's currency.
+    Raises: NotFound; InvalidParams; Conflict for what was not issued, or a key of something else.
+    """
+    bill = await locked_bill(tx, invoice_id)
+    owed = max(await owed_on(tx, invoice_id), 0)
+    if await is_known(tx, key, invoice_id):
+        return owed
+    if minor <= 0 or not 0 <= fee_minor <= minor:
+        raise InvalidParams("amount_minor: must be a positive number of minor units, and no less than the fee.")
+    paid = min(minor, owed)
+    found = await shares_of(tx, bill, owed - paid)
+    amounts = collected_amounts(paid, minor - paid, fee_minor) | found.amounts
+    posting = Posting(key, "payment", bill.account_id, bill.currency, at, amounts, invoice_id)
+    await post(tx, [posting])
+    await record(tx, posting, found)
+    if minor > paid:
+        await _give(tx, bill, minor - paid, at)
+    if paid and paid == owed:
+        await paid_in_full(tx, bill, at)
+    return owed - paid
+
+
+async def locked_bill(tx: Tx, invoice_id: UUID) -> Any:
+    """The invoice, of which nothing else can be settled until this transaction ends.
+
+    Raises: NotFound; Conflict for what was not issued.
+    """
+    bill = (await tx.execute(select(Invoice.__table__).where(Invoice.id == invoice_id).with_for_update())).one_or_none()
+    if bill is None:
+        raise NotFound("invoice")
+    if bill.state not in _HANDED_OUT:
+        raise Conflict("This month's bill was not issued as an invoice: there is nothing to pay.")
+    return bill
+
+
+async def is_known(tx: Tx, key: str, invoice_id: UUID) -> bool:
+    """Whether this event of an invoice that is locked was recorded before.
+
+    Raises: Conflict if the key names something else.
+    """
+    wanted = select(LedgerTransaction.invoice_id).where(LedgerTransaction.key == key)
+    row = (await tx.execute(wanted)).one_or_none()
+    if row is not None and row.invoice_id != invoice_id:
+        raise Conflict(f"The key {key!r} names another event of the ledger.")
+    return row is not None
+
+
+async def shares_of(tx: Tx, bill: Any, owed_minor: int) -> Accrued:
+    """What the partners get once the invoice owes no more than this."""
+    settled = Settled(bill.id, bill.account_id, bill.currency, bill.month, bill.carried_minor, owed_minor)
+    return (await accrued(tx, [settled]))[bill.id]
+
+
+async def paid_in_full(tx: Tx, bill: Any, at: datetime) -> None:
+    """Let an invoice be paid, and tell it once."""
+    if await move_invoice(tx, bill.id, InvoiceState.PAID, at):
+        told = {"invoice_id": str(bill.id), "account_id": str(bill.account_id), "number": bill.number}
+        await emit(tx, "invoice.paid", SYSTEM, at, **told, due=str(Money(bill.due_minor, bill.currency)))
+
+
+async def _give(tx: Tx, bill: Any, minor: int, at: datetime) -> None:
+    row = {"id": new_id(), "account_id": bill.account_id, "currency": bill.currency, "minor": minor}
+    row |= {"kind": CreditKind.PREPAID, "reason": f"more than {bill.number} asked for", "granted_at": at}
+    await tx.execute(insert(CreditGrant).values(row | {"actor_id": SYSTEM.id, "actor_email": SYSTEM.email}))
