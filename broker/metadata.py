@@ -8,6 +8,7 @@ from broker.apps import models as apps
 from broker.apps import term_models as terms_of_apps
 from broker.billing import budget_models as budgets
 from broker.billing import models as billing
+from broker.billing import share_models as shares
 from broker.catalog import models as catalog
 from broker.events import models as events
 from broker.kernel.db import Base
@@ -15,6 +16,7 @@ from broker.notices import models as notices
 from broker.oauth import models as oauth
 from broker.payments import dunning_models as dunning
 from broker.payments import models as payments
+from broker.payouts import models as payouts
 
 metadata = Base.metadata
 
@@ -31,7 +33,9 @@ __all__ = [
     "notices",
     "oauth",
     "payments",
+    "payouts",
     "proofs",
+    "shares",
     "terms_of_addons",
     "terms_of_apps",
 ]

@@ -283,7 +283,8 @@ class LedgerTransaction(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    """The payer; none for what moves between the platform and a partner."""
     currency: Mapped[str]
     invoice_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.id"), index=True)
     at: Mapped[datetime]
