@@ -18,11 +18,14 @@ class App(Base):
     __table_args__ = (
         Index("uq_apps_name", "name", unique=True, postgresql_where=text("destroyed_at is null")),
         Index("ix_apps_owner_id", "owner_id"),
+        Index("ix_apps_payer_id", "payer_id", postgresql_where=text("payer_id is not null")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    payer_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    """Who has agreed to pay for it in the owner's place."""
     region: Mapped[str]
     stack: Mapped[str]
     maintenance: Mapped[bool]

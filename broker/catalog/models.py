@@ -57,6 +57,8 @@ class AddonService(Base):
     """What to move to, as users would type it: `service` or `service:plan`."""
     conformance: Mapped[dict[str, Any] | None]
     """The summary of the last run of the provider test kit that was handed in, with its instant."""
+    reliability: Mapped[dict[str, Any] | None]
+    """What the runs of the canary came to, computed at the end of each; None while there is no canary."""
     revision: Mapped[int]
     """The number of the newest manifest version: the `$base` of whoever changes it next."""
     digest: Mapped[bytes]
@@ -184,3 +186,41 @@ class PlanPrice(Base):
     price_cents: Mapped[int]
     currency: Mapped[str]
     valid_from: Mapped[datetime]
+
+
+class ServiceCanary(Base):
+    """The order to try a provider again and again. `resource_id` is what a run has asked it for and is not known to be gone."""
+
+    __tablename__ = "service_canaries"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"), primary_key=True)
+    every_s: Mapped[int | None]
+    """None: no more runs, but for the removal of what the last may have left."""
+    plan: Mapped[str | None]
+    """What is provisioned; None: the cheapest."""
+    next_at: Mapped[datetime] = mapped_column(index=True)
+    fencing: Mapped[int] = mapped_column(server_default="0")
+    lease_until: Mapped[datetime | None]
+    resource_id: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class CanaryRun(Base):
+    """What came of one run. Immutable; the oldest are forgotten."""
+
+    __tablename__ = "canary_runs"
+    __table_args__ = (Index("ix_canary_runs_service_id", "service_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id"))
+    at: Mapped[datetime]
+    """When it began."""
+    revision: Mapped[int]
+    plan: Mapped[str]
+    passed: Mapped[bool]
+    checks: Mapped[list[Any]]
+    """Pairs of sentence and status."""
+    provision_ms: Mapped[int | None]
+    fault: Mapped[str | None]
+    """A sentence without secrets."""
