@@ -33,13 +33,17 @@ from broker.addons.work import ADVANCE, LEASE
 from broker.billing.check import check_nightly
 from broker.billing.close import close_due
 from broker.billing.invoices import issue_finalized
+from broker.events.audit import seal
 from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
 from broker.events.webhook_sweep import forget_old, revive_webhooks
+from broker.faces.mails.letters import Letters
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
 from broker.kernel.jobs import QUEUE, WEBHOOKS, forget_abandoned
+from broker.notices.outbox import SEND
+from broker.notices.send import look_after_notices, send_notice
 from broker.settings import Settings
 from broker.wiring import Wiring
 
@@ -99,6 +103,12 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     @app.task(name=DELIVER)
     async def deliver_event(webhook_id: str) -> None:
         await deliver(wiring.context, payloads, wiring.send, UUID(webhook_id))
+
+    letters = Letters(wiring.settings.public_url)
+
+    @app.task(name=SEND)
+    async def send_mail(notice_id: str) -> None:
+        await send_notice(wiring.context, letters, wiring.post, UUID(notice_id))
 
     return app
 
@@ -178,7 +188,9 @@ async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
             await enqueue_credentials(wiring.context)
             await look_at_budgets(wiring.context)
             await revive_webhooks(wiring.context)
+            await look_after_notices(wiring.context)
             await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
+            await seal(wiring.context)
             async with wiring.context.database.transaction() as tx:
                 await forget_abandoned(tx)
             if revived:

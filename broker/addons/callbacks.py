@@ -23,6 +23,7 @@ from broker.addons.ports import Answer, Reply
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.settle import complete_deprovision, complete_provision, fail_provision, with_locks
 from broker.addons.work import history_entry
+from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
@@ -81,6 +82,8 @@ async def read_config(ctx: Context, addon_id: UUID) -> dict[str, Secret | None]:
 
     async def body(tx: Tx) -> dict[str, Secret | None]:
         addon = await _locked(tx, ctx, addon_id)
+        about = {"app_id": addon.app_id, "addon_id": addon.id}
+        await emit(tx, "addon_config.read", _provider(addon), ctx.clock.now(), **about)
         return _complete(addon, await _stored(tx, addon))
 
     return await with_locks(ctx, body)

@@ -19,13 +19,14 @@ ReservedNames: TypeAlias = Callable[[Tx, UUID], Awaitable[frozenset[str]]]
 
 
 async def get_config_vars(ctx: Context, actor: Actor, key: str) -> dict[str, str]:
-    """The whole environment, add-ons' vars included.
+    """The whole environment, add-ons' vars included. That it was read is a fact of the audit.
 
     Raises: NotFound, Forbidden.
     """
     actor.require(Scope.READ_PROTECTED)
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, key)
+        await emit(tx, "config_vars.read", actor, ctx.clock.now(), app_id=app.id, version=app.version)
         return values(await read_environment(tx, app.id, await app_key(tx, ctx.vault, app.id)))
 
 
@@ -39,10 +40,7 @@ async def set_config_vars(
     """
     actor.require(Scope.WRITE_PROTECTED)
     async with ctx.database.transaction() as tx:
-        visible = await visible_app(tx, actor, key)
-        app = await lock_app(tx, ctx.vault, visible.id, alone=True)  # what add-ons reserve must not change
-        if app is None:
-            raise NotFound("app")
+        _, app = await lock_visible_app(tx, ctx.vault, actor, key)  # alone: what add-ons reserve must not change
         before = await read_environment(tx, app.id, app.data_key)
         change = _own_change(before, changes, await reserved(tx, app.id))
         if not change.put and not change.remove:

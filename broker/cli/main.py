@@ -140,6 +140,9 @@ TOPICS: dict[str, dict[str, str]] = {
         "provider:entitle:revoke": "provider_people:revoke",
     },
     "Operating": {
+        "audit": "audit:show",
+        "audit:export": "audit:export",
+        "audit:verify": "audit:verify",
         "orphans": "orphans:list_",
         "orphans:retry": "orphans:retry",
         "orphans:resolve": "orphans:resolve",

@@ -16,6 +16,7 @@ from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 from broker.kernel.ids import new_id
 from broker.kernel.jobs import BEHIND, WEBHOOKS
+from broker.kernel.origin import current_origin
 
 DELIVER: Final = "broker.deliver"
 """Name of the job that tells one webhook its next event."""
@@ -40,6 +41,7 @@ def fact(
     kind: str, actor: Actor, at: datetime, *, app_id: UUID | None = None, addon_id: UUID | None = None, **data: Any
 ) -> dict[str, Any]:
     """The same as parameters, for statements that record it beside other things (`recorded`)."""
+    origin = current_origin()
     return {
         "event_id": new_id(),
         "event_at": at,
@@ -49,11 +51,17 @@ def fact(
         "event_app_id": app_id,
         "event_addon_id": addon_id,
         "event_data": data,
+        "event_authorization_id": actor.authorization_id,
+        "event_client_id": actor.client_id,
+        "event_address": origin.address,
+        "event_request_id": origin.request_id,
         "event_includes": [change.include for change in CHANGES.get(kind, ())],
     }
 
 
-_COLUMNS: Final = "id at kind actor_id actor_email app_id addon_id data".split()
+_COLUMNS: Final = (
+    "id at kind actor_id actor_email app_id addon_id data authorization_id client_id address request_id".split()
+)
 _EVENT: Final = insert(Event).values({name: bindparam(f"event_{name}") for name in _COLUMNS})
 
 _ATTACHMENTS: Final = table("attachments", column("app_id", Uuid), column("addon_id", Uuid))

@@ -36,9 +36,10 @@ class DeliveryStatus(StrEnum):
 
 
 class Event(Base):
-    """One fact, recorded in the transaction that made it true. Append-only; never holds a secret."""
+    """One fact, recorded in the transaction that made it true. Append-only, by triggers; never holds a secret."""
 
     __tablename__ = "events"
+    __table_args__ = (Index("ix_events_actor_id", "actor_id", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime]
@@ -48,6 +49,32 @@ class Event(Base):
     app_id: Mapped[UUID | None] = mapped_column(index=True)
     addon_id: Mapped[UUID | None] = mapped_column(index=True)
     data: Mapped[dict[str, Any]]
+    authorization_id: Mapped[UUID | None]
+    """The token that it was asked for with."""
+    client_id: Mapped[UUID | None]
+    """The OAuth client that held it."""
+    address: Mapped[str | None]
+    """From where it was asked for."""
+    request_id: Mapped[UUID | None]
+
+
+class Unsealed(Base):
+    """A fact that is not in the audit chain yet: written by a trigger with the fact itself."""
+
+    __tablename__ = "audit_unsealed"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class AuditLink(Base):
+    """One link of the audit chain: its digest covers the fact and the link before. Append-only, by a trigger."""
+
+    __tablename__ = "audit_links"
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 1, without gaps."""
+    event_id: Mapped[UUID] = mapped_column(unique=True)
+    digest: Mapped[bytes]
 
 
 class Webhook(Base):

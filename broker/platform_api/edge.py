@@ -6,7 +6,7 @@ import re
 import time
 from math import ceil
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +19,7 @@ from broker.faces.credentials import Credentials, parse
 from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
 from broker.kernel.errors import Overloaded, RateLimited
+from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
 from broker.platform_api.rates import RateLimits
@@ -41,7 +42,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         passage = _Passage(scope, send)
-        with structlog.contextvars.bound_contextvars(request_id=passage.request_id):
+        with structlog.contextvars.bound_contextvars(request_id=passage.request_id), bound_origin(passage.origin):
             await self._pass(passage, receive)
 
     async def _pass(self, passage: _Passage, receive: Receive) -> None:
@@ -84,6 +85,8 @@ class _Passage:
         credentials = parse(Headers(scope=scope).get("authorization"))
         self.scope = scope
         self.request_id = str(uuid4())
+        client = scope.get("client")
+        self.origin = Origin(client[0] if client else None, UUID(self.request_id))
         self.bucket = _bucket(scope, credentials)
         self.remaining = 0
         self._send = send

@@ -118,3 +118,32 @@ class ReconcileRun(TypedDict):
     created_at: str
     finished_at: str | None
     report: DriftReport | None
+
+
+class AuditEntry(TypedDict):
+    """A fact: who did what to what, from where, with which token. `position` and `digest` are its link of the chain, once sealed."""
+
+    id: str
+    at: str
+    kind: str
+    actor: dict[str, str]
+    app_id: str | None
+    addon_id: str | None
+    data: dict[str, Any]
+    authorization_id: str | None
+    client_id: str | None
+    address: str | None
+    request_id: str | None
+    position: int | None
+    digest: str | None
+
+
+class AuditVerification(TypedDict):
+    """A part of the audit chain that was computed again. `head` and `digest` are of its last link: worth keeping elsewhere."""
+
+    links: int
+    head: int
+    digest: str
+    differences: list[str]
+    after: int | None
+    unsealed: int

@@ -68,6 +68,8 @@ from broker.platform_api.oauth_shapes import OAuthClient as OAuthClient
 from broker.platform_api.oauth_shapes import OAuthClientRef as OAuthClientRef
 from broker.platform_api.oauth_shapes import OAuthToken as OAuthToken
 from broker.platform_api.oauth_shapes import Session as Session
+from broker.platform_api.operating_shapes import AuditEntry as AuditEntry
+from broker.platform_api.operating_shapes import AuditVerification as AuditVerification
 from broker.platform_api.operating_shapes import Drift as Drift
 from broker.platform_api.operating_shapes import DriftMoney as DriftMoney
 from broker.platform_api.operating_shapes import DriftReport as DriftReport

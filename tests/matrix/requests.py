@@ -61,6 +61,7 @@ NAMES = {
     "key": "{addon_id}",
     "version": "{manifest}",
     "line": "1",
+    "position": "1",
     "format_": "csv?month=2026-10",
 }
 """What stands for the parameters of paths, where the world has no name for it."""

@@ -33,6 +33,7 @@ from broker.catalog.manifest import parse
 from broker.catalog.models import AddonService, ServiceMember
 from broker.catalog.publish import publish
 from broker.events.attempts import Attempt, Receipt
+from broker.events.audit import seal
 from broker.events.deliver import deliver
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
@@ -190,5 +191,6 @@ async def _tell(ctx: Context, world: World) -> None:
     async def nobody(_attempt: Attempt) -> Receipt:
         return Receipt(None, "connection_failed")
 
+    await seal(ctx)
     for webhook in ("webhook", "addon_webhook"):
         await deliver(ctx, WebhookPayloads("http://broker.test"), nobody, UUID(world.named[webhook]))
