@@ -27,6 +27,10 @@ class Size:
     warm_up: int
     additions: int
     processes: int = 2
+    closings: Sequence[int] = (100_000,)
+    """Usage periods of the months that are closed."""
+    batches: int = 60
+    """Batches of usage that are reported."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ class Measured:
         return statistics.quantiles(self.took_ms, n=100, method="inclusive")[percent - 1]
 
 
-def request(method: str, path: str, token: str = "", body: object = None) -> str:
+def request(method: str, path: str, authorization: str = "", body: object = None) -> str:
     """A request as it goes over the wire."""
     content = "" if body is None else json.dumps(body)
     lines = [f"{method} {path} HTTP/1.1", "host: bench", "accept: application/vnd.heroku+json; version=3"]
-    lines += [f"authorization: Bearer {token}"] if token else []
+    lines += [f"authorization: {authorization}"] if authorization else []
     lines += ["content-type: application/json", f"content-length: {len(content)}"] if content else []
     return "\r\n".join([*lines, "", content])
 

@@ -56,15 +56,15 @@ def create_transaction(world: World, url: str, seconds: float) -> Measured:
         _TRANSACTION.format(apps=world.apps, token=token_hash(TOKEN).hex(), service=SLUG), encoding="utf-8"
     )
     before = cpu.used_s([world.postgres_pid])
-    rate, count, own_s = _pgbench(url, script, seconds)
+    rate, count, own_s = pgbench(url, script, seconds)
     after = cpu.used_s([world.postgres_pid])
     return Measured(rate, count, {"server": own_s / count * 1e6, "postgres": per_request_us(before, after, count)})
 
 
-def _pgbench(url: str, script: Path, seconds: float) -> tuple[float, int, float]:
+def pgbench(url: str, script: Path, seconds: float, clients: int = CLIENTS) -> tuple[float, int, float]:
     """Rate, number of transactions, and seconds of its own processor time."""
     place = urlsplit(url)
-    command = [str(find_binaries() / "pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1"]
+    command = [str(find_binaries() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "1"]
     command += ["-T", str(max(1, round(seconds))), "-f", str(script), "-h", str(place.hostname), "-p", str(place.port)]
     command += ["-U", str(place.username), place.path[1:]]
     begun = os.times()

@@ -11,6 +11,8 @@ from typing import Any
 import uvicorn
 
 SLUG = "bench"
+METERED, METER = "payg", "requests"
+PASSWORD = "password-of-the-bench-provider"
 SLUGS = [SLUG, *(f"{SLUG}{number}" for number in range(2, 6))]
 """Several services, because the broker bounds how often it calls one of them (see `broker/addons/gate.py`)."""
 
@@ -41,15 +43,19 @@ async def _answer(send: Any, value: object) -> None:
     await send({"type": "http.response.body", "body": json.dumps(value).encode()})
 
 
+_METER = {"name": METER, "label": "Requests", "unit_price": "0.0012", "included": "1000"}
+
+
 def manifest(slug: str, port: int) -> dict[str, Any]:
     """What one service of the provider on this port is published with."""
     origin = f"http://127.0.0.1:{port}/{slug}"
     return {
         "id": slug,
         "name": "Bench",
+        "capabilities": ["usage"],
         "api": {
             "version": "3",
-            "password": "password-of-the-bench-provider",
+            "password": PASSWORD,
             "sso_salt": "salt-of-the-bench-provider",
             "config_vars": [f"{slug.upper()}_URL"],
             "config_vars_prefix": slug.upper(),
@@ -60,6 +66,7 @@ def manifest(slug: str, port: int) -> dict[str, Any]:
         "plans": [
             {"name": "free", "human_name": "Free", "price_cents": 0, "default": True},
             {"name": "paid", "human_name": "Paid", "price_cents": 900},
+            {"name": METERED, "human_name": "Metered", "price_cents": 0, "meters": [_METER]},
         ],
     }
 

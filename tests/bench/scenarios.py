@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tests.bench.driving import BenchFailed, Measured, Size, drive, request
 from tests.bench.programs import Group, Programs
 from tests.bench.provider import SLUGS
-from tests.bench.world import TOKEN, World
+from tests.bench.world import BEARER, World
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Latency:
 def _creations(world: World) -> list[str]:
     bodies = [{"attachment": {}, "config": {}, "plan": {"name": f"{slug}:free"}} for slug in SLUGS]
     wanted = zip(range(world.apps), itertools.cycle(bodies), strict=False)
-    return [request("POST", f"/apps/bench-{number}/addons", TOKEN, body) for number, body in wanted]
+    return [request("POST", f"/apps/bench-{number}/addons", BEARER, body) for number, body in wanted]
 
 
 def _watched(world: World, servers: Group, *others: Group) -> Mapping[str, list[int]]:
@@ -44,7 +44,7 @@ def accepted(world: World, programs: Programs, size: Size) -> tuple[Measured, Me
         if world.count(url, "select count(*) from operations where state = 'pending'") < creations.count:
             raise BenchFailed("an accepted provision is not in the database")
         paths = [f"/addons/{addon}" for addon in world.column(url, "select id from addons limit 500")]
-        reads = drive(servers.ports, [request("GET", path, TOKEN) for path in paths], watched, size)
+        reads = drive(servers.ports, [request("GET", path, BEARER) for path in paths], watched, size)
     return creations, reads
 
 

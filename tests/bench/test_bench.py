@@ -13,3 +13,5 @@ def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path, caps
     assert "provisions accepted" in printed
     assert all(each["count"] > 0 for each in figures["measured"].values())
     assert figures["addons_add"]["count"] == 3
+    assert [each["periods"] for each in figures["closings"]] == [200, 400]
+    assert all(each["lines"] > each["accounts"] > 0 for each in figures["closings"])

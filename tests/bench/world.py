@@ -29,6 +29,7 @@ from embedded.processes import LOOPBACK, free_port
 from tests.bench.provider import SLUGS, manifest
 
 TOKEN = "HRKU-token-of-the-bench"
+BEARER = f"Bearer {TOKEN}"
 _SEEDED = "seeded"
 
 
@@ -65,6 +66,10 @@ class World:
         """A fresh database, as a copy of the seeded one."""
         self.execute(self._root + "postgres", f"create database {name} template {template}")
         return self._root + name
+
+    def drop(self, url: str) -> None:
+        """Give its room on the disk back."""
+        self.execute(self._root + "postgres", f"drop database {url.rpartition('/')[2]}")
 
     def seed(self) -> None:
         """Migrate the first database and fill it."""
