@@ -10,6 +10,7 @@ from broker.billing import budget_models as budgets
 from broker.billing import models as billing
 from broker.billing import share_models as shares
 from broker.catalog import models as catalog
+from broker.catalog import search_models as search
 from broker.events import models as events
 from broker.kernel.db import Base
 from broker.notices import models as notices
@@ -35,6 +36,7 @@ __all__ = [
     "payments",
     "payouts",
     "proofs",
+    "search",
     "shares",
     "terms_of_addons",
     "terms_of_apps",

@@ -59,6 +59,8 @@ class AddonService(Base):
     """The summary of the last run of the provider test kit that was handed in, with its instant."""
     reliability: Mapped[dict[str, Any] | None]
     """What the runs of the canary came to, computed at the end of each; None while there is no canary."""
+    featured_at: Mapped[datetime | None]
+    """Since when operators recommend it on the front page, if they do."""
     revision: Mapped[int]
     """The number of the newest manifest version: the `$base` of whoever changes it next."""
     digest: Mapped[bytes]

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Connection, Enum, Integer, MetaData, Numeric, Table, insert
-from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, TEXT, TIMESTAMP, UUID, VARCHAR
+from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, TEXT, TIMESTAMP, TSVECTOR, UUID, VARCHAR
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -22,6 +22,7 @@ _MAKERS: dict[type, Callable[[Any], Any]] = {
     TIMESTAMP: lambda _: datetime(2026, 11, 21, 9, 54, 7, tzinfo=UTC),
     BYTEA: lambda _: uuid4().bytes,
     JSONB: lambda _: {"a": [1, None]},
+    TSVECTOR: lambda _: "'one':1A",
     JSON: lambda _: {"a": [1, None]},
     ARRAY: lambda column: [uuid4()] if isinstance(column.type.item_type, UUID) else ["one", "two"],
     Enum: lambda column: column.type.enums[0],

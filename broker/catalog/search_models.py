@@ -1,0 +1,59 @@
+"""Tables of the marketplace's search: an entry per service, made of its manifest, and the words that typing errors are
+compared with. Everything in them can be made again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from broker.kernel.db import Base
+
+
+class SearchEntry(Base):
+    """What is found of a service, and what a list shows of it. Whether it is listed is asked of the service itself."""
+
+    __tablename__ = "search_entries"
+    __table_args__ = (Index("ix_search_entries_document", "document", postgresql_using="gin"),)
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id", ondelete="CASCADE"), primary_key=True)
+    revision: Mapped[int]
+    """Of the manifest that it was made of."""
+    document: Mapped[Any] = mapped_column(TSVECTOR, nullable=False)
+    tagline: Mapped[str]
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    features: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    regions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    has_free: Mapped[bool]
+    """Whether a public plan can never cost anything."""
+    lowest_minor: Mapped[int | None]
+    """The lowest monthly price of a public plan, in minor units of `currency`; usage may come to it."""
+    currency: Mapped[str | None]
+    logo: Mapped[str | None]
+    """The digest of its logo, if it has one of its own."""
+    installs: Mapped[int] = mapped_column(server_default="0")
+    """Apps that have it, but for those of the people who make it. Counted now and then."""
+
+
+class SearchTrigram(Base):
+    """Three letters in a row and a word of some listing that has them."""
+
+    __tablename__ = "search_trigrams"
+
+    trigram: Mapped[str] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(primary_key=True)
+
+
+class ServiceLogo(Base):
+    """The picture that a manifest brings, checked."""
+
+    __tablename__ = "service_logos"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id", ondelete="CASCADE"), primary_key=True)
+    media_type: Mapped[str]
+    content: Mapped[bytes]
+    digest: Mapped[str]
