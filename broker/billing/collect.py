@@ -5,6 +5,7 @@ Each event has a key that names it for ever: told again, it changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,16 +13,17 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from broker.billing.accrue_shares import Accrued, Settled, accrued, record
-from broker.billing.invoices import move_invoice
-from broker.billing.ledger import Posting, collected_amounts, owed_on, post
-from broker.billing.models import CreditGrant, Invoice, InvoiceState, LedgerTransaction
+from broker.billing.credit_notes import Part, TakenBack, Taking, left_of, locked_document, parts_of, take_back
+from broker.billing.invoices import CreditNoteView, Document, credited, move_invoice
+from broker.billing.ledger import PAYMENT, Posting, collected_amounts, collected_on, owed_on, post
+from broker.billing.models import CreditGrant, CreditNote, Invoice, InvoiceState, LedgerTransaction
 from broker.billing.pricing import CreditKind
 from broker.events.emit import emit
-from broker.kernel.context import SYSTEM
+from broker.kernel.context import SYSTEM, Actor
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
-from broker.kernel.money import Money
+from broker.kernel.money import Money, quotient, share_out
 
 _HANDED_OUT = frozenset(InvoiceState) - {
     InvoiceState.OPEN,
@@ -48,7 +50,7 @@ async def record_collected(tx: Tx, invoice_id: UUID, minor: int, key: str, at: d
     paid = min(minor, owed)
     found = await shares_of(tx, bill, owed - paid)
     amounts = collected_amounts(paid, minor - paid, fee_minor) | found.amounts
-    posting = Posting(key, "payment", bill.account_id, bill.currency, at, amounts, invoice_id)
+    posting = Posting(key, PAYMENT, bill.account_id, bill.currency, at, amounts, invoice_id)
     await post(tx, [posting])
     await record(tx, posting, found)
     if minor > paid:
@@ -56,6 +58,70 @@ async def record_collected(tx: Tx, invoice_id: UUID, minor: int, key: str, at: d
     if paid and paid == owed:
         await paid_in_full(tx, bill, at)
     return owed - paid
+
+
+async def record_refunded(
+    tx: Tx,
+    invoice_id: UUID,
+    lines: Mapping[UUID, int] | None,
+    minor: int,
+    key: str,
+    at: datetime,
+    *,
+    actor: Actor = SYSTEM,
+    reason: str = "refund",
+) -> CreditNoteView:
+    """Money went back for an invoice: a credit note says for what, and partners give back their shares of it.
+
+    `lines` says how much of which lines is taken back, net; their tax goes with it, and what that exceeds `minor` by becomes
+    a prepaid credit. Without, all lines give their part of `minor`.
+
+    Units: minor units.
+    Raises: NotFound; InvalidParams; Conflict for more than was paid with money, or than is left of the lines.
+    """
+    await locked_bill(tx, invoice_id)
+    if await is_known(tx, key, invoice_id):
+        return await _refund_known(tx, key)
+    document = await locked_document(tx, str(invoice_id))
+    paid = await collected_on(tx, invoice_id)
+    if not 0 < minor <= paid:
+        most = Money(paid, document.invoice.currency)
+        raise Conflict(
+            f"Of {document.invoice.number}, {most} was paid with money and not paid back: refund up to that."
+        )
+    parts = await _parts(tx, document, lines) if lines else await _every_part(tx, document, minor)
+    return await take_back(tx, document, parts, Taking(new_id(), key, reason, actor, at, minor))
+
+
+async def _parts(tx: Tx, document: Document, lines: Mapping[UUID, int]) -> Sequence[Part]:
+    numbers = {line.id: line.number for line in document.lines}
+    if not set(lines) <= set(numbers):
+        raise InvalidParams(f"lines: {document.invoice.number} has no such line.")
+    return await parts_of(tx, document, [TakenBack(numbers[line], net) for line, net in lines.items()])
+
+
+async def _every_part(tx: Tx, document: Document, minor: int) -> Sequence[Part]:
+    before = await credited(tx, document.invoice.id)
+    left = [left_of(document, line, before.get(line.id, (0, 0))) for line in document.lines]
+    if minor > sum(map(sum, left)):
+        raise Conflict(f"Less than that is left of the lines of {document.invoice.number}.")
+    parts = []
+    for line, (net, tax), part in zip(
+        document.lines, left, share_out(minor, [sum(each) for each in left]), strict=True
+    ):
+        if part:
+            with_it = quotient(tax * part, net + tax)
+            parts.append(Part(line, part - with_it, with_it))
+    return parts
+
+
+async def _refund_known(tx: Tx, key: str) -> CreditNoteView:
+    columns = [getattr(CreditNote, name) for name in CreditNoteView.__slots__]
+    wanted = select(*columns).join(LedgerTransaction, LedgerTransaction.id == CreditNote.id)
+    row = (await tx.execute(wanted.where(LedgerTransaction.key == key))).one_or_none()
+    if row is None:
+        raise Conflict(f"The key {key!r} names another event of the ledger.")
+    return CreditNoteView(*row)
 
 
 async def locked_bill(tx: Tx, invoice_id: UUID) -> Any:

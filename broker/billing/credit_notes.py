@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
+from broker.billing.accrue_shares import Settled, accrued, record
 from broker.billing.invoices import CreditNoteView, Document, LineView, any_document, credited, move_invoice
-from broker.billing.ledger import Posting, credit_note_amounts, owed_on, post
+from broker.billing.ledger import REFUND, Posting, collected_on, credit_note_amounts, owed_on, post
 from broker.billing.models import CreditGrant, CreditNote, CreditNoteLine, Invoice, InvoiceState
 from broker.billing.numbers import Series, take_numbers
 from broker.billing.pricing import CreditKind
@@ -34,7 +35,9 @@ class TakenBack:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
+    """What of a line is taken back. Units: minor units."""
+
     line: LineView
     net_minor: int
     tax_minor: int
@@ -58,21 +61,49 @@ async def write_credit_note(
     actor.require_operator()
     now, note_id = ctx.clock.now(), note_id or new_id()
     async with ctx.database.transaction() as tx:
-        document = await _locked(tx, key)
-        found = await _parts(tx, document, parts)
-        (number,) = await take_numbers(tx, Series.CREDIT_NOTE, 1, now)
-        view = CreditNoteView(number, reason, sum(p.net_minor for p in found), sum(p.tax_minor for p in found), now)
-        await _store(tx, document, note_id, view, found, actor)
-        owed, back = await owed_on(tx, document.invoice.id), view.net_minor + view.tax_minor
-        given = max(back - max(owed, 0), 0)
-        if given:
-            await _give(tx, document, view, given, actor)
-        await post(tx, [_posting(document, note_id, found, given, now)])
-        if owed > 0 and owed <= back:
-            await move_invoice(tx, document.invoice.id, InvoiceState.VOID, now)
-        amount = str(Money(back, document.invoice.currency))
-        told: dict[str, Any] = {"account_id": str(document.invoice.account_id), "amount": amount, "number": number}
-        await emit(tx, "invoice.credited", actor, now, **told, invoice=document.invoice.number, reason=reason)
+        document = await locked_document(tx, key)
+        taking = Taking(note_id, f"credit note {note_id}", reason, actor, now)
+        return await take_back(tx, document, await parts_of(tx, document, parts), taking)
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A credit note that is to be written: by what name, why, by whom, and how much of it is paid back as money."""
+
+    id: UUID
+    key: str
+    reason: str
+    actor: Actor
+    at: datetime
+    refunded_minor: int = 0
+
+
+async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: Taking) -> CreditNoteView:
+    """Take back these parts of an invoice that is locked, and from the partners their shares of them.
+
+    Raises: Conflict if less than what is paid back exceeds the debt.
+    """
+    invoice, now = document.invoice, taking.at
+    (number,) = await take_numbers(tx, Series.CREDIT_NOTE, 1, now)
+    net, tax = sum(part.net_minor for part in parts), sum(part.tax_minor for part in parts)
+    view = CreditNoteView(number, taking.reason, net, tax, now)
+    await _store(tx, document, taking, view, parts)
+    owed, back = max(await owed_on(tx, invoice.id), 0), net + tax
+    given = max(back - owed, 0) - taking.refunded_minor
+    if given < 0:
+        raise Conflict(
+            f"Not all of {invoice.number} is paid: a credit note lowers what is owed, and pays nothing back."
+        )
+    if given:
+        await _give(tx, document, view, given, taking.actor)
+    await _post(tx, document, parts, taking, given, max(owed - back, 0))
+    if 0 < owed <= back:
+        paid = await collected_on(tx, invoice.id)
+        await move_invoice(tx, invoice.id, InvoiceState.PAID if paid else InvoiceState.VOID, now)
+    told: dict[str, Any] = {"account_id": str(invoice.account_id), "amount": str(Money(back, invoice.currency))}
+    await emit(
+        tx, "invoice.credited", taking.actor, now, **told, number=number, invoice=invoice.number, reason=view.reason
+    )
     return view
 
 
@@ -90,7 +121,11 @@ async def get_credit_note(ctx: Context, actor: Actor, note_id: UUID) -> CreditNo
     return CreditNoteView(*row)
 
 
-async def _locked(tx: Tx, key: str) -> Document:
+async def locked_document(tx: Tx, key: str) -> Document:
+    """An issued invoice, of which nothing else can be settled until this transaction ends.
+
+    Raises: NotFound; Conflict.
+    """
     document = await any_document(tx, key)
     lock = select(Invoice.state).where(Invoice.id == document.invoice.id).with_for_update()
     if (await tx.execute(lock)).scalar_one() not in _REACHED:
@@ -98,7 +133,11 @@ async def _locked(tx: Tx, key: str) -> Document:
     return document
 
 
-async def _parts(tx: Tx, document: Document, wanted: Sequence[TakenBack]) -> list[_Part]:
+async def parts_of(tx: Tx, document: Document, wanted: Sequence[TakenBack]) -> list[Part]:
+    """The lines that are named with their tax, or all that is left of every line if none is.
+
+    Raises: InvalidParams; Conflict if there is nothing left.
+    """
     before = await credited(tx, document.invoice.id)
     lines = {line.number: line for line in document.lines}
     if len({part.line for part in wanted}) != len(wanted):
@@ -115,26 +154,28 @@ async def _parts(tx: Tx, document: Document, wanted: Sequence[TakenBack]) -> lis
     return found
 
 
-def _part(document: Document, line: LineView, net_minor: int | None, before: tuple[int, int]) -> _Part:
-    """The tax goes back in proportion; by the running total, so that the parts never exceed the whole."""
-    whole = line.net_minor - (line.tax_minor if document.is_inclusive else 0)
-    left = whole - before[0]
+def _part(document: Document, line: LineView, net_minor: int | None, before: tuple[int, int]) -> Part:
+    """The tax goes back in proportion to what is left, so that the parts sum to the whole."""
+    left, left_tax = left_of(document, line, before)
     net = left if net_minor is None else net_minor
     if not 0 <= net <= left:
         most = Money(left, document.invoice.currency)
         raise InvalidParams(f"lines: at most {most} of line {line.number} is left to be taken back.")
-    tax = quotient(line.tax_minor * (before[0] + net), whole) - before[1] if whole else line.tax_minor - before[1]
-    return _Part(line, net, tax)
+    return Part(line, net, quotient(left_tax * net, left) if left else left_tax)
 
 
-async def _store(
-    tx: Tx, document: Document, note_id: UUID, view: CreditNoteView, parts: Sequence[_Part], actor: Actor
-) -> None:
+def left_of(document: Document, line: LineView, before: tuple[int, int]) -> tuple[int, int]:
+    """Net and tax of a line that were not taken back before."""
+    return line.net_minor - (line.tax_minor if document.is_inclusive else 0) - before[0], line.tax_minor - before[1]
+
+
+async def _store(tx: Tx, document: Document, taking: Taking, view: CreditNoteView, parts: Sequence[Part]) -> None:
     row = {name: getattr(view, name) for name in CreditNoteView.__slots__}
-    row |= {"id": note_id, "invoice_id": document.invoice.id, "actor_id": actor.id, "actor_email": actor.email}
+    row |= {"id": taking.id, "invoice_id": document.invoice.id}
+    row |= {"actor_id": taking.actor.id, "actor_email": taking.actor.email}
     await tx.execute(insert(CreditNote).values(row))
     rows = [
-        {"credit_note_id": note_id, "line_id": p.line.id, "net_minor": p.net_minor, "tax_minor": p.tax_minor}
+        {"credit_note_id": taking.id, "line_id": p.line.id, "net_minor": p.net_minor, "tax_minor": p.tax_minor}
         for p in parts
     ]
     await tx.execute(insert(CreditNoteLine), rows)
@@ -148,9 +189,13 @@ async def _give(tx: Tx, document: Document, view: CreditNoteView, minor: int, ac
     await tx.execute(insert(CreditGrant).values(row | {"actor_id": actor.id, "actor_email": actor.email}))
 
 
-def _posting(document: Document, note_id: UUID, parts: Sequence[_Part], given: int, now: datetime) -> Posting:
-    invoice = document.invoice
+async def _post(tx: Tx, document: Document, parts: Sequence[Part], taking: Taking, given: int, owed_then: int) -> None:
+    invoice, refunded = document.invoice, taking.refunded_minor
     lines = [(part.line.service, part.net_minor, part.tax_minor) for part in parts]
-    amounts = credit_note_amounts(lines, given)
-    key = f"credit note {note_id}"
-    return Posting(key, "credit_note", invoice.account_id, invoice.currency, now, amounts, invoice.id)
+    settled = Settled(invoice.id, invoice.account_id, invoice.currency, invoice.month, invoice.carried_minor, owed_then)
+    found = (await accrued(tx, [settled]))[invoice.id]
+    amounts = credit_note_amounts(lines, given, refunded) | found.amounts
+    kind = REFUND if refunded else "credit_note"
+    posting = Posting(taking.key, kind, invoice.account_id, invoice.currency, taking.at, amounts, invoice.id, taking.id)
+    await post(tx, [posting])
+    await record(tx, posting, found)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import and_, case, func, insert, or_, select
 
 from broker.billing.models import LedgerEntry, LedgerTransaction
 from broker.billing.pricing import CreditKind, Statement
@@ -54,6 +55,10 @@ _AGAINST = {CreditKind.PROMO: LedgerAccount.PROMOTIONS, CreditKind.PREPAID: Ledg
 
 Amounts = dict[tuple[LedgerAccount, str], int]
 """By account and service. Units: minor units."""
+
+
+PAYMENT: Final = "payment"
+REFUND: Final = "refund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +158,17 @@ async def owed_on(tx: Tx, invoice_id: UUID) -> int:
         select(func.coalesce(func.sum(LedgerEntry.minor), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
         .where(LedgerTransaction.invoice_id == invoice_id, LedgerEntry.ledger_account == LedgerAccount.RECEIVABLE)
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def collected_on(tx: Tx, invoice_id: UUID) -> int:
+    """What of an invoice was paid with money and not paid back. Units: minor units."""
+    paid = and_(LedgerTransaction.kind == PAYMENT, LedgerEntry.ledger_account == LedgerAccount.RECEIVABLE)
+    back = and_(LedgerTransaction.kind == REFUND, LedgerEntry.ledger_account == LedgerAccount.CASH)
+    statement = (
+        select(func.coalesce(func.sum(case((paid, -LedgerEntry.minor), else_=LedgerEntry.minor)), 0))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.invoice_id == invoice_id, or_(paid, back))
     )
     return int((await tx.execute(statement)).scalar_one())

@@ -159,6 +159,7 @@ async def test_credits_tax_and_discount_are_those_of_the_account(world: World) -
         assert (await tx.execute(select(BillingAccount.currency))).scalar() == "usd"
     assert await ledger(ctx) == {
         "credit:prepaid": 500, "credit:promo": 1000, "receivable": 9100, "sales": -9000, "tax": -1600,
+        "shares": 328, "partners": -328,
     }  # fmt: skip
 
 
