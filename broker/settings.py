@@ -6,9 +6,10 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping, Sequence
+from email.policy import SMTP
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -112,6 +113,19 @@ class Settings(BaseSettings):
         default=(),
         description="Ed25519 public keys (base64, comma separated) whose statements of the provider test kit give a badge.",
     )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail is handed in: `smtp://user:password@host:587` (STARTTLS) or `smtps://...:465`. Without it, none is sent.",
+    )
+    mail_folder: Path | None = Field(
+        default=None, description="Without an SMTP server: folder that mails are put into, as `broker up` shows them."
+    )
+    mail_from: str = Field(
+        default="Addon Broker <broker@localhost>", description="Sender of mails, as `Name <address>`."
+    )
+    sign_up: Literal["open", "invite", "closed"] = Field(
+        default="invite", description="Who may make an account: everybody, who is invited by an operator, or nobody."
+    )
     token_ttl_s: int = Field(default=365 * 86400, gt=0, description="Longest life of an API token that asks for none.")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least level that is logged."
@@ -136,6 +150,23 @@ class Settings(BaseSettings):
         if not all(_is_public_key(key) for key in keys):
             raise ValueError("must be the base64 of 32 bytes each, as `broker provider:certify` prints them")
         return keys
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path not in ("", "/"):
+                raise ValueError("must be smtp://user:password@host:587 or smtps://user:password@host:465")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        header = SMTP.header_factory("From", value) if value.isprintable() else None
+        if header is None or header.defects or len(header.addresses) != 1 or not header.addresses[0].domain:
+            raise ValueError("must be one address, such as Addon Broker <broker@example.com>")
+        return value
 
     @field_validator("public_url")
     @classmethod

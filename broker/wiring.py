@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from broker.events.attempts import Send
 from broker.kernel.clock import SystemClock
 from broker.kernel.context import Context
 from broker.kernel.db import connect
+from broker.kernel.secret import Secret
 from broker.kernel.signals import Signals
 from broker.kernel.vault import KeyRing, Vault
+from broker.notices.letters import Post
 from broker.outbound.http import GuardedClient
+from broker.outbound.mailer import Nowhere, mailer
 from broker.outbound.partner_api import PartnerApi
 from broker.outbound.registry import Registry
 from broker.outbound.webhook_sender import WebhookSender
@@ -31,6 +34,7 @@ class Wiring:
     context: Context
     registry: Registry
     send: Send
+    post: Post = field(default_factory=Nowhere)
 
 
 @asynccontextmanager
@@ -52,9 +56,14 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
     try:
         context = Context(database, SystemClock(), vault, signals)
         registry = Registry(PartnerApi(client, settings.public_url))
-        yield Wiring(settings, context, registry, WebhookSender(receivers))
+        yield Wiring(settings, context, registry, WebhookSender(receivers), _mailer(settings))
     finally:
         await signals.stop()
         await client.close()
         await receivers.close()
         await database.close()
+
+
+def _mailer(settings: Settings) -> Post:
+    url = None if settings.smtp_url is None else Secret(settings.smtp_url.get_secret_value())
+    return mailer(url, settings.mail_folder, settings.mail_from)

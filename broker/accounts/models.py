@@ -24,6 +24,8 @@ class User(Base):
     password_hash: Mapped[str | None]
     is_operator: Mapped[bool] = mapped_column(server_default=false())
     """Whether the person runs this installation, and may do what concerns everybody's add-ons."""
+    asks_for_codes: Mapped[bool] = mapped_column(server_default=false())
+    """Whether a token alone destroys nothing: a code of the second factor is asked for as well."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_login: Mapped[datetime | None]

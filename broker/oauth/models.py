@@ -111,6 +111,12 @@ class BrowserSession(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     description: Mapped[str]
+    address: Mapped[str | None]
+    """From where it began."""
+    last_seen_at: Mapped[datetime | None]
+    """To some minutes."""
+    proved_at: Mapped[datetime | None]
+    """When its user last showed that it is really the user: dangerous changes ask for it anew."""
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
