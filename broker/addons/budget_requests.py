@@ -84,12 +84,12 @@ async def ask_for(ctx: Context, actor: Actor, wish: Wish, refusal: BudgetExceede
             & (BudgetRequest.amount_minor >= amount.minor)
             & (BudgetRequest.expires_at > at)
         )
-        found = await _views(tx, (BudgetRequest.account_id == app.owner_id) & same)
+        found = await _views(tx, (BudgetRequest.account_id == app.payer_id) & same)
         request_id = found[0].id if found else new_id()
         if not found:
             values = {
                 "id": request_id,
-                "account_id": app.owner_id,
+                "account_id": app.payer_id,
                 "asked_by": actor.id,
                 "asked_by_email": actor.email,
                 "authorization_id": token_id,

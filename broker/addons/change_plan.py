@@ -16,6 +16,7 @@ from broker.addons.queries import AddonView, current_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon, read_addon
 from broker.addons.settle import with_locks
 from broker.addons.spending import planned
+from broker.addons.suspended import require_usable
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.billing.budgets import Place
 from broker.catalog.queries import resolve_plan
@@ -69,10 +70,11 @@ async def record_plan_change(
         raise Conflict(f"{addon.name} is {addon.state}; its plan can be changed once it is provisioned.")
     if target.id == addon.plan_id:
         return addon.id, False
+    require_usable(addon.name, addon.suspended_for, "its plan can be changed")
     if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
     if not target.is_free:
-        wanted = planned(addon.id, addon.app_id, actor.id, target)
+        wanted = planned(addon.id, addon.app_id, addon.payer_id or actor.id, target)
         place = Place(addon.app_id, addon.service_id, actor.authorization_id)
         await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
     now = ctx.clock.now()

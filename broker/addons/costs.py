@@ -99,7 +99,7 @@ async def app_usage(ctx: Context, actor: Actor, app: str) -> list[AddonUsage]:
             .order_by(Addon.created_at, Addon.id)
         )
         rows = (await tx.execute(addons)).all()
-        used = await _used(tx, found.owner_id, {row.id for row in rows}, ctx.clock.now())
+        used = await _used(tx, found.payer_id, {row.id for row in rows}, ctx.clock.now())
     return [AddonUsage(row.id, row.name, tuple(used[row.id])) for row in rows if row.id in used]
 
 

@@ -126,7 +126,7 @@ async def record_creation(
     await _check_installable(tx, app, plan)
     if not plan.is_free:
         place = Place(app.id, plan.service.id, actor.authorization_id)
-        await check_budgets(tx, actor, planned(addon_id, app.id, app.owner_id, plan), place, now)
+        await check_budgets(tx, actor, planned(addon_id, app.id, app.payer_id, plan), place, now)
     name, wanted = await attachment_name_for(tx, app, plan, request)
     sealed = await _sealed_options(tx, ctx, app, addon_id, request.options)
     view = _new_addon(addon_id, app, offer, request.name, name, now)

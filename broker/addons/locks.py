@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, select, union
 
-from broker.addons.models import Addon, AddonState, Attachment
+from broker.addons.models import Addon, AddonState, Attachment, Suspension
 from broker.apps.releases import LockedApp, lock_app
+from broker.billing.timeline import Mode
 from broker.catalog.manifest_meters import is_priced
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Context
@@ -20,7 +22,8 @@ from broker.kernel.direct import Direct, Record
 
 
 class AttachmentsMoved(Exception):
-    """An attachment to a further app appeared while the locks were being taken: begin the transaction again."""
+    """An attachment to a further app appeared while the locks were being taken, or it is billed to another one: begin the
+    transaction again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class LockedAddon:
     meters: tuple[Mapping[str, Any], ...]
     price_cents: int
     currency: str
+    suspended_cents: int
+    suspended_at: datetime | None
+    suspended_for: str | None
     ownership: str
     provider_id: str | None
     apps: Mapping[UUID, LockedApp]
@@ -63,9 +69,17 @@ class LockedAddon:
         return f"{self.service}:{self.plan}"
 
     @property
+    def mode(self) -> Mode:
+        """On which terms its time is counted."""
+        return _MODES[Suspension(self.suspended_for)] if self.suspended_for else Mode.PAID
+
+    @property
     def is_free(self) -> bool:
         """Whether it can never cost anything."""
         return not self.price_cents and not any(map(is_priced, self.meters))
+
+
+_MODES: Final = {Suspension.UNPAID: Mode.SUSPENDED, Suspension.UNBILLED: Mode.UNBILLED}
 
 
 async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) -> LockedAddon | None:
@@ -79,7 +93,7 @@ async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) 
     if row is None:
         return None
     attachments = await _attachments(tx, addon_id)
-    if not {item.app_id for item in attachments} <= set(wanted):
+    if not {row["app_id"], *(item.app_id for item in attachments)} <= set(wanted):
         raise AttachmentsMoved
     return _locked(row, apps, attachments)
 
@@ -92,7 +106,7 @@ def _locked(row: Record, apps: Mapping[UUID, LockedApp], attachments: tuple[Lock
         state=AddonState(row["state"]),
         declared=tuple(row["declared"]),
         meters=tuple(json.loads(row["meters"])),
-        payer_id=billing.owner_id if billing else None,
+        payer_id=billing.payer_id if billing else None,
         apps=apps,
         attachments=attachments,
     )
@@ -131,6 +145,9 @@ _ADDON: Final = Direct(
         cast(Plan.meters, Text).label("meters"),
         Addon.price_cents,
         Addon.currency,
+        Plan.suspended_cents,
+        Addon.suspended_at,
+        Addon.suspended_for,
         Addon.ownership,
         Addon.provider_id,
     )

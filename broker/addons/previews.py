@@ -93,8 +93,8 @@ async def preview_creation(ctx: Context, actor: Actor, request: CreateAddon) -> 
         app, plan = await visible_app(tx, actor, request.app), (await resolve_offer(tx, actor, request.plan)).plan
         names = await _new_names(tx, app, plan, request)
         present = await _environments(tx, ctx, [app])
-        subject = planned(new_id(), app.id, app.owner_id, plan)
-        before = await _spending(tx, ctx, actor, app.owner_id)
+        subject = planned(new_id(), app.id, app.payer_id, plan)
+        before = await _spending(tx, ctx, actor, app.payer_id)
         obstacle = await _tried(record_creation(tx, ctx, actor, request, subject.addon_id, new_id()))
         place = Place(app.id, plan.service.id, actor.authorization_id)
         there = present[app.id].values.keys() & names

@@ -124,6 +124,9 @@ async def lock_visible_addon(
     addon = await lock_addon(tx, ctx, found.id, *apps)
     if addon is None or addon.state is AddonState.DEPROVISIONED:
         raise NotFound("add_on")
+    billing = addon.apps.get(addon.app_id)
+    if billing is None or billing.owner_id != actor.id:  # it may have been given to somebody else at the same moment
+        await (visible_addon if seeing_suffices else changeable_addon)(tx, actor, key)
     return addon
 
 

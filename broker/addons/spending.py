@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from broker.accounts.models import Authorization
 from broker.addons.models import Addon, AddonState, Operation, OperationKind, OperationState
-from broker.apps.collaborators import owned_by
+from broker.apps.collaborators import paid_by
 from broker.apps.models import App
 from broker.billing.budgets import Limit, Place, committed, with_planned, without
 from broker.billing.history import History, account_of, history_of
@@ -107,8 +107,8 @@ _UNDER_WAY: Final = (Operation.addon_id == Addon.id) & Operation.finished_at.is_
 
 
 def _under_way_for(payer_id: UUID) -> Select[UUID]:
-    """The add-ons of apps of this user's that something is under way for which costs."""
-    of_apps = select(Addon.id).join(App, App.id == Addon.app_id).where(owned_by(payer_id))
+    """The add-ons of apps that this user pays for, that something is under way for which costs."""
+    of_apps = select(Addon.id).join(App, App.id == Addon.app_id).where(paid_by(payer_id))
     return of_apps.join(Operation, _UNDER_WAY)
 
 

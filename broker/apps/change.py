@@ -14,7 +14,7 @@ from broker.apps.names import checked_app_name
 from broker.apps.resolve import AppView, visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.errors import NameTaken
+from broker.kernel.errors import NameTaken, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,12 @@ async def change_app(ctx: Context, actor: Actor, key: str, request: ChangeApp) -
         if "name" in changes:
             require_owner(actor, app, "rename it")
         try:
-            await tx.execute(update(App).where(App.id == app.id).values(updated_at=at, **changes))
+            ours = update(App).where(App.id == app.id, App.owner_id == app.owner_id)
+            found = await tx.execute(ours.values(updated_at=at, **changes).returning(App.id))
         except IntegrityError:
             raise NameTaken from None
+        if found.scalar() is None:
+            raise NotFound("app")  # it was given to somebody else at the same moment
         before = {field: getattr(app, field) for field in changes}
         await emit(tx, "app.changed", actor, at, app_id=app.id, changed=changes, before=before)
         return await visible_app(tx, actor, str(app.id))

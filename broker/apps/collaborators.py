@@ -11,18 +11,18 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select
+from sqlalchemy import ColumnElement, case, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
 from broker.apps.models import App, Collaborator
+from broker.apps.people import find_person
 from broker.apps.resolve import AppView, visible_app
 from broker.apps.visibility import may_see, viewer
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
-from broker.kernel.ids import as_uuid
 
 
 class Role(StrEnum):
@@ -49,12 +49,6 @@ class CollaboratorView:
         return uuid5(self.app_id, str(self.user_id))
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
-    id: UUID
-    email: str
-
-
 def role_in_app(user_id: UUID) -> ColumnElement[str]:
     """The role of a user who may see the row of `apps` that a statement reads."""
     return case((App.owner_id == user_id, Role.OWNER.value), else_=Role.COLLABORATOR.value)
@@ -67,9 +61,9 @@ async def role_of(tx: Tx, actor: Actor, app_id: UUID) -> Role | None:
     return None if found is None else Role(found)
 
 
-def owned_by(user_id: UUID) -> ColumnElement[bool]:
-    """Whether the row of `apps` that a statement reads belongs to this user, who pays for what is billed to it."""
-    return App.owner_id == user_id
+def paid_by(user_id: UUID) -> ColumnElement[bool]:
+    """Whether this user pays for what is billed to the row of `apps` that a statement reads: as its owner, or for the owner."""
+    return or_(App.payer_id == user_id, (App.owner_id == user_id) & App.payer_id.is_(None))
 
 
 def require_owner(actor: Actor, app: AppView, what: str) -> None:
@@ -110,7 +104,7 @@ async def add_collaborator(ctx: Context, actor: Actor, app_key: str, key: str) -
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, app_key, keep=True)
         require_owner(actor, app, "share it")
-        user = await _user(tx, key)
+        user = await find_person(tx, key, "It takes one to share an app with.")
         if user.id == app.owner_id:
             raise InvalidParams(f"{user.email} owns {app.name}.")
         row = {
@@ -170,14 +164,3 @@ def _find(everybody: Iterable[CollaboratorView], key: str) -> CollaboratorView:
         if wanted in (view.email.casefold(), str(view.user_id), str(view.id)):
             return view
     raise NotFound("collaborator")
-
-
-async def _user(tx: Tx, key: str) -> _Person:
-    user_id = as_uuid(key)
-    named = User.id == user_id if user_id else func.lower(User.email) == func.lower(literal(key))
-    row = (await tx.execute(select(User.id, User.email).where(named))).one_or_none()
-    if row is None:
-        raise NotFound(
-            "user", "Nobody has an account under that e-mail address here: it takes one to share an app with."
-        )
-    return _Person(row.id, row.email)

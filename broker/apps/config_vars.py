@@ -7,12 +7,12 @@ from typing import TypeAlias
 from uuid import UUID
 
 from broker.apps.environment import ConfigChange, Environment, Var, check_environment, values
-from broker.apps.releases import LockedApp, app_key, cut_release, lock_app, read_environment
-from broker.apps.resolve import visible_app
+from broker.apps.releases import LockedApp, app_key, cut_release, read_environment
+from broker.apps.resolve import lock_visible_app, visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import InvalidParams, NotFound
+from broker.kernel.errors import InvalidParams
 
 ReservedNames: TypeAlias = Callable[[Tx, UUID], Awaitable[frozenset[str]]]
 """Names that attachments of the app will give once their add-ons are provisioned. Known to `addons`, which is above us."""

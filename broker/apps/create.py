@@ -54,7 +54,7 @@ async def create_app(ctx: Context, actor: Actor, request: CreateApp, *, app_id: 
     async with ctx.database.transaction() as tx:
         row = {"id": app_id, "region": region, "stack": request.stack or DEFAULT_STACK, "data_key": wrapped}
         name = await _insert(tx, actor.id, names, row | {"created_at": at, "updated_at": at})
-        app = LockedApp(app_id, name, actor.id, 0, key)
+        app = LockedApp(app_id, name, actor.id, actor.id, 0, key)
         await cut_release(tx, app, ConfigChange(), description="Initial release", actor=actor, at=at)
         await emit(tx, "app.created", actor, at, app_id=app_id, name=name)
         return await visible_app(tx, actor, str(app_id))

@@ -9,12 +9,12 @@ from sqlalchemy import delete, update
 
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App, ConfigVar
-from broker.apps.releases import LockedApp, lock_app
-from broker.apps.resolve import AppView, visible_app
+from broker.apps.payers import end_standing
+from broker.apps.releases import LockedApp
+from broker.apps.resolve import AppView, lock_visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import NotFound
 
 BeforeDestroy: TypeAlias = Callable[[Tx, LockedApp], Awaitable[None]]
 """What must happen to an app's add-ons first; may refuse. Known to `addons`, which is above us."""
@@ -29,13 +29,11 @@ async def destroy_app(ctx: Context, actor: Actor, key: str, before: BeforeDestro
     actor.require(Scope.WRITE)
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        view = await visible_app(tx, actor, key)
+        view, app = await lock_visible_app(tx, ctx.vault, actor, key)
         require_owner(actor, view, "destroy it")
-        app = await lock_app(tx, ctx.vault, view.id, alone=True)
-        if app is None:
-            raise NotFound("app")
         await before(tx, app)
         await tx.execute(delete(ConfigVar).where(ConfigVar.app_id == app.id))
+        await end_standing(tx, app.id, at)
         gone = update(App).where(App.id == app.id)
         await tx.execute(gone.values(destroyed_at=at, updated_at=at, data_key=None))
         await emit(tx, "app.destroyed", actor, at, app_id=app.id, name=app.name)

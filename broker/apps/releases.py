@@ -32,6 +32,8 @@ class LockedApp:
     id: UUID
     name: str
     owner_id: UUID
+    payer_id: UUID
+    """Whoever pays for it: the owner, if nobody else has agreed to."""
     version: int
     """The newest release when the lock was taken."""
     data_key: DataKey
@@ -46,11 +48,12 @@ async def lock_app(tx: Tx, vault: Vault, app_id: UUID, *, alone: bool = False) -
     if row is None or row["data_key"] is None:
         return None
     *known, data_key = row
-    app_id, name, owner_id, version = known
-    return LockedApp(app_id, name, owner_id, version, vault.unwrap(data_key, key_owner(app_id)))
+    app_id, name, owner_id, payer_id, version = known
+    return LockedApp(app_id, name, owner_id, payer_id, version, vault.unwrap(data_key, key_owner(app_id)))
 
 
-_LIVE: Final = select(App.id, App.name, App.owner_id, App.version, App.data_key).where(
+_PAYER: Final = func.coalesce(App.payer_id, App.owner_id)
+_LIVE: Final = select(App.id, App.name, App.owner_id, _PAYER, App.version, App.data_key).where(
     App.id == bindparam("app_id"), App.destroyed_at.is_(None)
 )
 _LOCK: Final = {alone: Direct(_LIVE.with_for_update(key_share=not alone)) for alone in (False, True)}

@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from broker.accounts.models import User
 from broker.apps.models import App
 from broker.apps.names import is_app_name
+from broker.apps.releases import LockedApp, lock_app
 from broker.apps.visibility import ANY_VIEWER, may_see, seen_app_ids, viewer, viewing
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid
+from broker.kernel.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class AppView:
     created_at: datetime
     updated_at: datetime
     released_at: datetime | None
+    payer_id: UUID
+    """Whoever pays for it: the owner, if nobody else has agreed to."""
 
 
 def visible_apps(actor: Actor) -> Select[*tuple[Any, ...]]:
@@ -59,6 +63,7 @@ def _ever() -> Select[*tuple[Any, ...]]:
         App.created_at,
         App.updated_at,
         App.released_at,
+        func.coalesce(App.payer_id, App.owner_id).label("payer_id"),
     ).join(User, User.id == App.owner_id)
 
 
@@ -85,6 +90,18 @@ async def visible_app(tx: Tx, actor: Actor, key: str, *, keep: bool = False) -> 
     if row is None:
         raise NotFound("app")
     return AppView(*row)
+
+
+async def lock_visible_app(tx: Tx, vault: Vault, actor: Actor, key: str) -> tuple[AppView, LockedApp]:
+    """The same, locked against everything else that changes it; still the actor's to see when the lock was had.
+
+    Raises: NotFound.
+    """
+    found = await visible_app(tx, actor, key)
+    app = await lock_app(tx, vault, found.id, alone=True)
+    if app is None:
+        raise NotFound("app")
+    return await visible_app(tx, actor, str(found.id)), app
 
 
 def _found(named: ColumnElement[bool]) -> dict[bool, Direct]:

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from broker.apps.config_vars import ReservedNames
 from broker.apps.environment import ConfigChange, Environment
 from broker.apps.release_history import ReleaseView, Snapshot, find_release, read_snapshot
-from broker.apps.releases import cut_release, lock_app, read_environment
-from broker.apps.resolve import visible_app
+from broker.apps.releases import cut_release, read_environment
+from broker.apps.resolve import lock_visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.errors import NotFound
 
 
 async def roll_back(ctx: Context, actor: Actor, app_key: str, release_key: str, reserved: ReservedNames) -> ReleaseView:
@@ -22,10 +21,7 @@ async def roll_back(ctx: Context, actor: Actor, app_key: str, release_key: str, 
     """
     actor.require(Scope.WRITE_PROTECTED)
     async with ctx.database.transaction() as tx:
-        visible = await visible_app(tx, actor, app_key)
-        app = await lock_app(tx, ctx.vault, visible.id, alone=True)
-        if app is None:
-            raise NotFound("app")
+        _, app = await lock_visible_app(tx, ctx.vault, actor, app_key)
         target = await find_release(tx, app.id, release_key)
         snapshot = await read_snapshot(tx, app.data_key, target)
         now = await read_environment(tx, app.id, app.data_key)
