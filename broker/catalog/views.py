@@ -14,6 +14,7 @@ from broker.catalog.manifest import ATTACHABLE, MANY_PER_APP, Listing
 from broker.catalog.manifest_meters import is_priced
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
+from broker.catalog.reliability import Reliability, of_stored
 from broker.kernel.money import decimal
 
 ALPHA: Final = "alpha"
@@ -65,6 +66,8 @@ class ServiceView(ServiceRef):
     """What to move to then: `service` or `service:plan`."""
     conformance: Mapping[str, Any] | None = None
     """The last report of the test kit: believed, and shown, if it names the revision that it is about."""
+    reliability: Reliability | None = None
+    """What its canary has measured, if it has one."""
 
     @property
     def conformant(self) -> Mapping[str, Any] | None:
@@ -150,6 +153,7 @@ SERVICE_COLUMNS: Final = (
     AddonService.sunset_at,
     AddonService.successor,
     AddonService.conformance,
+    AddonService.reliability,
 )
 """What `service_view` reads."""
 PLAN_COLUMNS: Final = (
@@ -184,6 +188,7 @@ def service_view(row: RowMapping) -> ServiceView:
         sunset_at=row["sunset_at"],
         successor=row["successor"],
         conformance=row["conformance"],
+        reliability=of_stored(row["reliability"]),
     )
 
 
@@ -247,4 +252,5 @@ def price_text(cents: int, currency: str, *, metered: bool = False) -> str:
 
 
 def _listing(stored: dict[str, Any]) -> Listing:
-    return Listing(**{**stored, "tags": tuple(stored.get("tags", ()))})
+    several = {name: tuple(stored.get(name, ())) for name in ("tags", "categories")}
+    return Listing(**{**stored, **several})

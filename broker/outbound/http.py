@@ -102,9 +102,36 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
     def _may_reach(self, address: _Address) -> bool:
-        meant = _meant(address)
-        public = meant.is_global and not meant.is_multicast
-        return public or any(meant in network for network in self._allowed if network.version == meant.version)
+        return _may_reach(address, self._allowed)
+
+
+def _may_reach(address: _Address, allowed: Sequence[Network]) -> bool:
+    meant = _meant(address)
+    public = meant.is_global and not meant.is_multicast
+    return public or any(meant in network for network in allowed if network.version == meant.version)
+
+
+async def refusal_of(host: str, allowed: Sequence[Network]) -> str | None:
+    """Why no connection is made to this host, for those whose connections are not made here; None if it may be."""
+    try:
+        found = await _resolve(host, 0)
+    except httpcore.ConnectError as error:
+        return str(error)
+    return None if all(_may_reach(address, allowed) for address in found) else _NOT_PUBLIC
+
+
+def guarded_transport(allowed: Sequence[Network]) -> httpx.AsyncHTTPTransport:
+    """What connects to public addresses and to allowed ones alone, for an HTTP client."""
+    trusted = ssl.create_default_context()
+    transport = httpx.AsyncHTTPTransport(verify=trusted)
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=trusted,
+        max_connections=200,
+        max_keepalive_connections=50,
+        keepalive_expiry=_KEEPALIVE_S,
+        network_backend=_GuardedBackend(allowed),
+    )
+    return transport
 
 
 def _meant(address: _Address) -> _Address:
@@ -132,17 +159,8 @@ class GuardedClient:
     def __init__(self, allowed: Sequence[Network], *, limit_bytes: int, timeout_s: float) -> None:
         self._limit = limit_bytes
         self._timeout = timeout_s
-        trusted = ssl.create_default_context()
-        transport = httpx.AsyncHTTPTransport(verify=trusted)
-        transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trusted,
-            max_connections=200,
-            max_keepalive_connections=50,
-            keepalive_expiry=_KEEPALIVE_S,
-            network_backend=_GuardedBackend(allowed),
-        )
         self._client = httpx.AsyncClient(
-            transport=transport,
+            transport=guarded_transport(allowed),
             follow_redirects=False,
             trust_env=False,
             headers={"accept-encoding": "identity"},
@@ -151,7 +169,13 @@ class GuardedClient:
         )
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None, auth: tuple[str, str]
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+        auth: tuple[str, str] | None = None,
     ) -> Response:
         """Send one request and read the answer whole, within the bounds."""
         if in_transaction():
@@ -186,7 +210,12 @@ class GuardedClient:
         return status
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, auth: tuple[str, str]
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        auth: tuple[str, str] | None,
     ) -> Response:
         async with self._client.stream(method, url, headers=headers, content=content, auth=auth) as response:
             body = bytearray()

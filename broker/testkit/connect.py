@@ -7,7 +7,7 @@ import smtplib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import aiosmtplib
 import httpx
@@ -19,14 +19,21 @@ from valkey.exceptions import ValkeyError
 
 _WITHIN_S: Final = 10.0
 _SMTP_PORT: Final = 587
+_ELSEWHERE: Final = frozenset(("host", "hostaddr", "port", "service", "servicefile"))
 
 
-async def complaint(value: object) -> str | None:
+Permit = Callable[[str], Awaitable[str | None]]
+"""Why no connection is to be made to a host, None if it may be."""
+
+
+async def complaint(value: object, permit: Permit | None = None) -> str | None:
     """What is wrong with the address, or None: it works, or it is none that the kit knows how to try."""
     url = address(value)
     attempt = _attempt(url) if url else None
     if url is None or attempt is None:
         return None
+    if permit and (refusal := await _refusal(url, permit)):
+        return refusal
     try:
         async with asyncio.timeout(_WITHIN_S):
             await attempt(url)
@@ -54,6 +61,13 @@ def address(value: object) -> SplitResult | None:
 def tried(config: Mapping[str, object]) -> list[str]:
     """The names of config vars that hold an address which can be tried."""
     return [name for name, value in config.items() if address(value)]
+
+
+async def _refusal(url: SplitResult, permit: Permit) -> str | None:
+    """PostgreSQL's client goes where the query says, whatever stands for the host."""
+    if url.scheme.startswith("postgres") and _ELSEWHERE & parse_qs(url.query).keys():
+        return "the query names another host"
+    return await permit(url.hostname or "")
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
@@ -14,7 +15,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from broker.testkit import bodies
+from broker.testkit import bodies, connect
 from broker.testkit.exchange import Exchange, Request
 from broker.testkit.expectations import Expectations, Expected
 from broker.testkit.redact import Redactor
@@ -64,6 +65,8 @@ class Resource:
     doubles: list[str] = field(default_factory=list)
     """Further ids that answers to the same request gave: more resources, as it seems."""
     trouble: Verdict | None = None
+    ready_s: float | None = None
+    """Seconds from the first request until it could be used."""
 
     @property
     def uuid(self) -> UUID:
@@ -115,6 +118,10 @@ class Probe:
     exchanges: list[Exchange] = field(default_factory=list)
     recent: list[Exchange] = field(default_factory=list)
     """Those of the present check, for the report."""
+    new_uuid: Callable[[], UUID] = uuid4
+    """The next resource that is asked for."""
+    connect: Callable[[object], Awaitable[str | None]] = connect.complaint
+    """Connects to an address in config; what is wrong with it."""
     rotation: Rotation | None = None
     login: Login | None = None
     at_once: Sequence[tuple[Resource, Exchange]] | None = None
@@ -150,7 +157,7 @@ class Probe:
 
     def new_resource(self, plan: str | None = None) -> Resource:
         """One that the provider was not asked for yet."""
-        uuid = uuid4()
+        uuid = self.new_uuid()
         plan = plan or self.subject.plan
         expected = self.expectations.expect(uuid, f"test-kit-{secrets.token_hex(4)}", plan)
         resource = Resource(expected, plan)
@@ -235,12 +242,14 @@ class Probe:
         """The main resource as it was first answered, whatever that was."""
         if self._main is None:
             self._main = self.new_resource()
+            began = time.monotonic()
             try:
                 exchange = await self.provision(self._main)
             except NoAnswer as failure:
                 self._main.trouble = failure
             else:
                 await self._finish(self._main, exchange)
+                self._main.ready_s = None if self._main.trouble else time.monotonic() - began
         return self._main
 
     async def _finish(self, resource: Resource, exchange: Exchange) -> None:

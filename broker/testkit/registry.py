@@ -20,17 +20,19 @@ class Check:
     name: str
     run: Run
     stage: int
+    canary: bool = False
+    """Whether it is quick and harmless enough to be made every hour at a provider that has customers."""
 
 
 CHECKS: Final[list[Check]] = []
 
 
-def check(group: str, name: str, *, stage: int = 1) -> Callable[[Run], Run]:
+def check(group: str, name: str, *, stage: int = 1, canary: bool = False) -> Callable[[Run], Run]:
     """Register a check. Later stages run after all checks of the earlier ones: 2 removes, 3 looks back at the run."""
     assert group in GROUPS
 
     def register(run: Run) -> Run:
-        CHECKS.append(Check(group, name, run, stage))
+        CHECKS.append(Check(group, name, run, stage, canary))
         return run
 
     return register
@@ -38,5 +40,13 @@ def check(group: str, name: str, *, stage: int = 1) -> Callable[[Run], Run]:
 
 def chosen(groups: frozenset[str]) -> list[Check]:
     """The checks of these groups in the order in which they run."""
-    found = [check for check in CHECKS if check.group in groups]
+    return _in_order([check for check in CHECKS if check.group in groups])
+
+
+def of_canary() -> list[Check]:
+    """The checks of the periodic canary, likewise."""
+    return _in_order([check for check in CHECKS if check.canary])
+
+
+def _in_order(found: list[Check]) -> list[Check]:
     return sorted(found, key=lambda check: (check.stage, GROUPS.index(check.group)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from typing import Final, Protocol
 from urllib.parse import urlsplit
+
+import httpx
 
 from broker.kernel.clock import SystemClock
 from broker.testkit import checks as checks  # registers the checks
@@ -71,23 +73,38 @@ async def examine(
 
     Raises: Unusable when nothing answers at the provider's address.
     """
-    watcher = watcher or Silent()
     await _must_answer(subject.resources_url)
+    wanted = frozenset(groups)
+    async with new_client(subject.resources_url) as client, probing(subject, wanted, client, limits, listener) as probe:
+        return await made(probe, chosen(wanted), watcher or Silent())
+
+
+@asynccontextmanager
+async def probing(
+    subject: Subject,
+    groups: frozenset[str],
+    client: httpx.AsyncClient,
+    limits: Limits | None = None,
+    listener: socket.socket | None = None,
+) -> AsyncIterator[Probe]:
+    """What checks work with, as long as the block runs; the provider can call back meanwhile."""
     expectations, redactor = Expectations(), Redactor()
     redactor.learn(subject.manifest.password.reveal())
     if subject.manifest.sso_salt is not None:
         redactor.learn(subject.manifest.sso_salt.reveal())
     app = Callbacks(subject.manifest, expectations, redactor).app()
-    async with served(app, listener) as origin, new_client(subject.resources_url) as client:
-        probe = Probe(
-            subject, client, expectations, redactor, origin, limits or Limits(), frozenset(groups), SystemClock().now
-        )
-        try:
-            results = await _all(probe, watcher)
-        finally:
-            left = await _clean_up(probe, watcher)
-    results += _removal(left, frozenset(groups))
-    shown = [_cleaned(result, redactor) for result in results]
+    async with served(app, listener) as origin:
+        yield Probe(subject, client, expectations, redactor, origin, limits or Limits(), groups, SystemClock().now)
+
+
+async def made(probe: Probe, checks: Sequence[Check], watcher: Watcher) -> list[Result]:
+    """The results of these checks, and of the removal of what they made, without secrets; in the order of the report."""
+    try:
+        results = await _all(probe, checks, watcher)
+    finally:
+        left = await _clean_up(probe, watcher)
+    results += _removal(left, probe.groups)
+    shown = [_cleaned(result, probe.redactor) for result in results]
     return sorted(shown, key=lambda result: GROUPS.index(result.group))
 
 
@@ -103,8 +120,7 @@ def report(results: Sequence[Result], *, strict: bool) -> Report:
     return Report([replace(r, status=Status.FAIL) if r.status is Status.WARN else r for r in results])
 
 
-async def _all(probe: Probe, watcher: Watcher) -> list[Result]:
-    checks = chosen(probe.groups)
+async def _all(probe: Probe, checks: Sequence[Check], watcher: Watcher) -> list[Result]:
     results = []
     for place, check in enumerate(checks):
         watcher.checking(place, len(checks), check)

@@ -72,6 +72,20 @@ def subject(data: object, base_url: str | None = None, plan: str | None = None, 
     for chosen in (plan, to_plan):
         _must_be_a_plan(chosen, manifest, has_plans)
     chosen_plan = plan or next(spec.slug for spec in manifest.plans if spec.is_default or len(manifest.plans) == 1)
+    return _of(manifest, base_url, chosen_plan, to_plan)
+
+
+def cheapest(data: object, plan: str | None = None) -> Subject:
+    """The subject with this plan, or with the one that costs least: what is made again and again shall cost little.
+
+    Raises: ManifestFaults.
+    """
+    manifest = parse(data, allow_insecure=True)
+    offered = [spec for spec in manifest.plans if spec.state is not PlanState.HIDDEN] or manifest.plans
+    return _of(manifest, None, plan or min(offered, key=lambda spec: (spec.price_cents, not spec.is_free)).slug, None)
+
+
+def _of(manifest: Manifest, base_url: str | None, chosen_plan: str, to_plan: str | None) -> Subject:
     style_path = _ROOT_PATH if manifest.url_style is UrlStyle.ROOT else ""
     return Subject(
         manifest,

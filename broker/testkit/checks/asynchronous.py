@@ -11,7 +11,7 @@ from broker.testkit.results import Failed, Skipped, Warned
 _TOKEN = "/oauth/token"  # noqa: S105 (a path)
 
 
-@check("async", "A provision that is accepted with 202 is finished by a call to actions/provision.")
+@check("async", "A provision that is accepted with 202 is finished by a call to actions/provision.", canary=True)
 async def finished(probe: Probe) -> str:
     resource = await probe.first()
     if isinstance(resource.trouble, NoAnswer) or resource.exchange is None:

@@ -21,7 +21,7 @@ async def strings(probe: Probe) -> None:
         raise Failed(f"{', '.join(odd)} is no string. Apps read texts from their environment: send texts.")
 
 
-@check("config", "Every config var that is given is declared in the manifest.")
+@check("config", "Every config var that is given is declared in the manifest.", canary=True)
 async def declared(probe: Probe) -> None:
     resource = await _provisioned(probe)
     undeclared = sorted(set(resource.config) - set(probe.subject.manifest.config_vars))
@@ -37,12 +37,12 @@ async def complete(probe: Probe) -> None:
         raise Warned(f"{', '.join(missing)} is declared and was not given: apps may count on it.")
 
 
-@check("config", "The addresses in config work: a connection can be made to each.")
+@check("config", "The addresses in config work: a connection can be made to each.", canary=True)
 async def addresses_work(probe: Probe) -> str:
-    return await connected(await _provisioned(probe))
+    return await connected(probe, await _provisioned(probe))
 
 
-async def connected(resource: Resource) -> str:
+async def connected(probe: Probe, resource: Resource) -> str:
     """What was connected to.
 
     Raises: Failed with a line for each address that does not work; Skipped if there is none.
@@ -50,7 +50,7 @@ async def connected(resource: Resource) -> str:
     names = connect.tried(resource.config)
     if not names:
         raise Skipped("No config var holds an address that the kit can try, such as postgres://, redis:// or smtp://.")
-    complaints = [f"{name}: {why}." for name in names if (why := await connect.complaint(resource.config[name]))]
+    complaints = [f"{name}: {why}." for name in names if (why := await probe.connect(resource.config[name]))]
     if complaints:
         raise Failed(f"{' '.join(complaints)} An app with this config would not work.")
     return f"Connected to {', '.join(names)}."

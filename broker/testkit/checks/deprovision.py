@@ -11,7 +11,7 @@ from broker.testkit.results import Failed, Skipped, Warned
 _GONE = (200, 204, 404, 410)
 
 
-@check("deprovision", "A delete succeeds with 204 or 200.", stage=2)
+@check("deprovision", "A delete succeeds with 204 or 200.", stage=2, canary=True)
 async def succeeds(probe: Probe) -> str:
     resource = await probe.main()
     exchange = await probe.delete(resource)
@@ -24,7 +24,12 @@ async def succeeds(probe: Probe) -> str:
     return f"Answered {exchange.status}."
 
 
-@check("deprovision", "A delete that is accepted with 202 is finished by a call to actions/deprovision.", stage=2)
+@check(
+    "deprovision",
+    "A delete that is accepted with 202 is finished by a call to actions/deprovision.",
+    stage=2,
+    canary=True,
+)
 async def finished(probe: Probe) -> None:
     resource = await probe.main()
     url = probe.subject.resource_url(resource.uuid, resource.provider_id)

@@ -48,7 +48,7 @@ async def is_kept(probe: Probe) -> None:
         raise Failed(f"The change was answered with success, but the list shows {plans[0]}. Keep the new plan.")
 
 
-@check("planchange", "The same plan again changes nothing and succeeds.")
+@check("planchange", "The same plan again changes nothing and succeeds.", canary=True)
 async def to_the_same(probe: Probe) -> None:
     resource = await probe.main()
     exchange = await probe.change_plan(resource, resource.plan)
@@ -60,7 +60,7 @@ async def to_the_same(probe: Probe) -> None:
 async def still_works(probe: Probe) -> str:
     resource, _ = await _two_plans(probe)
     await _changed(probe, resource)
-    return await connected(resource)
+    return await connected(probe, resource)
 
 
 @check("planchange", "A change back succeeds, or is refused with a sentence for the user.")

@@ -19,7 +19,7 @@ _ADVICE: Final = {
 }
 
 
-@check("provision", "A provision with the right credentials succeeds with 201, 200 or 202.")
+@check("provision", "A provision with the right credentials succeeds with 201, 200 or 202.", canary=True)
 async def succeeds(probe: Probe) -> str:
     resource = await probe.first()
     if isinstance(resource.trouble, NoAnswer):
@@ -32,7 +32,7 @@ async def succeeds(probe: Probe) -> str:
     return f"Answered {exchange.status}."
 
 
-@check("provision", "The answer to a provision is a JSON object with an id.")
+@check("provision", "The answer to a provision is a JSON object with an id.", canary=True)
 async def has_an_id(probe: Probe) -> None:
     exchange = await _answered(probe)
     if exchange.status == 202 and exchange.data is None and not probe.subject.is_v1:
