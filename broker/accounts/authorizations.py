@@ -13,11 +13,14 @@ from sqlalchemy import Select, insert, or_, select, update
 from broker.accounts.models import Authorization, User
 from broker.accounts.tokens import new_token, token_hash, token_hint
 from broker.events.emit import emit
+from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
+from broker.kernel.origin import current_origin
 from broker.kernel.secret import Secret
+from broker.notices.outbox import notify
 
 LONGEST_DESCRIPTION: Final = 200
 LONGEST_LIFE: Final = timedelta(days=3650)
@@ -76,7 +79,19 @@ async def create_authorization(
     async with ctx.database.transaction() as tx:
         await tx.execute(insert(Authorization).values(**row, **_stored(token)))
         await emit(tx, "authorization.created", actor, at, authorization=str(authorization_id))
+        await notify(tx, actor.id, "token.created", _told(actor, row), at)
         return replace(await _find(tx, actor, at, str(authorization_id)), token=token)
+
+
+def _told(actor: Actor, row: dict[str, Any]) -> dict[str, Any]:
+    """What its owner is told of a new token, who may not have been the one to make it."""
+    return {
+        "email": actor.email,
+        "at": rfc3339(row["created_at"]),
+        "description": row["description"] or "without a description",
+        "scopes": ", ".join(row["scopes"]),
+        "address": current_origin().address,
+    }
 
 
 async def list_authorizations(ctx: Context, actor: Actor) -> list[AuthorizationView]:

@@ -11,14 +11,21 @@ from sqlalchemy.dialects.postgresql import insert
 
 from broker.addons.spending import spending_of
 from broker.billing.budget_models import Budget, BudgetNotice
-from broker.billing.budgets import STEPS, Limit, lock_limits
+from broker.billing.budgets import STEPS, Limit, ScopeKind, lock_limits
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
+from broker.notices.outbox import notify
 
 EVERY: Final = timedelta(minutes=15)
 """How often a budget is looked at without a change that asks for it: usage goes on."""
 _AT_ONCE: Final = 20
+_SCOPES: Final = {
+    ScopeKind.ACCOUNT: "the whole account",
+    ScopeKind.APP: "one of your apps",
+    ScopeKind.SERVICE: "one of the services",
+    ScopeKind.TOKEN: "one of your tokens",
+}
 
 
 async def look_at_budgets(ctx: Context) -> int:
@@ -77,4 +84,20 @@ async def _tell(tx: Tx, limit: Limit, month: str, used: int, at: datetime) -> in
             month=month,
             step=step,
         )
+    if told:
+        await _write(tx, limit, month, told[-1], used, at)
     return len(told)
+
+
+async def _write(tx: Tx, limit: Limit, month: str, step: int, used: int, at: datetime) -> None:
+    """One mail, about the highest of the steps that are reached at once."""
+    facts = {
+        "month": month,
+        "step": step,
+        "used_minor": used,
+        "limit_minor": limit.limit_minor,
+        "currency": limit.currency,
+        "policy": limit.policy,
+        "scope": _SCOPES[limit.kind],
+    }
+    await notify(tx, limit.account_id, "budget.reached", facts, at, key=f"budget.reached:{limit.id}:{month}:{step}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
 
 from broker.addons.models import Addon, AddonState
+from broker.apps.models import App
 from broker.catalog.members import PartnerService, Role, locked_service
 from broker.catalog.models import AddonService
 from broker.catalog.queries import get_service, resolve_offer
@@ -18,6 +20,7 @@ from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams
+from broker.notices.outbox import notify
 
 NOTICE: Final = timedelta(days=30)
 """How long before the end a partner has to tell of it. Operators may have reasons to be quicker."""
@@ -80,8 +83,17 @@ async def _successor(tx: Tx, actor: Actor, service: PartnerService, text: str | 
 
 
 async def _tell_users(tx: Tx, service_id: UUID, actor: Actor, now: datetime, data: dict[str, Any]) -> None:
-    affected = select(Addon.id, Addon.app_id).where(
-        Addon.service_id == service_id, Addon.state != AddonState.DEPROVISIONED
+    affected = (
+        select(Addon.id, Addon.app_id, Addon.name, App.owner_id)
+        .join(App, App.id == Addon.app_id)
+        .where(Addon.service_id == service_id, Addon.state != AddonState.DEPROVISIONED)
+        .order_by(App.owner_id, Addon.name)
     )
-    for addon in (await tx.execute(affected)).all():
+    addons = (await tx.execute(affected)).all()
+    for addon in addons:
         await emit(tx, "addon.sunset_announced", actor, now, app_id=addon.app_id, addon_id=addon.id, **data)
+    for owner, theirs in groupby(addons, lambda addon: addon.owner_id):
+        facts = {**data, "addons": ", ".join(addon.name for addon in theirs)}
+        await notify(
+            tx, owner, "service.sunset", facts, now, key=f"service.sunset:{service_id}:{data['sunset_at']}:{owner}"
+        )

@@ -24,6 +24,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid
 from broker.kernel.money import Money
+from broker.notices.outbox import notify
 
 _MOST_ISSUED: Final = 200
 
@@ -202,7 +203,7 @@ async def issue_finalized(ctx: Context, most: int = _MOST_ISSUED) -> int:
     Transactions: one.
     """
     waiting = (
-        select(Invoice.id, Invoice.account_id, Invoice.number, Invoice.due_minor, Invoice.currency)
+        select(Invoice.id, Invoice.account_id, Invoice.number, Invoice.month, Invoice.due_minor, Invoice.currency)
         .where(Invoice.state == InvoiceState.FINALIZED)
         .order_by(Invoice.id)
         .limit(most)
@@ -216,4 +217,6 @@ async def issue_finalized(ctx: Context, most: int = _MOST_ISSUED) -> int:
             due = str(Money(row.due_minor, row.currency))
             told = {"invoice_id": str(row.id), "account_id": str(row.account_id), "number": row.number, "due": due}
             await emit(tx, "invoice.issued", SYSTEM, now, **told)
+            facts = {"number": row.number, "month": row.month, "due": due}
+            await notify(tx, row.account_id, "invoice.issued", facts, now, key=f"invoice.issued:{row.id}")
     return len(rows)

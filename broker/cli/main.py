@@ -29,6 +29,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "authorizations:revoke": "authorizations:revoke",
         "sessions": "sessions:list_",
         "sessions:destroy": "sessions:destroy",
+        "notices": "notices:notices",
     },
     "Programs of third parties": {
         "clients": "clients:list_",
@@ -153,6 +154,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "billing:credit": "bookkeeping:credit",
         "billing:export": "bookkeeping:export",
         "invoices:credit-note": "bookkeeping:credit_note",
+        "mails": "notices:mails",
+        "mails:show": "notices:show",
         "services:reviews": "service_reviews:reviews",
         "services:approve": "service_reviews:approve",
         "services:refuse": "service_reviews:refuse",

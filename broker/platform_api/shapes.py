@@ -62,6 +62,9 @@ from broker.platform_api.listing_shapes import OwnService as OwnService
 from broker.platform_api.listing_shapes import PlanPriceVersion as PlanPriceVersion
 from broker.platform_api.listing_shapes import ServiceMember as ServiceMember
 from broker.platform_api.listing_shapes import ServiceReview as ServiceReview
+from broker.platform_api.notice_shapes import Mail as Mail
+from broker.platform_api.notice_shapes import Notice as Notice
+from broker.platform_api.notice_shapes import WholeMail as WholeMail
 from broker.platform_api.oauth_shapes import GivenToken as GivenToken
 from broker.platform_api.oauth_shapes import IdOnly as IdOnly
 from broker.platform_api.oauth_shapes import OAuthClient as OAuthClient
