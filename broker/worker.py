@@ -17,33 +17,26 @@ from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
-from broker.addons.billed_names import billed_names
-from broker.addons.budget_notices import look_at_budgets
 from broker.addons.credentials import LEND
 from broker.addons.gate import Limits
 from broker.addons.generations import REVOKE
-from broker.addons.lend import enqueue_credentials, lend
+from broker.addons.lend import lend
 from broker.addons.orphans import REAP
-from broker.addons.reap import enqueue_orphans, reap
+from broker.addons.reap import reap
 from broker.addons.reconcile import reconcile
-from broker.addons.reconcile_runs import RECONCILE, enqueue_runs
-from broker.addons.revoke import enqueue_rotations, revoke
-from broker.addons.sweep import sweep
+from broker.addons.reconcile_runs import RECONCILE
+from broker.addons.revoke import revoke
 from broker.addons.work import ADVANCE, LEASE
-from broker.billing.check import check_nightly
-from broker.billing.close import close_due
-from broker.billing.invoices import issue_finalized
-from broker.events.audit import seal
+from broker.chores import keep_books, look_around
 from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
-from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.faces.mails.letters import Letters
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
-from broker.kernel.jobs import QUEUE, WEBHOOKS, forget_abandoned
+from broker.kernel.jobs import QUEUE, WEBHOOKS
 from broker.notices.outbox import SEND
-from broker.notices.send import look_after_notices, send_notice
+from broker.notices.send import send_notice
 from broker.settings import Settings
 from broker.wiring import Wiring
 
@@ -181,33 +174,17 @@ async def _sweeping(wiring: Wiring, pace: Pace) -> AsyncIterator[None]:
 async def _sweep_for_ever(wiring: Wiring, pace: Pace) -> None:
     while True:
         try:
-            revived = await sweep(wiring.context)
-            await enqueue_orphans(wiring.context)
-            await enqueue_runs(wiring.context)
-            await enqueue_rotations(wiring.context)
-            await enqueue_credentials(wiring.context)
-            await look_at_budgets(wiring.context)
-            await revive_webhooks(wiring.context)
-            await look_after_notices(wiring.context)
-            await forget_old(wiring.context, timedelta(seconds=wiring.settings.webhook_retention_s))
-            await seal(wiring.context)
-            async with wiring.context.database.transaction() as tx:
-                await forget_abandoned(tx)
-            if revived:
-                _log.warning("operations.revived", count=revived)
+            await look_around(wiring)
         except (SQLAlchemyError, OSError, BrokerError) as error:
             _log.error("operations.sweep_failed", error=type(error).__name__)
         await asyncio.sleep(pace.sweep_s)
 
 
 async def _keep_books_for_ever(wiring: Wiring, pace: Pace) -> None:
-    """Close what is due, a batch at a time, hand it out, and check the books every night. Beside the sweep: it may take longer."""
+    """Beside the sweep, because it may take longer."""
     while True:
-        more = False
         try:
-            more = (await close_due(wiring.context, billed_names)).more
-            await issue_finalized(wiring.context)
-            await check_nightly(wiring.context)
+            more = await keep_books(wiring)
         except Exception as error:  # whatever is wrong with one account's books, the others need their worker
             _log.exception("billing.sweep_failed", error=type(error).__name__)
             more = False

@@ -1,0 +1,53 @@
+"""What is looked for again and again, because its time may have come: one round of each kind. Every round may be repeated at will."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from broker.addons.billed_names import billed_names
+from broker.addons.budget_notices import look_at_budgets
+from broker.addons.lend import enqueue_credentials
+from broker.addons.reap import enqueue_orphans
+from broker.addons.reconcile_runs import enqueue_runs
+from broker.addons.revoke import enqueue_rotations
+from broker.addons.sweep import sweep
+from broker.billing.check import check_nightly
+from broker.billing.close import close_due
+from broker.billing.invoices import issue_finalized
+from broker.events.audit import seal
+from broker.events.webhook_sweep import forget_old, revive_webhooks
+from broker.kernel.jobs import forget_abandoned
+from broker.notices.send import look_after_notices
+from broker.wiring import Wiring
+
+_log = structlog.get_logger()
+
+
+async def look_around(wiring: Wiring) -> None:
+    """Give a job to what is due and nobody drives, and do what takes no time."""
+    ctx = wiring.context
+    revived = await sweep(ctx)
+    await enqueue_orphans(ctx)
+    await enqueue_runs(ctx)
+    await enqueue_rotations(ctx)
+    await enqueue_credentials(ctx)
+    await look_at_budgets(ctx)
+    await revive_webhooks(ctx)
+    await look_after_notices(ctx)
+    await forget_old(ctx, timedelta(seconds=wiring.settings.webhook_retention_s))
+    await seal(ctx)
+    async with ctx.database.transaction() as tx:
+        await forget_abandoned(tx)
+    if revived:
+        _log.warning("operations.revived", count=revived)
+
+
+async def keep_books(wiring: Wiring) -> bool:
+    """Close what is due, a batch at a time, hand it out, and check the books every night; whether more is due."""
+    ctx = wiring.context
+    more = (await close_due(ctx, billed_names)).more
+    await issue_finalized(ctx)
+    await check_nightly(ctx)
+    return more
