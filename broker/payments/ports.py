@@ -188,6 +188,8 @@ class News:
     kind: str
     reference: str
     """Of the payment, the setup or the refund."""
+    subject: UUID | None = None
+    """What we call it, if the gateway was told."""
 
 
 class Forged(Exception):

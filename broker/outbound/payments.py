@@ -1,0 +1,285 @@
+"""The payment gateway that speaks Stripe's API: Stripe itself, or the local one, by Stripe's own library.
+
+The library sends through our guarded client, and repeats nothing by itself: repeating is decided by the payment's row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+import stripe
+from stripe.params import PaymentIntentCreateParams
+
+from broker.kernel.secret import Secret
+from broker.outbound.http import CallFailed, GuardedClient
+from broker.payments.ports import (
+    ActionNeeded,
+    ChargeCall,
+    Charged,
+    CustomerCall,
+    CustomerMade,
+    Declined,
+    LookCall,
+    MethodFacts,
+    NotThere,
+    Pending,
+    RefundCall,
+    Refunded,
+    SetupCall,
+    SetupDone,
+    SetupOpen,
+    SetupOver,
+    Succeeded,
+    Unknown,
+)
+
+_TO_CONFIRM: Final = "authentication_required"
+_CONFIRM: Final = "Your bank wants this payment to be confirmed: pay the invoice by hand."
+_LOOK_BACK_S: Final = 300
+_MOST_LISTED: Final = 100
+
+stripe.enable_telemetry = False
+
+
+class _Guarded(stripe.HTTPClient):
+    """How the library sends: with our checks of addresses, bounds of time and size, and never inside a transaction."""
+
+    name = "guarded"
+
+    def __init__(self, client: GuardedClient) -> None:
+        super().__init__()
+        self._client = client
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        content = post_data.encode() if isinstance(post_data, str) else post_data
+        try:
+            answer = await self._client.request(method.upper(), url, headers=headers, content=content)
+        except CallFailed as failure:
+            raise _unreached(failure.note) from None
+        return answer.body, answer.status, answer.headers
+
+    async def close_async(self) -> None:
+        """The client is closed by who made it."""
+
+
+def _unreached(note: str) -> stripe.APIConnectionError:
+    made: Callable[[str], stripe.APIConnectionError] = stripe.APIConnectionError
+    return made(note)
+
+
+class StripeGateway:
+    """Stripe's API behind the `Gateway` protocol. Units: minor units, seconds. Source: Stripe API 2026 reference."""
+
+    def __init__(self, name: str, key: Secret, client: GuardedClient, api_url: str | None = None) -> None:
+        self._name = name
+        self._stripe = stripe.StripeClient(
+            key.reveal(),
+            http_client=_Guarded(client),
+            base_addresses={"api": api_url} if api_url else {},
+            max_network_retries=0,
+        ).v1
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def make_customer(self, call: CustomerCall) -> CustomerMade | Unknown:
+        async def made() -> CustomerMade:
+            customer = await self._stripe.customers.create_async(
+                {"email": call.email, "metadata": {"account_id": str(call.account_id)}},
+                {"idempotency_key": f"customer {call.account_id}"},
+            )
+            return CustomerMade(customer.id)
+
+        answer: CustomerMade | Unknown = await _answered(made)
+        return answer
+
+    async def open_setup(self, call: SetupCall) -> SetupOpen | Declined | Unknown:
+        async def opened() -> SetupOpen:
+            session = await self._stripe.checkout.sessions.create_async(
+                {
+                    "mode": "setup",
+                    "customer": call.customer,
+                    "allowed_payment_method_types": ["card"],
+                    "success_url": call.return_url,
+                    "cancel_url": call.return_url,
+                    "client_reference_id": str(call.id),
+                    "expires_at": int(call.expires_at.timestamp()),
+                },
+                {"idempotency_key": f"setup {call.id}"},
+            )
+            return SetupOpen(session.id, session.url)
+
+        answer: SetupOpen | Declined | Unknown = await _answered(opened, refused=_refused)
+        return answer
+
+    async def look_at_setup(self, reference: str) -> SetupOpen | SetupDone | SetupOver | Unknown:
+        async def found() -> SetupOpen | SetupDone | SetupOver | Unknown:
+            session = await self._stripe.checkout.sessions.retrieve_async(
+                reference, {"expand": ["setup_intent.payment_method"]}
+            )
+            if session.status == "open":
+                return SetupOpen(session.id, session.url)
+            return _added(session) if session.status == "complete" else SetupOver()
+
+        answer: SetupOpen | SetupDone | SetupOver | Unknown = await _answered(found, refused=lambda _: SetupOver())
+        return answer
+
+    async def forget_method(self, reference: str) -> Succeeded | Unknown:
+        async def gone() -> Succeeded:
+            await self._stripe.payment_methods.detach_async(reference)
+            return Succeeded(reference)
+
+        answer: Succeeded | Unknown = await _answered(gone, refused=lambda _: Succeeded(reference))
+        return answer
+
+    async def charge(self, call: ChargeCall) -> Charged:
+        async def charged() -> Charged:
+            wanted: PaymentIntentCreateParams = {
+                "amount": call.minor,
+                "currency": call.currency,
+                "customer": call.customer,
+                "payment_method": call.method,
+                "allowed_payment_method_types": ["card"],
+                "confirm": True,
+                "description": f"Invoice {call.invoice}",
+                "metadata": {"payment_id": str(call.payment_id), "invoice": call.invoice},
+            }
+            if call.return_url is None:
+                wanted["off_session"] = True
+            else:
+                wanted["return_url"] = call.return_url
+            key = f"payment {call.payment_id}"
+            return _standing(await self._stripe.payment_intents.create_async(wanted, {"idempotency_key": key}))
+
+        answer: Charged = await _answered(charged, refused=_refused, declined=_declined)
+        return answer
+
+    async def look_at(self, call: LookCall) -> Charged | NotThere:
+        async def found() -> Charged | NotThere:
+            if call.reference is not None:
+                return _standing(await self._stripe.payment_intents.retrieve_async(call.reference))
+            return await self._by_our_id(call)
+
+        answer: Charged | NotThere = await _answered(found, refused=lambda _: NotThere())
+        return answer
+
+    async def _by_our_id(self, call: LookCall) -> Charged | NotThere:
+        """By what we told with the charge whose answer was lost. Lists are consistent at once, searches are not."""
+        if call.customer is None:
+            return NotThere()
+        since = int(call.since.timestamp()) - _LOOK_BACK_S
+        listed = await self._stripe.payment_intents.list_async(
+            {"customer": call.customer, "created": {"gte": since}, "limit": _MOST_LISTED}
+        )
+        async for intent in listed.auto_paging_iter():
+            if intent.metadata.to_dict().get("payment_id") == str(call.payment_id):
+                return _standing(intent)
+        return NotThere()
+
+    async def give_up(self, reference: str) -> Charged:
+        async def given_up() -> Charged:
+            return _standing(await self._stripe.payment_intents.cancel_async(reference))
+
+        async def standing() -> Charged:
+            return _standing(await self._stripe.payment_intents.retrieve_async(reference))
+
+        answer: Charged
+        try:
+            answer = await _answered(given_up)
+        except stripe.InvalidRequestError:  # it was confirmed in this very moment
+            answer = await _answered(standing, refused=_refused)
+        return answer
+
+    async def refund(self, call: RefundCall) -> Refunded:
+        async def refunded() -> Refunded:
+            refund = await self._stripe.refunds.create_async(
+                {
+                    "payment_intent": call.payment_reference,
+                    "amount": call.minor,
+                    "metadata": {"refund_id": str(call.refund_id)},
+                },
+                {"idempotency_key": f"refund {call.refund_id}"},
+            )
+            if refund.status == "succeeded":
+                return Succeeded(refund.id)
+            if refund.status in ("failed", "canceled"):
+                return Declined(refund.failure_reason or "failed", "The refund could not be paid out.", refund.id)
+            return Pending(refund.id)
+
+        answer: Refunded = await _answered(refunded, refused=_refused, declined=_declined)
+        return answer
+
+
+def _raise(error: stripe.StripeError) -> NoReturn:
+    raise error
+
+
+async def _answered(
+    ask: Callable[[], Awaitable[Any]],
+    refused: Callable[[stripe.InvalidRequestError], Any] = _raise,
+    declined: Callable[[stripe.CardError], Any] = _raise,
+) -> Any:
+    """The answer, whatever it is. What says nothing about the payment, such as a wrong key of ours, is `Unknown`."""
+    try:
+        return await ask()
+    except stripe.CardError as error:
+        return declined(error)
+    except stripe.InvalidRequestError as error:
+        return refused(error)
+    except stripe.StripeError as error:
+        status = f" {error.http_status}" if error.http_status else ""
+        connection = f": {error}" if isinstance(error, stripe.APIConnectionError) else ""
+        return Unknown(f"{type(error).__name__}{status}{connection}")
+
+
+def _refused(error: stripe.InvalidRequestError) -> Declined:
+    return Declined(error.code or "refused", f"The payment gateway refused it: {error.user_message or 'no reason'}")
+
+
+def _declined(error: stripe.CardError) -> Charged:
+    said: Mapping[str, Any] = error.json_body.get("error", {}) if isinstance(error.json_body, dict) else {}
+    return _no(said, (said.get("payment_intent") or {}).get("id"))
+
+
+def _no(said: Mapping[str, Any], reference: str | None) -> Charged:
+    if said.get("code") == _TO_CONFIRM or said.get("decline_code") == _TO_CONFIRM:
+        return ActionNeeded(_CONFIRM, reference)
+    code = said.get("decline_code") or said.get("code") or "declined"
+    return Declined(code, said.get("message") or "Your card was declined.", reference)
+
+
+def _standing(intent: stripe.PaymentIntent) -> Charged:
+    if intent.status == "succeeded":
+        return Succeeded(intent.id)
+    if intent.status == "processing":
+        return Pending(intent.id)
+    if intent.status == "requires_action":
+        leads = intent.next_action.redirect_to_url if intent.next_action is not None else None
+        return ActionNeeded(_CONFIRM, intent.id, leads.url if leads is not None else None)
+    if intent.status == "requires_payment_method":
+        error = intent.last_payment_error
+        return _no(error.to_dict() if error is not None else {}, intent.id)
+    if intent.status == "canceled":
+        return Declined("not_confirmed", "The payment was not confirmed in time.", intent.id)
+    return Unknown(f"the payment is {intent.status}")
+
+
+def _added(session: Any) -> SetupDone | Unknown:
+    method = session.setup_intent.payment_method if session.setup_intent is not None else None
+    card = getattr(method, "card", None)
+    if method is None or card is None:
+        return Unknown("the page is done, and there is no card")
+    return SetupDone(MethodFacts(method.id, card.brand, card.last4, card.exp_month, card.exp_year))
+
+
+def is_ours(text: object) -> UUID | None:
+    """An id of ours that came back, if it is one."""
+    try:
+        return UUID(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,153 @@
+"""Going on with one payment: claim it, ask the gateway, settle. The gateway is asked while no transaction is open.
+
+Killed anywhere, the payment is due again when its lease ends, and the gateway is asked under the same key: one charge.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import and_, case, func, or_, select, update
+
+from broker.billing.models import BillingAccount, Invoice
+from broker.kernel.context import Context
+from broker.kernel.db import again_on_deadlock
+from broker.kernel.jobs import defer
+from broker.kernel.pauses import pause_after
+from broker.payments.customers import reference_of
+from broker.payments.models import Payment, PaymentMethod, PaymentState
+from broker.payments.ports import ActionNeeded, ChargeCall, Charged, Declined, Gateway, LookCall, NotThere, Unknown
+from broker.payments.settle import settle
+from broker.payments.start import PAY
+
+LEASE: Final = timedelta(minutes=2)
+"""How long a payment belongs to who claimed it: longer than any call may last."""
+KEYS_KEPT: Final = timedelta(hours=20)
+"""How long the gateway surely knows a key again, and answers what it answered first. It keeps them for a day."""
+TO_CONFIRM: Final = timedelta(hours=1)
+"""How long whoever pays by hand has to confirm it."""
+FIRST_PAUSE: Final = timedelta(seconds=4)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+_ENQUEUED_FOR: Final = timedelta(minutes=1)
+_AT_ONCE: Final = 200
+_NOT_OURS: Final = "The payment method belongs to a payment gateway that is not used any more: add another one."
+_NEVER_ARRIVED: Final = "The payment gateway could not be reached in time."
+_chance = random.SystemRandom()
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed payment with what to ask."""
+
+    payment_id: UUID
+    fencing: int
+    tries: int
+    gateway: str
+    call: ChargeCall | LookCall
+    give_up: bool
+    """Whether nobody has confirmed it in time."""
+
+
+async def pay(ctx: Context, gateway: Gateway, payment_id: UUID) -> Charged | None:
+    """Go on with a payment if it is due and nobody else does; what the gateway answered.
+
+    Transactions: one to claim it, one to settle; none while the gateway is asked.
+    """
+    work = await _claim(ctx, payment_id)
+    if work is None:
+        return None
+    answer = await _ask(gateway, work)
+    pause = pause_after(work.tries, FIRST_PAUSE, LONGEST_PAUSE, _chance.random())
+    settled = await again_on_deadlock(lambda: settle(ctx, payment_id, work.fencing, answer, pause))
+    _log.info("payment.tried", payment=str(payment_id), answer=type(answer).__name__, settled=settled)
+    if isinstance(answer, Unknown):
+        _log.warning("payment.unsure", payment=str(payment_id), note=answer.note)
+    return answer
+
+
+async def _ask(gateway: Gateway, work: Work) -> Charged:
+    if work.gateway != gateway.name:
+        return Declined("gateway_changed", _NOT_OURS)
+    if isinstance(work.call, ChargeCall):
+        return await gateway.charge(work.call)
+    found = await gateway.look_at(work.call)
+    if isinstance(found, NotThere):
+        return Declined("not_reached", _NEVER_ARRIVED)
+    if isinstance(found, ActionNeeded) and found.reference is not None and work.give_up:
+        return await gateway.give_up(found.reference)
+    return found
+
+
+async def _claim(ctx: Context, payment_id: UUID) -> Work | None:
+    now = ctx.clock.now()
+    claimed = (
+        update(Payment)
+        .where(Payment.id == payment_id, Payment.next_at <= now, _free(now), Payment.state != PaymentState.SUCCEEDED)
+        .values(
+            # What has ended is looked at without coming to life again.
+            state=case((Payment.finished_at.is_(None), PaymentState.CALLING.value), else_=Payment.state),
+            fencing=Payment.fencing + 1,
+            tries=Payment.tries + 1,
+            called_at=func.coalesce(Payment.called_at, now),
+            lease_until=now + LEASE,
+            next_at=now + LEASE,
+            updated_at=now,
+        )
+        .returning(Payment)
+    )
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(claimed)).mappings().one_or_none()
+        if row is None:
+            return None
+        about = (
+            select(PaymentMethod.reference, BillingAccount.gateway_customer, Invoice.number)
+            .select_from(Payment)
+            .join(Invoice, Invoice.id == Payment.invoice_id)
+            .outerjoin(PaymentMethod, PaymentMethod.id == Payment.method_id)
+            .outerjoin(BillingAccount, BillingAccount.id == Payment.account_id)
+            .where(Payment.id == payment_id)
+        )
+        method, customer, number = (await tx.execute(about)).one()
+        known = reference_of(customer, row["gateway"])
+        return _work(row, method, known, number, ctx.rules.public_url, now)
+
+
+def _free(now: datetime) -> Any:
+    return or_(Payment.lease_until.is_(None), Payment.lease_until <= now)
+
+
+def _work(
+    row: Mapping[Any, Any], method: str | None, customer: str | None, number: str | None, public_url: str, now: datetime
+) -> Work:
+    """Ask for the money while its key is known to the gateway, and look what became of it afterwards."""
+    call: ChargeCall | LookCall = LookCall(row["id"], row["gateway_reference"], customer, row["created_at"])
+    fresh = row["gateway_reference"] is None and now < row["called_at"] + KEYS_KEPT
+    if fresh and customer is not None and method is not None and row["finished_at"] is None:
+        back = f"{public_url}/account/payment" if row["by_hand"] else None
+        call = ChargeCall(row["id"], customer, method, row["minor"], row["currency"], number or "", back)
+    over = now >= row["created_at"] + TO_CONFIRM
+    return Work(row["id"], row["fencing"], row["tries"], row["gateway"], call, over)
+
+
+async def enqueue_payments(ctx: Context) -> int:
+    """Defer a job for each payment whose time has come; the number of them. Part of the sweep."""
+    now = ctx.clock.now()
+    due = (
+        select(Payment.id)
+        .where(and_(Payment.next_at <= now, _free(now)))
+        .order_by(Payment.next_at)
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    async with ctx.database.transaction() as tx:
+        ids = (await tx.execute(due)).scalars().all()
+        for payment_id in ids:
+            await defer(tx, PAY, {"payment_id": str(payment_id)})
+    return len(ids)

@@ -1,0 +1,216 @@
+"""Sending money back: recorded here by operators, done by the worker, and in the ledger once the gateway has done it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, insert, or_, select, update
+
+from broker.billing.collect import record_refunded
+from broker.billing.models import Invoice
+from broker.events.emit import emit
+from broker.kernel.context import SYSTEM, Actor, Context
+from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.ids import as_uuid, new_id
+from broker.kernel.jobs import defer
+from broker.kernel.money import Money
+from broker.kernel.pauses import pause_after
+from broker.kernel.signals import notify as wake
+from broker.payments.models import Payment, PaymentState, Refund, RefundState
+from broker.payments.ports import Declined, Gateway, Pending, RefundCall, Refunded, Succeeded, Unknown
+from broker.payments.transfers import TRANSFER
+
+REFUND: Final = "broker.refund"
+"""Name of the job that goes on with one refund."""
+LEASE: Final = timedelta(minutes=2)
+FIRST_PAUSE: Final = timedelta(seconds=4)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+_AT_ONCE: Final = 200
+_chance = random.SystemRandom()
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView:
+    """Money that goes back. Units: minor units."""
+
+    id: UUID
+    payment_id: UUID
+    invoice_id: UUID
+    minor: int
+    currency: str
+    reason: str
+    state: str
+    failure_message: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+_COLUMNS: Final = [getattr(Refund, name) for name in RefundView.__slots__]
+
+
+async def refund_payment(
+    ctx: Context, actor: Actor, key: str, minor: int | None, reason: str, refund_id: UUID | None = None
+) -> RefundView:
+    """Send a payment back, or a part of it: operators only. What was paid past the gateway goes back by their own hand.
+
+    Units: minor units of the payment's currency; None: all that is left of it.
+    Raises: NotFound, also for everybody but operators; Conflict for what did not succeed, or was sent back already;
+        InvalidParams for more than is left.
+    """
+    actor.require_operator()
+    now, refund_id = ctx.clock.now(), refund_id or new_id()
+    async with ctx.database.transaction() as tx:
+        payment = await _locked(tx, Payment.id == as_uuid(key))
+        amount = _amount(payment, minor)
+        counted = update(Payment).where(Payment.id == payment.id)
+        await tx.execute(counted.values(refunded_minor=payment.refunded_minor + amount, updated_at=now))
+        same = {name: getattr(payment, name) for name in ("invoice_id", "account_id", "currency")}
+        row = {"id": refund_id, "payment_id": payment.id, "minor": amount, "reason": reason, "next_at": now, **same}
+        row |= {"state": RefundState.PENDING, "actor_id": actor.id, "actor_email": actor.email}
+        await tx.execute(insert(Refund).values(row | {"created_at": now, "updated_at": now}))
+        if payment.gateway == TRANSFER:
+            await _settled(tx, await _refund(tx, refund_id), Succeeded(TRANSFER), now, timedelta(0))
+        else:
+            await defer(tx, REFUND, {"refund_id": str(refund_id)})
+        return await _view(tx, refund_id)
+
+
+def _amount(payment: Row[Any], minor: int | None) -> int:
+    if payment.state != PaymentState.SUCCEEDED:
+        raise Conflict("Only a payment that succeeded can be sent back.")
+    left = payment.collected_minor - payment.refunded_minor
+    if left <= 0:
+        raise Conflict("This payment was sent back already.")
+    if minor is not None and not 0 < minor <= left:
+        raise InvalidParams(f"amount_minor: at most {Money(left, payment.currency)} of this payment can be sent back.")
+    return left if minor is None else minor
+
+
+async def get_refund(ctx: Context, actor: Actor, refund_id: UUID) -> RefundView:
+    """A refund of whatever account: operators only.
+
+    Raises: NotFound, also for everybody but operators.
+    """
+    actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        return await _view(tx, refund_id)
+
+
+async def refund(ctx: Context, gateway: Gateway, refund_id: UUID) -> Refunded | None:
+    """Go on with a refund if it is due and nobody else does; what the gateway answered.
+
+    Transactions: one to claim it, one to settle; none while the gateway is asked. The same key makes it happen once: the
+    gateway's own bound, no more than was paid, holds after it has forgotten the key.
+    """
+    row = await _claim(ctx, refund_id)
+    if row is None:
+        return None
+    answer: Refunded = Unknown("another gateway is set up now than the one that was paid through")
+    if row.gateway == gateway.name:
+        answer = await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor))
+    await again_on_deadlock(lambda: _settle(ctx, refund_id, row.fencing, row.tries, answer))
+    _log.info("refund.tried", refund=str(refund_id), answer=type(answer).__name__)
+    return answer
+
+
+async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:
+    now = ctx.clock.now()
+    free = or_(Refund.lease_until.is_(None), Refund.lease_until <= now)
+    claimed = (
+        update(Refund)
+        .where(Refund.id == refund_id, Refund.finished_at.is_(None), Refund.next_at <= now, free)
+        .where(Payment.id == Refund.payment_id)
+        .values(state=RefundState.CALLING, fencing=Refund.fencing + 1, tries=Refund.tries + 1)
+        .values(lease_until=now + LEASE, next_at=now + LEASE, updated_at=now)
+        .returning(Refund.fencing, Refund.tries, Refund.minor, Payment.gateway)
+        .returning(Payment.gateway_reference.label("payment_reference"))
+    )
+    async with ctx.database.transaction() as tx:
+        return (await tx.execute(claimed)).one_or_none()
+
+
+async def _settle(ctx: Context, refund_id: UUID, fencing: int, tries: int, answer: Refunded) -> None:
+    pause = pause_after(tries, FIRST_PAUSE, LONGEST_PAUSE, _chance.random())
+    async with ctx.database.transaction() as tx:
+        of_it = select(Refund.payment_id).where(Refund.id == refund_id).scalar_subquery()
+        await _locked(tx, Payment.id == of_it)
+        row = await _refund(tx, refund_id)
+        if row.fencing == fencing and row.finished_at is None:
+            await _settled(tx, row, answer, ctx.clock.now(), pause)
+            await wake(tx, refund_id)
+
+
+async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause: timedelta) -> None:
+    facts: dict[str, Any] = {
+        "refund_id": str(row.id),
+        "payment_id": str(row.payment_id),
+        "account_id": str(row.account_id),
+    }
+    facts |= {"amount": str(Money(row.minor, row.currency)), "reason": row.reason}
+    if isinstance(answer, Succeeded):
+        await _write(tx, row, RefundState.SUCCEEDED, now, gateway_reference=answer.reference, finished_at=now)
+        await record_refunded(tx, row.invoice_id, None, row.minor, refund_key(row.id), now)
+        await emit(tx, "payment.refunded", SYSTEM, now, **facts)
+    elif isinstance(answer, Declined):
+        said = {"failure_code": answer.code, "failure_message": answer.message, "finished_at": now}
+        await _write(tx, row, RefundState.FAILED, now, **said)
+        back = update(Payment).where(Payment.id == row.payment_id)
+        await tx.execute(back.values(refunded_minor=Payment.refunded_minor - row.minor, updated_at=now))
+        await emit(tx, "payment.refund_failed", SYSTEM, now, **facts, code=answer.code)
+    else:
+        told = {"gateway_reference": answer.reference} if isinstance(answer, Pending) else {}
+        await _write(tx, row, RefundState.UNSURE, now, next_at=now + pause, **told)
+
+
+async def _write(tx: Tx, row: Row[Any], state: RefundState, now: datetime, **values: Any) -> None:
+    values = {"next_at": None, "lease_until": None, "state": state, "updated_at": now} | values
+    await tx.execute(update(Refund).where(Refund.id == row.id).values(values))
+
+
+async def _locked(tx: Tx, which: Any) -> Row[Any]:
+    """A payment, with its invoice locked before it."""
+    invoice = select(Payment.invoice_id).where(which).scalar_subquery()
+    await tx.execute(select(Invoice.id).where(Invoice.id == invoice).with_for_update())
+    locked = select(*Payment.__table__.columns).where(which).with_for_update()
+    row = (await tx.execute(locked)).one_or_none()
+    if row is None:
+        raise NotFound("payment")
+    return row
+
+
+async def _refund(tx: Tx, refund_id: UUID) -> Row[Any]:
+    return (await tx.execute(select(*Refund.__table__.columns).where(Refund.id == refund_id).with_for_update())).one()
+
+
+async def _view(tx: Tx, refund_id: UUID) -> RefundView:
+    row = (await tx.execute(select(*_COLUMNS).where(Refund.id == refund_id))).one_or_none()
+    if row is None:
+        raise NotFound("refund")
+    return RefundView(*row)
+
+
+def refund_key(refund_id: UUID) -> str:
+    """The name in the ledger of what a refund sent back."""
+    return f"refund {refund_id}"
+
+
+async def enqueue_refunds(ctx: Context) -> int:
+    """Defer a job for each refund whose time has come; the number of them. Part of the sweep."""
+    due = (
+        select(Refund.id)
+        .where(Refund.next_at <= ctx.clock.now(), Refund.finished_at.is_(None))
+        .order_by(Refund.next_at)
+        .limit(_AT_ONCE)
+    )
+    async with ctx.database.transaction() as tx:
+        ids = (await tx.execute(due)).scalars().all()
+        for refund_id in ids:
+            await defer(tx, REFUND, {"refund_id": str(refund_id)})
+    return len(ids)

@@ -1,0 +1,124 @@
+"""Beginning an attempt at an invoice: a row and a job. Who is asked for the money is asked by the worker (`pay.py`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Select, exists, func, insert, select
+
+from broker.billing.ledger import owed_on
+from broker.billing.models import Invoice, InvoiceState
+from broker.kernel.context import SYSTEM, Actor, Context
+from broker.kernel.db import Tx
+from broker.kernel.ids import new_id
+from broker.kernel.jobs import defer
+from broker.payments.models import MethodState, Payment, PaymentMethod, PaymentState
+
+PAY: Final = "broker.pay"
+"""Name of the job that goes on with one payment."""
+
+TO_BE_PAID: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE, InvoiceState.UNCOLLECTIBLE)
+_AT_ONCE: Final = 200
+
+
+class Hindrance(StrEnum):
+    """Why no attempt begins, as a sentence."""
+
+    NOTHING_OWED = "There is nothing to be paid of this invoice."
+    UNDER_WAY = "A payment of this invoice is under way; wait until it is settled."
+    NO_METHOD = "There is no payment method to pay with: add one with `broker payment-methods:add`."
+
+
+async def start_payment(
+    tx: Tx,
+    ctx: Context,
+    invoice_id: UUID,
+    *,
+    actor: Actor = SYSTEM,
+    by_hand: bool = False,
+    method_id: UUID | None = None,
+    payment_id: UUID | None = None,
+) -> UUID | Hindrance:
+    """Begin to collect what is owed on an invoice, from a payment method or from the account's default one.
+
+    The attempt is the next one of this invoice. With `by_hand`, whoever pays is there and can confirm it.
+    Transactions: the caller's; it holds the invoice's lock until it ends.
+    """
+    locked = select(Invoice.account_id, Invoice.currency, Invoice.state).where(Invoice.id == invoice_id)
+    invoice = (await tx.execute(locked.with_for_update())).one()
+    owed = await owed_on(tx, invoice_id) if invoice.state in TO_BE_PAID else 0
+    if owed <= 0:
+        return Hindrance.NOTHING_OWED
+    under_way = select(Payment.id).where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))
+    if (await tx.execute(under_way)).first() is not None:
+        return Hindrance.UNDER_WAY
+    method = (await tx.execute(_method(invoice.account_id, method_id))).one_or_none()
+    if method is None:
+        return Hindrance.NO_METHOD
+    last = select(func.coalesce(func.max(Payment.attempt), 0)).where(Payment.invoice_id == invoice_id)
+    now, payment_id = ctx.clock.now(), payment_id or new_id()
+    row = {
+        "id": payment_id,
+        "invoice_id": invoice_id,
+        "account_id": invoice.account_id,
+        "method_id": method.id,
+        "gateway": method.gateway,
+        "attempt": (await tx.execute(last)).scalar_one() + 1,
+        "minor": owed,
+        "currency": invoice.currency,
+        "state": PaymentState.PENDING,
+        "by_hand": by_hand,
+        "next_at": now,
+        "actor_id": actor.id,
+        "actor_email": actor.email,
+        "created_at": now,
+        "updated_at": now,
+    }
+    await tx.execute(insert(Payment).values(row))
+    await defer(tx, PAY, {"payment_id": str(payment_id)})
+    return payment_id
+
+
+def _method(account_id: UUID, method_id: UUID | None) -> Select[UUID, str]:
+    which = PaymentMethod.is_default if method_id is None else PaymentMethod.id == method_id
+    return select(PaymentMethod.id, PaymentMethod.gateway).where(
+        PaymentMethod.account_id == account_id, PaymentMethod.state == MethodState.ACTIVE, which
+    )
+
+
+async def collect_issued(ctx: Context, most: int = _AT_ONCE) -> int:
+    """Begin the first attempt at every invoice that was issued and can be collected; the number of them. Part of the sweep.
+
+    Transactions: one.
+    """
+    attempted = exists().where(Payment.invoice_id == Invoice.id)
+    payable = exists().where(
+        PaymentMethod.account_id == Invoice.account_id,
+        PaymentMethod.is_default,
+        PaymentMethod.state == MethodState.ACTIVE,
+    )
+    waiting = (
+        select(Invoice.id)
+        .where(Invoice.state == InvoiceState.ISSUED, ~attempted, payable)
+        .order_by(Invoice.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    async with ctx.database.transaction() as tx:
+        ids = (await tx.execute(waiting)).scalars().all()
+        started = [await start_payment(tx, ctx, invoice_id) for invoice_id in ids]
+    return sum(isinstance(each, UUID) for each in started)
+
+
+async def collect_account(tx: Tx, ctx: Context, account_id: UUID, *, actor: Actor = SYSTEM) -> int:
+    """Begin an attempt at all that an account has not paid; the number of them: after it has given a payment method."""
+    unpaid = (
+        select(Invoice.id)
+        .where(Invoice.account_id == account_id, Invoice.state.in_(TO_BE_PAID))
+        .order_by(Invoice.month)
+    )
+    ids = (await tx.execute(unpaid)).scalars().all()
+    started = [await start_payment(tx, ctx, invoice_id, actor=actor) for invoice_id in ids]
+    return sum(isinstance(each, UUID) for each in started)
