@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from email.policy import SMTP
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from broker.kernel.vault import KEY_BYTES
@@ -109,6 +109,31 @@ class Settings(BaseSettings):
     sso_link_ttl_s: int = Field(
         default=300, ge=30, le=3600, description="Life of the signed link behind `addons:open`."
     )
+    payout_hold_s: int = Field(
+        default=14 * 86400, ge=0, description="How long a partner's share waits after it was collected."
+    )
+    payout_reserve_bp: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Part of later shares that is kept back for 90 days, in hundredths of a percent.",
+    )
+    payout_minimum_minor: int = Field(
+        default=2500, ge=1, description="Least payout, in the smallest unit of its currency; less stays in the balance."
+    )
+    payment_gateway: Literal["none", "local", "stripe"] = Field(
+        default="none",
+        description="What invoices are paid through; with `none`, paid plans need no payment method.",
+    )
+    payment_gateway_url: str | None = Field(
+        default=None, description="Origin of the gateway's API, if it is not Stripe's own: that of the local gateway."
+    )
+    stripe_key: SecretStr | None = Field(default=None, description="Secret key of the gateway's API.")
+    stripe_webhook_secrets: SecretStr | None = Field(
+        default=None,
+        description="Secrets that the gateway signs its webhooks with, comma separated: two while one is replaced.",
+    )
+    payment_timeout_s: float = Field(default=30.0, gt=0, le=80, description="Bound on one call to the payment gateway.")
     kit_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Ed25519 public keys (base64, comma separated) whose statements of the provider test kit give a badge.",
@@ -167,6 +192,23 @@ class Settings(BaseSettings):
         if header is None or header.defects or len(header.addresses) != 1 or not header.addresses[0].domain:
             raise ValueError("must be one address, such as Addon Broker <broker@example.com>")
         return value
+
+    @model_validator(mode="after")
+    def _whole_gateway(self) -> Self:
+        if self.payment_gateway == "none":
+            return self
+        needed = {"BROKER_STRIPE_KEY": self.stripe_key, "BROKER_STRIPE_WEBHOOK_SECRETS": self.stripe_webhook_secrets}
+        if self.payment_gateway == "local":
+            needed["BROKER_PAYMENT_GATEWAY_URL"] = self.payment_gateway_url
+        missing = [name for name, value in needed.items() if value is None]
+        if missing:
+            raise ValueError(f"BROKER_PAYMENT_GATEWAY={self.payment_gateway} needs {', '.join(missing)} too")
+        return self
+
+    @field_validator("payment_gateway_url")
+    @classmethod
+    def _gateway_origin(cls, value: str | None) -> str | None:
+        return None if value is None else cls._origin(value)
 
     @field_validator("public_url")
     @classmethod

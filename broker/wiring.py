@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from broker.events.attempts import Send
 from broker.kernel.clock import SystemClock
-from broker.kernel.context import Context
+from broker.kernel.context import Context, Rules
 from broker.kernel.db import connect
 from broker.kernel.secret import Secret
 from broker.kernel.signals import Signals
@@ -54,7 +55,7 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
     )
     await signals.start()
     try:
-        context = Context(database, SystemClock(), vault, signals)
+        context = Context(database, SystemClock(), vault, signals, _rules(settings))
         registry = Registry(PartnerApi(client, settings.public_url))
         yield Wiring(settings, context, registry, WebhookSender(receivers), _mailer(settings))
     finally:
@@ -62,6 +63,14 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
         await client.close()
         await receivers.close()
         await database.close()
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        payout_hold=timedelta(seconds=settings.payout_hold_s),
+        payout_reserve_bp=settings.payout_reserve_bp,
+        payout_minimum_minor=settings.payout_minimum_minor,
+    )
 
 
 def _mailer(settings: Settings) -> Post:

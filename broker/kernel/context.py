@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -104,6 +105,12 @@ class Rules:
     """Whether whoever pays must have a payment method: so where a payment gateway is set up."""
     public_url: str = ""
     """Where users reach the broker, for sentences that lead them to a page."""
+    payout_hold: timedelta = timedelta(days=14)
+    """How long a partner's share waits after it was collected, because money may have to go back."""
+    payout_reserve_bp: int = 0
+    """What is kept back of later shares for some months, in hundredths of a percent."""
+    payout_minimum_minor: int = 2500
+    """What is not worth paying out stays in the balance."""
 
 
 @dataclass(frozen=True, slots=True)
