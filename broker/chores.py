@@ -20,6 +20,11 @@ from broker.events.audit import seal
 from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.kernel.jobs import forget_abandoned
 from broker.notices.send import look_after_notices
+from broker.payments.methods import enqueue_removed
+from broker.payments.pay import enqueue_payments
+from broker.payments.refunds import enqueue_refunds
+from broker.payments.setups import enqueue_setups
+from broker.payments.start import collect_issued
 from broker.wiring import Wiring
 
 _log = structlog.get_logger()
@@ -36,6 +41,7 @@ async def look_around(wiring: Wiring) -> None:
     await look_at_budgets(ctx)
     await revive_webhooks(ctx)
     await look_after_notices(ctx)
+    await _look_at_payments(wiring)
     await forget_old(ctx, timedelta(seconds=wiring.settings.webhook_retention_s))
     await seal(ctx)
     async with ctx.database.transaction() as tx:
@@ -44,10 +50,20 @@ async def look_around(wiring: Wiring) -> None:
         _log.warning("operations.revived", count=revived)
 
 
+async def _look_at_payments(wiring: Wiring) -> None:
+    if wiring.gateway is not None:
+        await enqueue_payments(wiring.context)
+        await enqueue_setups(wiring.context)
+        await enqueue_refunds(wiring.context)
+        await enqueue_removed(wiring.context, wiring.gateway.name)
+
+
 async def keep_books(wiring: Wiring) -> bool:
     """Close what is due, a batch at a time, hand it out, and check the books every night; whether more is due."""
     ctx = wiring.context
     more = (await close_due(ctx, billed_names)).more
     await issue_finalized(ctx)
+    if wiring.gateway is not None:
+        await collect_issued(ctx)
     await check_nightly(ctx)
     return more

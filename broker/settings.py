@@ -197,7 +197,10 @@ class Settings(BaseSettings):
     def _whole_gateway(self) -> Self:
         if self.payment_gateway == "none":
             return self
-        needed = {"BROKER_STRIPE_KEY": self.stripe_key, "BROKER_STRIPE_WEBHOOK_SECRETS": self.stripe_webhook_secrets}
+        needed: dict[str, object] = {
+            "BROKER_STRIPE_KEY": self.stripe_key,
+            "BROKER_STRIPE_WEBHOOK_SECRETS": self.stripe_webhook_secrets,
+        }
         if self.payment_gateway == "local":
             needed["BROKER_PAYMENT_GATEWAY_URL"] = self.payment_gateway_url
         missing = [name for name, value in needed.items() if value is None]

@@ -21,6 +21,7 @@ from broker.outbound.mailer import Nowhere, mailer
 from broker.outbound.partner_api import PartnerApi
 from broker.outbound.registry import Registry
 from broker.outbound.webhook_sender import WebhookSender
+from broker.payments.ports import Gateway, ReadNews
 from broker.settings import Settings
 
 _RECEIVER_LIMIT_BYTES: Final = 16 * 1024
@@ -36,6 +37,9 @@ class Wiring:
     registry: Registry
     send: Send
     post: Post = field(default_factory=Nowhere)
+    gateway: Gateway | None = None
+    """What invoices are paid through, if anything."""
+    news: ReadNews | None = None
 
 
 @asynccontextmanager
@@ -53,20 +57,29 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
     receivers = GuardedClient(
         settings.outbound_allow, limit_bytes=_RECEIVER_LIMIT_BYTES, timeout_s=settings.webhook_timeout_s
     )
+    bank = GuardedClient(
+        settings.outbound_allow,
+        limit_bytes=settings.partner_response_limit_bytes,
+        timeout_s=settings.payment_timeout_s,
+    )
     await signals.start()
     try:
         context = Context(database, SystemClock(), vault, signals, _rules(settings))
         registry = Registry(PartnerApi(client, settings.public_url))
-        yield Wiring(settings, context, registry, WebhookSender(receivers), _mailer(settings))
+        post = _mailer(settings)
+        yield Wiring(settings, context, registry, WebhookSender(receivers), post, *_payments(settings, bank))
     finally:
         await signals.stop()
         await client.close()
         await receivers.close()
+        await bank.close()
         await database.close()
 
 
 def _rules(settings: Settings) -> Rules:
     return Rules(
+        paid_plans_need_verification=settings.payment_gateway != "none",
+        public_url=settings.public_url,
         payout_hold=timedelta(seconds=settings.payout_hold_s),
         payout_reserve_bp=settings.payout_reserve_bp,
         payout_minimum_minor=settings.payout_minimum_minor,
@@ -76,3 +89,16 @@ def _rules(settings: Settings) -> Rules:
 def _mailer(settings: Settings) -> Post:
     url = None if settings.smtp_url is None else Secret(settings.smtp_url.get_secret_value())
     return mailer(url, settings.mail_folder, settings.mail_from)
+
+
+def _payments(settings: Settings, client: GuardedClient) -> tuple[Gateway | None, ReadNews | None]:
+    if settings.payment_gateway == "none" or settings.stripe_key is None or settings.stripe_webhook_secrets is None:
+        return None, None
+    # The library takes half a second to load: only where there is a gateway.
+    from broker.outbound.payment_news import StripeNews  # noqa: PLC0415 - see above
+    from broker.outbound.payments import StripeGateway  # noqa: PLC0415 - see above
+
+    key = Secret(settings.stripe_key.get_secret_value())
+    secrets = [Secret(each.strip()) for each in settings.stripe_webhook_secrets.get_secret_value().split(",")]
+    gateway = StripeGateway(settings.payment_gateway, key, client, settings.payment_gateway_url)
+    return gateway, StripeNews([each for each in secrets if each.reveal()])

@@ -32,11 +32,18 @@ from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
 from broker.faces.mails.letters import Letters
 from broker.faces.webhook_payloads import WebhookPayloads
+from broker.kernel.context import Context
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
 from broker.kernel.jobs import QUEUE, WEBHOOKS
 from broker.notices.outbox import SEND
 from broker.notices.send import send_notice
+from broker.payments.methods import FORGET, forget
+from broker.payments.pay import pay
+from broker.payments.ports import Gateway
+from broker.payments.refunds import REFUND, refund
+from broker.payments.setups import SETUP, advance_setup
+from broker.payments.start import PAY
 from broker.settings import Settings
 from broker.wiring import Wiring
 
@@ -103,7 +110,27 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     async def send_mail(notice_id: str) -> None:
         await send_notice(wiring.context, letters, wiring.post, UUID(notice_id))
 
+    if wiring.gateway is not None:
+        _add_payments(app, wiring.context, wiring.gateway)
     return app
+
+
+def _add_payments(app: procrastinate.App, ctx: Context, gateway: Gateway) -> None:
+    @app.task(name=PAY)
+    async def go_on_paying(payment_id: str) -> None:
+        await pay(ctx, gateway, UUID(payment_id))
+
+    @app.task(name=SETUP)
+    async def go_on_adding(setup_id: str) -> None:
+        await advance_setup(ctx, gateway, UUID(setup_id))
+
+    @app.task(name=REFUND)
+    async def go_on_refunding(refund_id: str) -> None:
+        await refund(ctx, gateway, UUID(refund_id))
+
+    @app.task(name=FORGET)
+    async def forget_method(method_id: str) -> None:
+        await forget(ctx, gateway, UUID(method_id))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -37,7 +37,6 @@ from broker.payments.ports import (
 
 _TO_CONFIRM: Final = "authentication_required"
 _CONFIRM: Final = "Your bank wants this payment to be confirmed: pay the invoice by hand."
-_LOOK_BACK_S: Final = 300
 _MOST_LISTED: Final = 100
 
 stripe.enable_telemetry = False
@@ -172,10 +171,7 @@ class StripeGateway:
         """By what we told with the charge whose answer was lost. Lists are consistent at once, searches are not."""
         if call.customer is None:
             return NotThere()
-        since = int(call.since.timestamp()) - _LOOK_BACK_S
-        listed = await self._stripe.payment_intents.list_async(
-            {"customer": call.customer, "created": {"gte": since}, "limit": _MOST_LISTED}
-        )
+        listed = await self._stripe.payment_intents.list_async({"customer": call.customer, "limit": _MOST_LISTED})
         async for intent in listed.auto_paging_iter():
             if intent.metadata.to_dict().get("payment_id") == str(call.payment_id):
                 return _standing(intent)

@@ -127,7 +127,7 @@ def _work(
     row: Mapping[Any, Any], method: str | None, customer: str | None, number: str | None, public_url: str, now: datetime
 ) -> Work:
     """Ask for the money while its key is known to the gateway, and look what became of it afterwards."""
-    call: ChargeCall | LookCall = LookCall(row["id"], row["gateway_reference"], customer, row["created_at"])
+    call: ChargeCall | LookCall = LookCall(row["id"], row["gateway_reference"], customer)
     fresh = row["gateway_reference"] is None and now < row["called_at"] + KEYS_KEPT
     if fresh and customer is not None and method is not None and row["finished_at"] is None:
         back = f"{public_url}/account/payment" if row["by_hand"] else None

@@ -136,7 +136,6 @@ class LookCall:
     payment_id: UUID
     reference: str | None
     customer: str | None
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

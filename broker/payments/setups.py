@@ -1,6 +1,7 @@
 """Adding a payment method: on a page of the gateway's, so that cards never come near the broker.
 
-A webhook tells when its user is done; without one, the gateway is asked every few seconds while the page is open.
+A webhook tells when its user is done; without one, the gateway is asked every few seconds while the page is open. This is
+between people and the gateway: it goes by the machine's clock.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ async def begin_setup(ctx: Context, actor: Actor, return_url: str) -> UUID:
     actor.require_own_token()
     if not ctx.rules.paid_plans_need_verification:
         raise Conflict("No payment gateway is set up here: paid plans need no payment method.")
-    now, setup_id = ctx.clock.now(), new_id()
+    now, setup_id = ctx.wall.now(), new_id()
     row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": return_url}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:
@@ -97,7 +98,7 @@ async def get_setup(ctx: Context, actor: Actor, key: str, *, look: bool = False)
 
 async def look_soon(tx: Tx, ctx: Context, which: Any) -> bool:
     """Let the worker ask the gateway about an open page now; whether there is one."""
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     open_one = update(PaymentSetup).where(which, PaymentSetup.state == SetupState.OPEN)
     due = open_one.values(next_at=now).returning(PaymentSetup.id)
     ids = (await tx.execute(due)).scalars().all()
@@ -124,7 +125,7 @@ async def advance_setup(ctx: Context, gateway: Gateway, setup_id: UUID) -> None:
 
 
 async def _claim(ctx: Context, setup_id: UUID) -> Row[Any] | None:
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     due = PaymentSetup.id == setup_id, PaymentSetup.state.in_(_UNFINISHED), PaymentSetup.next_at <= now
     claimed = update(PaymentSetup).where(*due).values(next_at=now + _CLAIMED_FOR, tries=PaymentSetup.tries + 1)
     async with ctx.database.transaction() as tx:
@@ -159,7 +160,7 @@ async def _look(gateway: Gateway, row: Row[Any]) -> _Settle:
 def _opened(answer: SetupOpen) -> _Settle:
     async def settle(tx: Tx, ctx: Context, row: Row[Any]) -> None:
         opened = {"state": SetupState.OPEN, "reference": answer.reference, "url": answer.url, "tries": 0}
-        await _write(tx, ctx, row, opened | {"next_at": ctx.clock.now() + FIRST_PAUSE})
+        await _write(tx, ctx, row, opened | {"next_at": ctx.wall.now() + FIRST_PAUSE})
 
     return settle
 
@@ -178,7 +179,7 @@ async def _over(tx: Tx, ctx: Context, row: Row[Any]) -> None:
 
 
 async def _later(tx: Tx, ctx: Context, row: Row[Any]) -> None:
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     if now > row.expires_at + LONGEST_PAUSE:
         await _over(tx, ctx, row)
         return
@@ -188,12 +189,12 @@ async def _later(tx: Tx, ctx: Context, row: Row[Any]) -> None:
 
 async def _write(tx: Tx, ctx: Context, row: Row[Any], values: dict[str, Any]) -> None:
     written = update(PaymentSetup).where(PaymentSetup.id == row.id)
-    await tx.execute(written.values(values | {"updated_at": ctx.clock.now()}))
+    await tx.execute(written.values(values | {"updated_at": ctx.wall.now()}))
 
 
 async def enqueue_setups(ctx: Context) -> int:
     """Defer a job for each page whose time has come; the number of them. Part of the sweep."""
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     due = (
         select(PaymentSetup.id)
         .where(PaymentSetup.state.in_(_UNFINISHED), PaymentSetup.next_at <= now)
