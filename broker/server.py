@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from sqlalchemy.exc import OperationalError
 from uvicorn.loops.auto import auto_loop_factory
 
-from broker import logs, rotation, worker
+from broker import canary, logs, rotation, worker
 from broker.app import create_app
 from broker.http_server import http_server
 from broker.kernel.db import libpq_url
@@ -22,22 +22,32 @@ from broker.kernel.outage import DatabaseMissing, wait_until_there
 from broker.migrations.run import MigrationFailed, SchemaTooNew, upgrade
 from broker.seed import apply_seed
 from broker.settings import Settings, SettingsError, load
-from broker.wiring import wired
+from broker.wiring import Wiring, wired
 
 _REFUSED: Final = 1
 """Exit status when the server cannot start as it is set up."""
 
 
-def serve(host: str, port: int, with_worker: bool) -> None:
-    """Migrate, then answer HTTP until a signal; with `with_worker`, advance operations in the same process too."""
+def serve(host: str, port: int, with_worker: bool, with_canary: bool = False) -> None:
+    """Migrate, then answer HTTP until a signal; with `with_worker`, advance operations in the same process too.
+
+    With `with_canary` it also tries providers, those that reach it on the loopback.
+    """
     settings = _ready()
-    _run(_serve(settings, host, port, with_worker))
+    _run(_serve(settings, host, port, with_worker, with_canary))
 
 
 def work() -> None:
     """Migrate, then advance operations until a signal."""
     settings = _ready()
     _run(_work(settings))
+
+
+def try_providers(listen: tuple[str, int], origin: str | None, timeout_s: float, once: bool) -> None:
+    """Migrate, then make the runs of canaries that are due, `once` or until a signal."""
+    settings = _ready()
+    perch = canary.Perch(listen, origin, timeout_s, allowed=settings.outbound_allow)
+    _run(_try_providers(settings, perch, once))
 
 
 def migrate() -> None:
@@ -127,28 +137,47 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
         _refuse(error.message)
 
 
-async def _serve(settings: Settings, host: str, port: int, with_worker: bool) -> None:
+async def _serve(settings: Settings, host: str, port: int, with_worker: bool, with_canary: bool) -> None:
     async with wired(settings) as wiring:
         await apply_seed(wiring)
         app = create_app(wiring.context, settings)
         server = http_server(app, wiring.context.signals, host, port, settings.client_timeout_s)
         working = asyncio.create_task(worker.run(wiring), name="worker") if with_worker else None
+        trying = asyncio.create_task(_canary(wiring), name="canary") if with_canary else None
         serving = asyncio.create_task(server.serve(), name="http")
-        await asyncio.wait([task for task in (serving, working) if task], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([task for task in (serving, working, trying) if task], return_when=asyncio.FIRST_COMPLETED)
+        await _end(trying)
         await _end(working)
         await _end(serving)
 
 
+async def _canary(wiring: Wiring) -> None:
+    await canary.run(wiring.context, canary.Perch(allowed=wiring.settings.outbound_allow))
+
+
+async def _try_providers(settings: Settings, perch: canary.Perch, once: bool) -> None:
+    async with wired(settings) as wiring:
+        if once:
+            sys.stdout.write(f"{await canary.run_due(wiring.context, perch)} tried.\n")
+        else:
+            await _until_told(canary.run(wiring.context, perch))
+
+
 async def _work(settings: Settings) -> None:
+    async with wired(settings) as wiring:
+        await _until_told(worker.run(wiring))
+
+
+async def _until_told(program: Coroutine[Any, Any, None]) -> None:
+    """Run it until it ends or a signal comes."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with wired(settings) as wiring:
-        working = asyncio.create_task(worker.run(wiring), name="worker")
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
-        await _end(working)
-        await _end(stopped)
+    working = asyncio.create_task(program, name="program")
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+    await _end(working)
+    await _end(stopped)
 
 
 async def _end(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[bool] | None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from broker.cli.options import json_option
+from broker.cli.options import host_and_port, json_option
 
 
 @click.command()
@@ -32,11 +32,14 @@ def up(home: Path | None, port: int | None, ready_file: Path | None) -> int:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="Port to listen on.")
 @click.option("--with-worker/--without-worker", default=False, help="Also run operations in this process.")
-def serve(host: str, port: int, with_worker: bool) -> None:
+@click.option(
+    "--with-canary/--without-canary", default=False, help="Also try providers on this machine that want to be measured."
+)
+def serve(host: str, port: int, with_worker: bool, with_canary: bool) -> None:
     """Serve the APIs and pages, on the database of DATABASE_URL."""
     from broker.server import serve as run
 
-    run(host, port, with_worker)
+    run(host, port, with_worker, with_canary)
 
 
 @click.command()
@@ -45,6 +48,27 @@ def worker() -> None:
     from broker.server import work as run
 
     run()
+
+
+@click.command()
+@click.option(
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT",
+    help="Where providers that finish later call back; port 0 is a free one.",
+)  # fmt: skip
+@click.option("--origin", metavar="URL", help="Where providers reach that address, if it is another one for them.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="S",
+    help="Seconds to wait for an answer, and for the end of what was accepted with 202.",
+)  # fmt: skip
+@click.option("--once", is_flag=True, help="Make the runs that are due, and end.")
+def canary(listen: str, origin: str | None, timeout: float, once: bool) -> None:
+    """Try the providers that want to be measured, again and again, on the database of DATABASE_URL.
+
+    Which those are, and how often: `broker provider:canary`. Runs best where apps run, and one at a time per address.
+    """
+    from broker.server import try_providers as run
+
+    run(host_and_port(listen), origin, timeout, once)
 
 
 @click.command()

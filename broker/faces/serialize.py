@@ -13,6 +13,7 @@ from broker.apps.collaborators import CollaboratorView
 from broker.apps.release_history import ReleaseView
 from broker.apps.resolve import AppView
 from broker.catalog import views as catalog
+from broker.catalog.reliability import Reliability
 from broker.faces import shapes
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
@@ -120,6 +121,25 @@ def service(view: catalog.ServiceView) -> shapes.Service:
         "regions": list(view.regions),
         "sunset": sunset(view),
         "conformance": conformance(view),
+        "reliability": reliability(view.reliability),
+    }
+
+
+def reliability(view: Reliability | None) -> shapes.Reliability | None:
+    """What a canary has measured."""
+    if view is None:
+        return None
+    return {
+        "measured": view.measured,
+        "runs": view.runs,
+        "passed": view.passed,
+        "passed_percent": view.passed_percent,
+        "available_percent": view.available_percent,
+        "provision_median_ms": view.median_ms,
+        "provision_p95_ms": view.p95_ms,
+        "since": rfc3339(view.since),
+        "until": rfc3339(view.until),
+        "summary": view.summary,
     }
 
 
@@ -181,6 +201,7 @@ def plan(view: catalog.PlanView) -> shapes.Plan:
         "features": dict(view.features),
         "regions": list(view.regions),
         "options_schema": None if view.options_schema is None else dict(view.options_schema),
+        "trial_days": view.trial_days,
     }
 
 
@@ -201,6 +222,8 @@ def addon(view: AddonView, seer: Seer) -> shapes.Addon:
         "provision_message": view.provision_message or "",
         "reason": view.reason,
         "state": view.state.value,
+        "suspended_at": maybe(view.suspended_at),
+        "suspended_for": view.suspended_for,
         "web_url": seer.sign_on_url(seer.actor, view.id, view.app_id),
     }
 

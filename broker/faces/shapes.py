@@ -105,6 +105,25 @@ class Conformance(TypedDict):
     summary: dict[str, int]
 
 
+class Reliability(TypedDict):
+    """What the runs of a service's canary came to in 30 days. Units: milliseconds until a resource could be used.
+
+    With too few runs `measured` is false, and the numbers are chance. `available_percent` is a share of the time, of which
+    each run speaks for the part until the next.
+    """
+
+    measured: bool
+    runs: int
+    passed: int
+    passed_percent: float | None
+    available_percent: float | None
+    provision_median_ms: int | None
+    provision_p95_ms: int | None
+    since: str
+    until: str
+    summary: str
+
+
 class Service(TypedDict):
     """An add-on service. From `tagline` on, the members are outside the public schema."""
 
@@ -128,6 +147,7 @@ class Service(TypedDict):
     regions: list[str]
     sunset: Sunset | None
     conformance: Conformance | None
+    reliability: Reliability | None
 
 
 class ServiceRef(TypedDict):
@@ -142,7 +162,7 @@ class ServiceRef(TypedDict):
 
 
 class Plan(TypedDict):
-    """A plan. `features`, `regions` and `options_schema` are outside the public schema."""
+    """A plan. From `features` on, the members are outside the public schema. `trial_days`: how long it costs nothing at first."""
 
     id: str
     name: str
@@ -162,6 +182,7 @@ class Plan(TypedDict):
     features: dict[str, Any]
     regions: list[str]
     options_schema: dict[str, Any] | None
+    trial_days: int
 
 
 class Billing(TypedDict):
@@ -173,7 +194,8 @@ class Billing(TypedDict):
 
 
 class Addon(TypedDict):
-    """An add-on. `reason` (why it is not what was asked for) is outside the public schema."""
+    """An add-on. `reason` (why it is not what was asked for), `suspended_at` and `suspended_for` (`unpaid`, or `unbilled` when
+    it is not its user's fault) are outside the public schema."""
 
     id: str
     name: str
@@ -190,6 +212,8 @@ class Addon(TypedDict):
     provision_message: str
     reason: str | None
     state: str
+    suspended_at: str | None
+    suspended_for: str | None
     web_url: str | None
 
 

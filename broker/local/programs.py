@@ -38,7 +38,7 @@ def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_ur
         "BROKER_SECRET_KEY_FILE": str(home.secret_key),
         "BROKER_SEED_FILE": str(seed),
     }
-    arguments = ["broker", "serve", "--with-worker", "--host", LOOPBACK, "--port", str(port)]
+    arguments = ["broker", "serve", "--with-worker", "--with-canary", "--host", LOOPBACK, "--port", str(port)]
     environment = {**defaults, **_inherited("BROKER_"), **told}
     environment.pop("BROKER_SECRET_KEY", None)  # the home's own key is the one that its data is sealed under
     return _service("the broker", arguments, environment, home.log("broker"), client, port)

@@ -20,6 +20,7 @@ from broker.faces.serialize import named as named
 from broker.faces.serialize import plan as plan
 from broker.faces.serialize import ref as ref
 from broker.faces.serialize import release as release
+from broker.faces.serialize import reliability as reliability
 from broker.faces.serialize import service as service
 from broker.faces.serialize import sunset as sunset
 from broker.kernel.clock import rfc3339

@@ -23,6 +23,7 @@ from broker.faces.shapes import Price as Price
 from broker.faces.shapes import RateLimit as RateLimit
 from broker.faces.shapes import Ref as Ref
 from broker.faces.shapes import Release as Release
+from broker.faces.shapes import Reliability as Reliability
 from broker.faces.shapes import Service as Service
 from broker.faces.shapes import ServiceRef as ServiceRef
 from broker.faces.shapes import Sunset as Sunset
@@ -41,6 +42,11 @@ from broker.platform_api.budget_shapes import Preview as Preview
 from broker.platform_api.budget_shapes import PreviewApp as PreviewApp
 from broker.platform_api.budget_shapes import PreviewCost as PreviewCost
 from broker.platform_api.budget_shapes import PreviewObstacle as PreviewObstacle
+from broker.platform_api.canary_shapes import Canary as Canary
+from broker.platform_api.canary_shapes import CanaryCheck as CanaryCheck
+from broker.platform_api.canary_shapes import CanaryRun as CanaryRun
+from broker.platform_api.canary_shapes import ProvisionRecord as ProvisionRecord
+from broker.platform_api.canary_shapes import ServiceRecord as ServiceRecord
 from broker.platform_api.cost_shapes import CostLine as CostLine
 from broker.platform_api.cost_shapes import Costs as Costs
 from broker.platform_api.cost_shapes import CostSpan as CostSpan
@@ -81,6 +87,7 @@ from broker.platform_api.operating_shapes import PendingOperation as PendingOper
 from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealth
 from broker.platform_api.operating_shapes import ReconciledService as ReconciledService
 from broker.platform_api.operating_shapes import ReconcileRun as ReconcileRun
+from broker.platform_api.operating_shapes import TestClock as TestClock
 from broker.platform_api.rotation_shapes import Credential as Credential
 from broker.platform_api.rotation_shapes import Credentials as Credentials
 from broker.platform_api.rotation_shapes import DatabaseCredential as DatabaseCredential

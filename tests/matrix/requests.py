@@ -123,6 +123,7 @@ BODIES: dict[Key, Any] = {
     ("PATCH", "/addons/{addon}/webhooks/{webhook}"): _HOOK | {"include": ["api:addon"]},
     ("POST", "/api/v3/addons/{slug}/manifests"): {"contents": MANIFEST},
     ("POST", "/provider-services/{service}/actions/sunset"): {"at": "2028-01-01T00:00:00Z"},
+    ("PATCH", "/provider-services/{service}/canary"): {"every_s": 3600},
     ("POST", "/provider-services/{service}/conformance"): {"statement": {}, "signature": "of nobody"},
     ("POST", "/provider-services/{service}/actions/refuse"): {"note": "not yet"},
     ("POST", "/provider-services/{service}/entitlements"): {"email": "mallory@example.com"},
