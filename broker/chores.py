@@ -25,6 +25,7 @@ from broker.payments.pay import enqueue_payments
 from broker.payments.refunds import enqueue_refunds
 from broker.payments.setups import enqueue_setups
 from broker.payments.start import collect_issued
+from broker.payouts.check import check_payouts
 from broker.wiring import Wiring
 
 _log = structlog.get_logger()
@@ -65,5 +66,5 @@ async def keep_books(wiring: Wiring) -> bool:
     await issue_finalized(ctx)
     if wiring.gateway is not None:
         await collect_issued(ctx)
-    await check_nightly(ctx)
+    await check_nightly(ctx, (check_payouts,))
     return more

@@ -48,7 +48,7 @@ async def accrued(tx: Tx, bills: Sequence[Settled]) -> dict[UUID, Accrued]:
     """The shares that these bills bring, by bill: as far as they are not recorded yet."""
     chains = {bill.id: await _chain(tx, bill) for bill in bills}
     every = {each for chain in chains.values() for each in chain}
-    lines, before = await _lines(tx, every), await _recorded(tx, every)
+    lines, before = await lines_of(tx, every), await recorded_of(tx, every)
     return {bill.id: _accrued(bill, [lines[each] for each in chains[bill.id]], before) for bill in bills}
 
 
@@ -106,7 +106,8 @@ async def _chain(tx: Tx, bill: Settled) -> Sequence[UUID]:
     return (await tx.execute(chain)).scalars().all()
 
 
-async def _recorded(tx: Tx, bills: Collection[UUID]) -> dict[UUID, Share]:
+async def recorded_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, Share]:
+    """What is recorded of the lines of these bills, by line."""
     sums = [func.sum(getattr(PartnerShare, name)) for name in Share.__slots__]
     theirs = select(InvoiceLine.id).where(InvoiceLine.invoice_id.in_(bills))
     recorded = select(PartnerShare.line_id, *sums).where(PartnerShare.line_id.in_(theirs))
@@ -114,7 +115,8 @@ async def _recorded(tx: Tx, bills: Collection[UUID]) -> dict[UUID, Share]:
     return {line_id: Share(*map(int, parts)) for line_id, *parts in rows}
 
 
-async def _lines(tx: Tx, bills: Collection[UUID]) -> dict[UUID, list[Sold]]:
+async def lines_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, list[Sold]]:
+    """The lines of these bills that cost something, by bill, after credit notes and with what was agreed for their time."""
     taken = (
         select(
             CreditNoteLine.line_id,

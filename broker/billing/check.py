@@ -6,7 +6,7 @@ Differences are sentences; there should be none. `check_some` goes on where it w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, update
 
 from broker.billing.bill import facts_of, lines_of, terms_from
+from broker.billing.check_shares import check_collected, unlike_their_lines
 from broker.billing.history import histories_of
 from broker.billing.ledger import LedgerAccount, closing_amounts, closing_key
 from broker.billing.models import (
@@ -53,17 +54,23 @@ class Checked:
     after: UUID | None
 
 
-async def check_some(ctx: Context, actor: Actor, after: str | None = None, most: int = _AT_ONCE) -> Checked:
+Further = Callable[[Tx], Awaitable[Sequence[str]]]
+"""A check of sums by whoever stands above and keeps tables of its own."""
+
+
+async def check_some(
+    ctx: Context, actor: Actor, after: str | None = None, most: int = _AT_ONCE, further: Sequence[Further] = ()
+) -> Checked:
     """Look at the next bills after the one with this id; with the last of them, at the sums. Operators only.
 
     Raises: NotFound for everybody else.
     """
     actor.require_operator()
     async with ctx.database.transaction() as tx:
-        return await _check(tx, as_uuid(after or ""), most)
+        return await _check(tx, as_uuid(after or ""), most, further)
 
 
-async def check_nightly(ctx: Context) -> bool:
+async def check_nightly(ctx: Context, further: Sequence[Further] = ()) -> bool:
     """Begin a check once a day, and go on with one that was begun; whether there was anything to do. Part of the sweep.
 
     Transactions: one.
@@ -83,7 +90,7 @@ async def check_nightly(ctx: Context) -> bool:
             run_id, after, checked, before = run.id, run.after, run.checked, run.differences
         else:
             return False
-        part = await _check(tx, after, _AT_ONCE)
+        part = await _check(tx, after, _AT_ONCE, further)
         found = [*before, *part.differences][:_MOST_KEPT]
         reached = {"after": part.after, "checked": checked + part.bills, "differences": found}
         finished = now if part.after is None else None
@@ -93,13 +100,15 @@ async def check_nightly(ctx: Context) -> bool:
     return True
 
 
-async def _check(tx: Tx, after: UUID | None, most: int) -> Checked:
+async def _check(tx: Tx, after: UUID | None, most: int, further: Sequence[Further]) -> Checked:
     bills = select(Invoice.__table__).order_by(Invoice.id).limit(most)
     rows = (await tx.execute(bills if after is None else bills.where(Invoice.id > after))).all()
-    found = await _check_bills(tx, rows)
+    found = [*await _check_bills(tx, rows), *await unlike_their_lines(tx, [row.id for row in rows])]
     if len(rows) == most:
         return Checked(len(rows), found, rows[-1].id)
-    return Checked(len(rows), [*found, *await _check_sums(tx)], None)
+    for sums in (_check_sums, check_collected, *further):
+        found += await sums(tx)
+    return Checked(len(rows), found, None)
 
 
 async def _check_bills(tx: Tx, bills: Sequence[Any]) -> list[str]:

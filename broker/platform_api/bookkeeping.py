@@ -20,6 +20,7 @@ from broker.billing.credits import NewCredit, get_credit, grant_credit
 from broker.billing.exports import every_export
 from broker.billing.pricing import CreditKind
 from broker.faces.answers import Answer
+from broker.payouts.check import check_payouts
 from broker.platform_api import shapes
 from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
@@ -73,7 +74,7 @@ async def close(request: Request, actor: CurrentActor) -> Answer:
 @router.get("/check", responses=gives(shapes.BooksCheck))
 async def check(request: Request, actor: CurrentActor, after: str | None = None) -> Answer:
     """Compute a part of all bills again and prove the sums; go on with `after` until it is null."""
-    part = await check_some(face_of(request).ctx, actor, after)
+    part = await check_some(face_of(request).ctx, actor, after, further=(check_payouts,))
     return Answer(
         {
             "checked": part.bills,

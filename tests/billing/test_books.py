@@ -18,6 +18,7 @@ from broker.billing.pricing import CreditKind
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from broker.payouts.check import check_payouts
 from tests.addons.conftest import World, make_world
 from tests.billing.test_close import after, close_all, invoices, ledger, used
 from tests.domain import new_user
@@ -46,10 +47,10 @@ async def billed(world: World, *cents: int) -> str:
 
 async def differences(ctx: Context, operator: Actor, most: int = 100) -> list[str]:
     found: list[str] = []
-    part = await check_some(ctx, operator, most=most)
+    part = await check_some(ctx, operator, most=most, further=[check_payouts])
     while part.after is not None:
         found += part.differences
-        part = await check_some(ctx, operator, str(part.after), most)
+        part = await check_some(ctx, operator, str(part.after), most, [check_payouts])
     return [*found, *part.differences]
 
 
