@@ -59,8 +59,13 @@ async def standing(tx: Tx, actor: Actor, service_id: UUID) -> Standing:
     return Standing(await role_of(tx, service_id, actor), bool(plans), invited)
 
 
+def listed_for_all() -> ColumnElement[bool]:
+    """The condition for services that everybody finds in the marketplace, signed in or not."""
+    return AddonService.state.in_(INSTALLABLE_STATES)
+
+
 def listed_for(actor: Actor) -> ColumnElement[bool]:
     """The condition for services that the actor finds in the marketplace."""
     member = exists().where(ServiceMember.service_id == AddonService.id, ServiceMember.user_id == actor.id)
     invited = exists().where(Entitlement.service_id == AddonService.id, Entitlement.user_id == actor.id)
-    return or_(AddonService.state.in_(INSTALLABLE_STATES), and_(AddonService.state == ALPHA, or_(member, invited)))
+    return or_(listed_for_all(), and_(AddonService.state == ALPHA, or_(member, invited)))

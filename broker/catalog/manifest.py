@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from broker.catalog.categories import CATEGORIES, category_slug
 from broker.catalog.contents import Json, masked
 from broker.catalog.faults import Fault, ManifestFaults
 from broker.catalog.manifest_plans import SLUG, PlanSpec, read_plans
@@ -27,6 +28,7 @@ REGIONS: Final = (
     "us", "eu", "dublin", "frankfurt", "oregon", "singapore", "sydney", "tokyo", "virginia", "*",
 )  # fmt: skip
 _MOST_CONFIG_VARS: Final = 64
+_MOST_CATEGORIES: Final = 3
 _LARGEST_BYTES: Final = 512 * 1024
 _ROOT_PATH: Final = "/heroku/resources"
 
@@ -61,6 +63,8 @@ class Listing:
     tagline: str | None = None
     description: str | None = None
     category: str | None = None
+    """A single one in the provider's own words, as older manifests have it."""
+    categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     logo_url: str | None = None
     docs: str | None = None
@@ -251,6 +255,14 @@ def _url(node: Node, key: str, *, insecure: bool, anywhere: bool = False) -> str
     return url
 
 
+def _categories(node: Node) -> tuple[str, ...]:
+    found = node.texts("categories", _TAG, _MOST_CATEGORIES)
+    for word in found:
+        if category_slug(word) is None:
+            node.fault("categories", f'does not know "{word}": possible are {", ".join(CATEGORIES)}.')
+    return found
+
+
 def _listing(node: Node | None, *, insecure: bool) -> Listing:
     if node is None:
         return Listing()
@@ -258,6 +270,7 @@ def _listing(node: Node | None, *, insecure: bool) -> Listing:
         tagline=node.text("tagline", TextRule(160)),
         description=node.text("description", _MARKDOWN),
         category=node.text("category", _TAG),
+        categories=_categories(node),
         tags=node.texts("tags", _TAG, 20),
         logo_url=_url(node, "logo_url", insecure=insecure),
         docs=node.text("docs", _MARKDOWN),

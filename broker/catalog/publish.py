@@ -16,6 +16,7 @@ from broker.catalog.members import has_members
 from broker.catalog.models import AddonService
 from broker.catalog.plans import sync_plans
 from broker.catalog.queries import get_service
+from broker.catalog.search_index import index_service
 from broker.catalog.shared_secrets import (
     OVERLAP,
     ServiceSecrets,
@@ -115,6 +116,7 @@ async def _create(tx: Tx, ctx: Context, manifest: Manifest, actor: Actor, state:
     )
     await sync_plans(tx, service_id, manifest.plans, now)
     await add_version(tx, key, service_id, 1, manifest, actor, now)
+    await index_service(tx, service_id)
     await emit(tx, "addon_service.published", actor, now, service=manifest.id, revision=1)
 
 
@@ -132,6 +134,7 @@ async def _update(tx: Tx, ctx: Context, manifest: Manifest, actor: Actor, row: R
     )
     await sync_plans(tx, row["id"], manifest.plans, now)
     await add_version(tx, key, row["id"], revision, manifest, actor, now)
+    await index_service(tx, row["id"])
     await emit(tx, "addon_service.published", actor, now, service=manifest.id, revision=revision)
 
 
@@ -176,6 +179,9 @@ def _canonical(manifest: Manifest) -> bytes:
     """
     fields = asdict(manifest)
     del fields["base"]
+    # What was published before manifests could say these keeps its digest.
     if manifest.sign_on == SignOnRules():
-        del fields["sign_on"]  # so that what was published before manifests could say this keeps its digest
+        del fields["sign_on"]
+    if not manifest.listing.categories:
+        del fields["listing"]["categories"]
     return json.dumps(fields, sort_keys=True, default=Secret.reveal).encode()
