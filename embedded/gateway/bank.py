@@ -1,0 +1,211 @@
+"""What the gateway does: customers, pages for adding cards, payments, refunds. Objects look as Stripe's API shows them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from embedded.gateway.cards import CARDS, Card
+from embedded.gateway.store import Store, Thing
+
+_CONFIRM_CODE: Final = "authentication_required"
+_CONFIRM: Final = "Your card was declined. This transaction requires authentication."
+_API_VERSION: Final = "2026-10-28.endive"
+
+
+class Refused(Exception):
+    """An answer that is an error, in the shape of Stripe's API."""
+
+    def __init__(self, status: int, kind: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"type": kind, "message": message, **more}}
+
+
+def no_such(what: str) -> Refused:
+    return Refused(404, "invalid_request_error", f"No such {what}.", code="resource_missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """The gateway without its HTTP. Units: seconds, minor units."""
+
+    store: Store
+    url: str
+    clock: Callable[[], float]
+    delay_s: float
+    """How long it takes until what is decided later is decided."""
+
+    def make_customer(self, asked: Mapping[str, Any]) -> Thing:
+        given = {"email": asked.get("email"), "metadata": asked.get("metadata", {})}
+        return self.store.keep(self._new("customer", "cus", **given))
+
+    def open_session(self, asked: Mapping[str, Any]) -> Thing:
+        if asked.get("mode") != "setup":
+            raise Refused(400, "invalid_request_error", "Only sessions of the mode `setup` are known here.")
+        self._customer(asked)
+        session = self._new(
+            "checkout.session", "cs_test", mode="setup", status="open", customer=asked["customer"], setup_intent=None,
+            success_url=asked.get("success_url"), cancel_url=asked.get("cancel_url"),
+            client_reference_id=asked.get("client_reference_id"), expires_at=int(asked.get("expires_at", 0)) or None,
+            metadata=asked.get("metadata", {}),
+        )  # fmt: skip
+        session["url"] = f"{self.url}/pay/{session['id']}"
+        return self.store.keep(session)
+
+    def session(self, id_: str, *, expanded: bool = False) -> Thing:
+        session = self._found("checkout.session", id_)
+        if session["status"] == "open" and (session["expires_at"] or self.clock()) < self.clock():
+            session = self.store.keep(session | {"status": "expired", "url": None})
+        if expanded and session["setup_intent"] is not None:
+            intent = self._found("setup_intent", session["setup_intent"])
+            session["setup_intent"] = intent | {"payment_method": self.method(intent["payment_method"])}
+        return session
+
+    def add_card(self, session_id: str, card: Card, exp_month: int, exp_year: int) -> Thing:
+        """The page of the session was filled in."""
+        session = self.session(session_id)
+        if session["status"] != "open":
+            raise Refused(400, "invalid_request_error", "This page has been used already, or is too old.")
+        if card.refused_at_once:
+            raise self._declined(card)
+        shown = {"brand": card.brand, "last4": card.last4, "exp_month": exp_month, "exp_year": exp_year}
+        method = self._new("payment_method", "pm", type="card", card=shown, customer=session["customer"])
+        self.store.keep(method | {"_card": card.number})
+        intent = self._new("setup_intent", "seti", status="succeeded", payment_method=method["id"])
+        self.store.keep(intent)
+        done = self.store.keep(session | {"status": "complete", "setup_intent": intent["id"], "url": None})
+        self._tell("checkout.session.completed", done)
+        return done
+
+    def method(self, id_: str) -> Thing:
+        return self._found("payment_method", id_)
+
+    def detach(self, id_: str) -> Thing:
+        return self.store.keep(self.method(id_) | {"customer": None})
+
+    def pay(self, asked: Mapping[str, Any]) -> Thing:
+        """A payment, made and confirmed at once."""
+        self._customer(asked)
+        method = self.method(str(asked.get("payment_method")))
+        if method["customer"] != asked["customer"]:
+            raise Refused(400, "invalid_request_error", "The payment method does not belong to the customer.")
+        if not str(asked.get("amount", "")).isdigit() or not int(asked["amount"]):
+            raise Refused(400, "invalid_request_error", "The amount must be greater than 0.", param="amount")
+        intent = self._new(
+            "payment_intent", "pi", amount=int(asked["amount"]), currency=asked.get("currency"),
+            customer=asked["customer"], payment_method=method["id"], metadata=asked.get("metadata", {}),
+            description=asked.get("description"), return_url=asked.get("return_url"), status="processing",
+            next_action=None, last_payment_error=None, amount_refunded=0,
+        )  # fmt: skip
+        card = CARDS[method["_card"]]
+        if card.must_confirm:
+            return self._ask_to_confirm(intent, present=asked.get("off_session") != "true")
+        if card.later is not None:
+            self.store.later(intent["id"], self.clock() + self.delay_s, card.later)
+            return self._keep_and_tell(intent, "processing")
+        if card.code is not None:
+            raise self._failed(intent, card)
+        return self._keep_and_tell(intent | {"status": "succeeded"}, "succeeded")
+
+    def _ask_to_confirm(self, intent: Thing, *, present: bool) -> Thing:
+        if not present:
+            error = {"type": "card_error", "code": _CONFIRM_CODE, "message": _CONFIRM}
+            intent = self._keep_and_tell(intent | _unpaid(error), "payment_failed")
+            raise Refused(402, "card_error", _CONFIRM, code=_CONFIRM_CODE, payment_intent=shown(intent))
+        leads = {"type": "redirect_to_url", "redirect_to_url": {"url": f"{self.url}/confirm/{intent['id']}"}}
+        return self._keep_and_tell(intent | {"status": "requires_action", "next_action": leads}, "requires_action")
+
+    def confirmed(self, id_: str, *, yes: bool) -> Thing:
+        """The owner of the card has confirmed the payment, or has not."""
+        intent = self.payment(id_)
+        if intent["status"] != "requires_action":
+            return intent
+        if yes:
+            return self._keep_and_tell(intent | {"status": "succeeded", "next_action": None}, "succeeded")
+        error = {"type": "card_error", "code": "payment_intent_authentication_failure"}
+        error["message"] = "The payment was not confirmed by the owner of the card."
+        return self._keep_and_tell(intent | _unpaid(error), "payment_failed")
+
+    def payment(self, id_: str) -> Thing:
+        return self._found("payment_intent", id_)
+
+    def payments(self, customer: str) -> list[Thing]:
+        return [each for each in self.store.all("payment_intent") if each["customer"] == customer]
+
+    def cancel(self, id_: str) -> Thing:
+        intent = self.payment(id_)
+        if intent["status"] not in ("requires_action", "requires_payment_method"):
+            raise Refused(400, "invalid_request_error", f"A payment that is {intent['status']} cannot be cancelled.")
+        return self._keep_and_tell(intent | {"status": "canceled", "next_action": None}, "canceled")
+
+    def refund(self, asked: Mapping[str, Any]) -> Thing:
+        intent = self.payment(str(asked.get("payment_intent")))
+        left = intent["amount"] - intent["amount_refunded"] if intent["status"] == "succeeded" else 0
+        amount = int(asked.get("amount", left))
+        if not 0 < amount <= left:
+            code = "charge_already_refunded"
+            raise Refused(400, "invalid_request_error", "More than is left of the payment was to go back.", code=code)
+        self.store.keep(intent | {"amount_refunded": intent["amount_refunded"] + amount})
+        refund = self._new(
+            "refund", "re", amount=amount, currency=intent["currency"], payment_intent=intent["id"],
+            status="succeeded", metadata=asked.get("metadata", {}),
+        )  # fmt: skip
+        self._tell("refund.created", self.store.keep(refund))
+        return refund
+
+    def go_on(self) -> None:
+        """Decide what was to be decided later."""
+        for id_, outcome in self.store.ripe(self.clock()):
+            with self.store.together():
+                intent = self.payment(id_)
+                if outcome == "succeeded":
+                    self._keep_and_tell(intent | {"status": "succeeded"}, "succeeded")
+                else:
+                    self._failed(intent, CARDS[self.method(intent["payment_method"])["_card"]])
+                self.store.past(id_)
+
+    def _failed(self, intent: Thing, card: Card) -> Refused:
+        error = self._declined(card).body["error"]
+        intent = self._keep_and_tell(intent | _unpaid(error), "payment_failed")
+        return self._declined(card, payment_intent=shown(intent))
+
+    def _declined(self, card: Card, **more: Any) -> Refused:
+        codes = {"code": card.code} | ({"decline_code": card.decline_code} if card.decline_code else {})
+        return Refused(402, "card_error", card.message, **codes, **more)
+
+    def _keep_and_tell(self, intent: Thing, what: str) -> Thing:
+        self._tell(f"payment_intent.{what}", self.store.keep(intent))
+        return intent
+
+    def _tell(self, kind: str, subject: Thing) -> None:
+        event = self._new("event", "evt", type=kind, api_version=_API_VERSION, data={"object": shown(subject)})
+        self.store.tell(event, self.clock())
+
+    def _customer(self, asked: Mapping[str, Any]) -> Thing:
+        return self._found("customer", str(asked.get("customer")))
+
+    def _found(self, kind: str, id_: str) -> Thing:
+        thing = self.store.find(kind, id_)
+        if thing is None:
+            raise no_such(kind)
+        return thing
+
+    def _new(self, kind: str, prefix: str, **values: Any) -> Thing:
+        made = {"id": f"{prefix}_{secrets.token_hex(12)}", "object": kind, "created": int(self.clock())}
+        return made | {"livemode": False} | values
+
+
+def _unpaid(error: Mapping[str, Any]) -> Thing:
+    return {"status": "requires_payment_method", "next_action": None, "last_payment_error": dict(error)}
+
+
+def shown(thing: Mapping[str, Any]) -> Thing:
+    """The object without what is ours alone."""
+    return {
+        name: shown(value) if isinstance(value, dict) else value
+        for name, value in thing.items()
+        if not name.startswith("_")
+    }
