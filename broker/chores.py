@@ -9,6 +9,7 @@ import structlog
 from broker.addons.billed_names import billed_names
 from broker.addons.budget_notices import look_at_budgets
 from broker.addons.lend import enqueue_credentials
+from broker.addons.popularity import count_installs
 from broker.addons.reap import enqueue_orphans
 from broker.addons.reconcile_runs import enqueue_runs
 from broker.addons.revoke import enqueue_rotations
@@ -16,6 +17,7 @@ from broker.addons.sweep import sweep
 from broker.billing.check import check_nightly
 from broker.billing.close import close_due
 from broker.billing.invoices import issue_finalized
+from broker.catalog.search_index import index_stale
 from broker.events.audit import seal
 from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.kernel.jobs import forget_abandoned
@@ -67,4 +69,11 @@ async def keep_books(wiring: Wiring) -> bool:
     if wiring.gateway is not None:
         await collect_issued(ctx)
     await check_nightly(ctx, (check_payouts,))
+    return more
+
+
+async def keep_shelves(wiring: Wiring) -> bool:
+    """Make what the marketplace's search lacks, some at a time, and count what is popular; whether more is lacking."""
+    more = await index_stale(wiring.context) > 0
+    await count_installs(wiring.context)
     return more

@@ -27,7 +27,7 @@ from broker.addons.reconcile import reconcile
 from broker.addons.reconcile_runs import RECONCILE
 from broker.addons.revoke import revoke
 from broker.addons.work import ADVANCE, LEASE
-from broker.chores import keep_books, look_around
+from broker.chores import keep_books, keep_shelves, look_around
 from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
 from broker.faces.mails.letters import Letters
@@ -60,6 +60,8 @@ class Pace:
     """For calls that are under way when it is told to stop."""
     again_s: float = 1.0
     """Before it begins anew when it has lost its database."""
+    shelves_s: float = 300.0
+    """Between two counts of what is popular in the marketplace."""
     lease_s: float = LEASE.total_seconds()
 
 
@@ -187,6 +189,7 @@ async def _sweeping(wiring: Wiring, pace: Pace) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(_sweep_for_ever(wiring, pace), name="sweep"),
         asyncio.create_task(_keep_books_for_ever(wiring, pace), name="books"),
+        asyncio.create_task(_keep_shelves_for_ever(wiring, pace), name="shelves"),
     ]
     try:
         yield
@@ -216,3 +219,14 @@ async def _keep_books_for_ever(wiring: Wiring, pace: Pace) -> None:
             _log.exception("billing.sweep_failed", error=type(error).__name__)
             more = False
         await asyncio.sleep(0 if more else pace.sweep_s)
+
+
+async def _keep_shelves_for_ever(wiring: Wiring, pace: Pace) -> None:
+    """Keep the marketplace's search and figures true."""
+    while True:
+        more = False
+        try:
+            more = await keep_shelves(wiring)
+        except (SQLAlchemyError, OSError) as error:
+            _log.error("marketplace.sweep_failed", error=type(error).__name__)
+        await asyncio.sleep(0 if more else pace.shelves_s)
