@@ -22,6 +22,7 @@ from broker.addons.permits import require_part
 from broker.addons.queries import AttachmentView, get_attachment
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
+from broker.addons.suspended import require_usable
 from broker.addons.taken import needs_takeover, taken_in_app
 from broker.apps.resolve import AppView, visible_app
 from broker.catalog.queries import get_service
@@ -52,7 +53,7 @@ async def attach(
     """Attach, and release the app with the new config vars (once the add-on is provisioned).
 
     Transactions: one; no provider takes part.
-    Raises: NotFound, InvalidParams, ConfirmationRequired, Conflict.
+    Raises: NotFound, InvalidParams, ConfirmationRequired, Conflict; PaymentRequired while it is suspended.
     """
     actor.require(Scope.WRITE_PROTECTED)
     for _ in range(_NAME_TRIES if request.name is None else 1):
@@ -76,6 +77,7 @@ async def record_attachment(
         await require_part(tx, actor, addon.app_id, addon.name)
     if addon.state not in (AddonState.PROVISIONED, AddonState.PROVISIONING):
         raise Conflict(f"{addon.name} is {addon.state} and can't be attached.")
+    require_usable(addon.name, addon.suspended_for, "it can be attached")
     await _refuse_unsharable(tx, addon, app)
     name, wanted = await _name(tx, addon, app, request)
     now = ctx.clock.now()

@@ -19,6 +19,7 @@ from broker.addons.spending import planned
 from broker.addons.suspended import require_usable
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.billing.budgets import Place
+from broker.billing.timeline import Mode
 from broker.catalog.queries import resolve_plan
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -74,7 +75,8 @@ async def record_plan_change(
     if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
     if not target.is_free:
-        wanted = planned(addon.id, addon.app_id, addon.payer_id or actor.id, target)
+        mode = Mode.TRIAL if addon.on_trial and target.trial_days else Mode.PAID
+        wanted = planned(addon.id, addon.app_id, addon.payer_id or actor.id, target, mode)
         place = Place(addon.app_id, addon.service_id, actor.authorization_id)
         await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
     now = ctx.clock.now()

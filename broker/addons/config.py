@@ -91,10 +91,13 @@ def vars_for(addon: LockedAddon, attachment_name: str, config: Mapping[str, Secr
 
 
 async def give_to_apps(tx: Tx, addon: LockedAddon, verb: str, actor: Actor, at: datetime) -> dict[UUID, int]:
-    """Put the stored config into every attached app, one release each; the versions by app.
+    """Put the stored config into every attached app, one release each; the versions by app. None while it is suspended:
+    what is stored then is given when it is resumed.
 
     Raises: InvalidParams if an app's environment would become too large.
     """
+    if addon.suspended_at is not None:
+        return {}
     config = await stored_config(tx, addon.id, addon.apps[addon.app_id].data_key)
     there: dict[UUID, list[LockedAttachment]] = {}
     for attachment in addon.attachments:
@@ -132,12 +135,31 @@ async def _give(
     names: list[str] = []
     changes: list[ConfigChange] = []
     for waiting in attachments:
-        attachment, taken = await _take_over(tx, waiting, actor, at)
-        put = vars_for(addon, attachment.name, config)
-        gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
-        changes += [*taken, ConfigChange(put=put, remove=gone, attachment_id=attachment.id)]
-        names.append(attachment.name)
+        name, found = await given_by(tx, addon, waiting, config, actor, at)
+        names.append(name)
+        changes += found
     return await _release(tx, addon, app_id, names, changes, verb, actor, at)
+
+
+async def given_by(
+    tx: Tx,
+    addon: LockedAddon,
+    waiting: LockedAttachment,
+    config: Mapping[str, Secret],
+    actor: Actor,
+    at: datetime,
+) -> tuple[str, list[ConfigChange]]:
+    """What an attachment changes in its app when it gives these values, and the name that it has then."""
+    attachment, taken = await _take_over(tx, waiting, actor, at)
+    put = vars_for(addon, attachment.name, config)
+    gone = set(config_var_names(addon.declared, addon.prefix, attachment.name)) - set(put)
+    return attachment.name, [*taken, ConfigChange(put=put, remove=gone, attachment_id=attachment.id)]
+
+
+def taken_by(addon: LockedAddon, attachment: LockedAttachment) -> ConfigChange:
+    """What an attachment changes in its app when it gives nothing any more."""
+    names = config_var_names(addon.declared, addon.prefix, attachment.name)
+    return ConfigChange(remove=names, attachment_id=attachment.id)
 
 
 async def _take_over(
@@ -178,11 +200,12 @@ async def _release(
         description=f"{verb} {', '.join(names)} ({addon.name})",
         actor=actor,
         at=at,
-        addon_plan_names=await _plan_names(tx, app_id),
+        addon_plan_names=await plan_names(tx, app_id),
     )
 
 
-async def _plan_names(tx: Tx, app_id: UUID) -> list[str]:
+async def plan_names(tx: Tx, app_id: UUID) -> list[str]:
+    """The plans of an app's add-ons, as its next release records them."""
     return [row[0] for row in await _PLAN_NAMES.all(tx, app_id=app_id)]
 
 
@@ -198,10 +221,9 @@ _PLAN_NAMES: Final = Direct(
 async def take_from_apps(
     tx: Tx, addon: LockedAddon, attachments: Collection[LockedAttachment], actor: Actor, at: datetime, *, release: bool
 ) -> None:
-    """End attachments: their config vars go and each app gets a release (unless nothing was ever given)."""
+    """End attachments: their config vars go and each app gets a release (unless nothing was given, or all withdrawn)."""
     for attachment in attachments:
         await end_attachments(tx, actor, at, Attachment.id == attachment.id)
-        if attachment.app_id in addon.apps and release:
-            names = config_var_names(addon.declared, addon.prefix, attachment.name)
-            change = ConfigChange(remove=names, attachment_id=attachment.id)
+        if attachment.app_id in addon.apps and release and addon.suspended_at is None:
+            change = taken_by(addon, attachment)
             await _release(tx, addon, attachment.app_id, [attachment.name], [change], "Detach", actor, at)

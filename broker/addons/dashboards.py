@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, literal, select
 
 from broker.accounts.models import User
 from broker.addons.models import Addon, AddonState
+from broker.addons.suspended import require_usable
 from broker.addons.tickets import Visit
 from broker.addons.visibility import may_open
 from broker.apps.collaborators import role_in_app
@@ -49,6 +50,7 @@ class Dashboard:
     sso_url: str | None
     sso_paths: list[str]
     sso_redirect_uris: list[str]
+    suspended_for: str | None
     url_style: str
     data_key: bytes = field(repr=False)
     password_sealed: bytes = field(repr=False)
@@ -65,8 +67,8 @@ def _statement(visit: Visit) -> Select[Any]:
         Addon.id, Addon.name, Addon.state, Addon.app_id, App.name, context_app, Addon.provider_id,
         literal(visit.user_id, User.id.type), User.email, role_in_app(visit.user_id), _access(visit.user_id),
         AddonService.id, AddonService.slug, AddonService.name, AddonService.sso, AddonService.sso_url,
-        AddonService.sso_paths, AddonService.sso_redirect_uris, AddonService.url_style, AddonService.data_key, AddonService.password_sealed,
-        AddonService.sso_salt_sealed,
+        AddonService.sso_paths, AddonService.sso_redirect_uris, Addon.suspended_for, AddonService.url_style,
+        AddonService.data_key, AddonService.password_sealed, AddonService.sso_salt_sealed,
     )  # fmt: skip
     return (
         select(*columns)
@@ -80,8 +82,8 @@ def _statement(visit: Visit) -> Select[Any]:
 async def find_dashboard(tx: Tx, visit: Visit) -> Dashboard:
     """The dashboard that the visit is to, if it can be entered now.
 
-    Raises: NotFound if user or add-on is gone, or it is somebody else's; Conflict if it is not provisioned; InvalidParams
-    if there is no dashboard, or no link may lead to this place in it.
+    Raises: NotFound if user or add-on is gone, or it is somebody else's; Conflict if it is not provisioned, PaymentRequired
+    while it is suspended; InvalidParams if there is no dashboard, or no link may lead to this place in it.
     """
     row: Any = (await tx.execute(_statement(visit))).one_or_none()
     dashboard = None if row is None else Dashboard(*row)
@@ -91,6 +93,7 @@ async def find_dashboard(tx: Tx, visit: Visit) -> Dashboard:
         raise Conflict(
             f"{dashboard.addon_name} is {dashboard.state}; its dashboard can be opened once it is provisioned."
         )
+    require_usable(dashboard.addon_name, dashboard.suspended_for, "its dashboard can be opened")
     if dashboard.sso_url is None or (dashboard.sso == SignOnMode.FORM and dashboard.sso_salt_sealed is None):
         raise InvalidParams(f"{dashboard.service_name} has no dashboard to open.")
     if visit.path:

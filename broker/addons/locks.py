@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, cast, select, union
 
 from broker.addons.models import Addon, AddonState, Attachment, Suspension
+from broker.addons.term_models import Trial
 from broker.apps.releases import LockedApp, lock_app
 from broker.billing.timeline import Mode
 from broker.catalog.manifest_meters import is_priced
@@ -59,6 +60,8 @@ class LockedAddon:
     suspended_cents: int
     suspended_at: datetime | None
     suspended_for: str | None
+    trial_days: int
+    on_trial: bool
     ownership: str
     provider_id: str | None
     apps: Mapping[UUID, LockedApp]
@@ -71,7 +74,9 @@ class LockedAddon:
     @property
     def mode(self) -> Mode:
         """On which terms its time is counted."""
-        return _MODES[Suspension(self.suspended_for)] if self.suspended_for else Mode.PAID
+        if self.suspended_for:
+            return _MODES[Suspension(self.suspended_for)]
+        return Mode.TRIAL if self.on_trial and self.trial_days else Mode.PAID
 
     @property
     def is_free(self) -> bool:
@@ -79,7 +84,11 @@ class LockedAddon:
         return not self.price_cents and not any(map(is_priced, self.meters))
 
 
-_MODES: Final = {Suspension.UNPAID: Mode.SUSPENDED, Suspension.UNBILLED: Mode.UNBILLED}
+_MODES: Final = {
+    Suspension.UNPAID: Mode.SUSPENDED,
+    Suspension.UNBILLED: Mode.UNBILLED,
+    Suspension.TRIAL: Mode.UNBILLED,
+}
 
 
 async def lock_addon(tx: Tx, ctx: Context, addon_id: UUID, *further_apps: UUID) -> LockedAddon | None:
@@ -148,11 +157,14 @@ _ADDON: Final = Direct(
         Plan.suspended_cents,
         Addon.suspended_at,
         Addon.suspended_for,
+        Plan.trial_days,
+        Trial.addon_id.is_not(None).label("on_trial"),
         Addon.ownership,
         Addon.provider_id,
     )
     .join(AddonService, AddonService.id == Addon.service_id)
     .join(Plan, Plan.id == Addon.plan_id)
+    .outerjoin(Trial, (Trial.addon_id == Addon.id) & Trial.outcome.is_(None))
     .where(Addon.id == _ID)
     .with_for_update(of=Addon)
 )

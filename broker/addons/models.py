@@ -69,6 +69,8 @@ class Suspension(StrEnum):
     """For want of payment: until the account pays, at the plan's price of suspension."""
     UNBILLED = "unbilled"
     """Through no fault of its user's: until an operator ends it, and without any charge."""
+    TRIAL = "trial"
+    """Its trial is over: until the account agrees to pay for it, and without any charge."""
 
 
 class OrphanState(StrEnum):

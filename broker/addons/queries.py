@@ -51,6 +51,9 @@ class AddonView:
     region: str
     created_at: datetime
     updated_at: datetime
+    suspended_at: datetime | None = None
+    suspended_for: str | None = None
+    """Why it can't be used for the time being: see `Suspension`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ _OWN: Final = (
     Addon.region,
     Addon.created_at,
     Addon.updated_at,
+    Addon.suspended_at,
+    Addon.suspended_for,
 )
 _ATTACHMENT_NAMES: Final = (
     select(func.array_agg(aggregate_order_by(Attachment.name, Attachment.created_at, Attachment.id)))
@@ -135,7 +140,7 @@ def _versions(rows: Sequence[Any], start: int) -> list[Version]:
 
 def _addon_view(row: Sequence[Any], offer: Offer) -> AddonView:
     addon_id, name, state, reason, app_id, app_name, owner, price, currency, *rest = row[: len(_OWN)]
-    provider_id, message, region, created_at, updated_at = rest
+    provider_id, message, region, created_at, updated_at, suspended_at, suspended_for = rest
     given = row[len(_OWN)] or ()
     return AddonView(
         id=addon_id,
@@ -155,6 +160,8 @@ def _addon_view(row: Sequence[Any], offer: Offer) -> AddonView:
         region=region,
         created_at=created_at,
         updated_at=updated_at,
+        suspended_at=suspended_at,
+        suspended_for=suspended_for,
     )
 
 

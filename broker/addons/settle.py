@@ -28,6 +28,7 @@ from broker.addons.models import (
     Operation,
     OperationKind,
     OperationState,
+    Suspension,
 )
 from broker.addons.orphans import record_orphan
 from broker.addons.outcomes import Conclusion, decide, told
@@ -42,8 +43,11 @@ from broker.addons.settlement import (
     retry,
     update_operation,
 )
+from broker.addons.suspended import is_account_suspended, note_suspended
+from broker.addons.trials import begin_trial, leave_trial
 from broker.addons.work import Work, history_entry
-from broker.billing.usage import Subject, end_period, start_period
+from broker.billing.timeline import Mode
+from broker.billing.usage import Subject, end_period, price_terms, start_period
 from broker.catalog.models import Plan
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
@@ -128,11 +132,18 @@ async def complete_provision(tx: Tx, addon: LockedAddon, reply: Reply, actor: Ac
 
     Raises: InvalidParams if the values do not fit into an app's environment.
     """
-    await transition(tx, addon, AddonState.PROVISIONED, at, **_known(reply))
+    unpaid = addon.mode is Mode.PAID and not addon.is_free and await is_account_suspended(tx, addon.payer_id)
+    halted: dict[str, Any] = {"suspended_at": at, "suspended_for": Suspension.UNPAID} if unpaid else {}
+    await transition(tx, addon, AddonState.PROVISIONED, at, **_known(reply), **halted)
+    addon = replace(addon, **halted)
     await store_config(tx, addon, acceptable(addon, reply))
     await give_to_apps(tx, addon, "Attach", actor, at)
     await start_period(tx, _subject(addon), at)
+    if addon.on_trial:
+        await begin_trial(tx, addon.id, addon.trial_days, at)
     await emit(tx, "addon.provisioned", actor, at, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
+    if unpaid:
+        await note_suspended(tx, addon, Suspension.UNPAID, SYSTEM, at)
 
 
 def _known(reply: Reply) -> dict[str, Any]:
@@ -152,7 +163,8 @@ def _subject(addon: LockedAddon) -> Subject:
         currency=addon.currency,
         service=addon.service,
         plan=addon.plan,
-        terms={"meters": list(addon.meters)} if addon.meters else {},
+        terms=price_terms(addon.meters, addon.suspended_cents),
+        mode=addon.mode,
     )
 
 
@@ -192,6 +204,7 @@ async def _failed_provision(
 async def fail_provision(tx: Tx, addon: LockedAddon, reason: str, actor: Actor, at: datetime, **known: Any) -> None:
     """There will be no resource: nothing was given, nothing is charged, the name is free again."""
     await transition(tx, addon, AddonState.DEPROVISIONED, at, reason=reason, **known)
+    await leave_trial(tx, addon.id, at)
     await take_from_apps(tx, addon, addon.attachments, actor, at, release=False)
     await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id))
     await emit(tx, "addon.provision_failed", actor, at, app_id=addon.app_id, addon_id=addon.id, reason=reason)
@@ -214,7 +227,9 @@ async def _accepted(tx: Tx, ctx: Context, s: Settlement) -> None:
 async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
     plan = (
         await tx.execute(
-            select(Plan.id, Plan.slug, Plan.price_cents, Plan.currency, Plan.meters).where(Plan.id == s.target_plan_id)
+            select(
+                Plan.id, Plan.slug, Plan.price_cents, Plan.currency, Plan.meters, Plan.suspended_cents, Plan.trial_days
+            ).where(Plan.id == s.target_plan_id)
         )
     ).one()
     moved = replace(
@@ -224,6 +239,8 @@ async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
         price_cents=plan.price_cents,
         currency=plan.currency,
         meters=tuple(plan.meters),
+        suspended_cents=plan.suspended_cents,
+        trial_days=plan.trial_days,
     )
     if s.addon.state is not AddonState.PROVISIONED:
         raise SettledElsewhere
@@ -235,6 +252,8 @@ async def _plan_changed(tx: Tx, ctx: Context, s: Settlement) -> None:
         )
     )
     await _new_config(tx, moved, s)
+    if s.addon.on_trial and not moved.trial_days:
+        await leave_trial(tx, moved.id, s.at)
     await end_period(tx, moved.id, s.at)
     await start_period(tx, _subject(moved), s.at)
     await emit(

@@ -24,7 +24,7 @@ from broker.catalog.shared_secrets import service_secrets
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, NotFound
+from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, NotFound, PaymentRequired
 from broker.kernel.secret import Secret
 
 
@@ -49,7 +49,7 @@ async def sign_on_by_ticket(ctx: Context, ticket: str, addon_id: UUID, issuer: s
     held = read_ticket(ctx.vault, ticket)
     if held.visit.addon_id != addon_id:
         raise Forbidden("This link is not valid.")
-    if held.expires_at < ctx.clock.now():
+    if held.expires_at < ctx.wall.now():
         late = Forbidden("This link has expired.")
         await _record_refusal(ctx, held.visit, late)
         raise late
@@ -65,7 +65,7 @@ async def sign_on(ctx: Context, visit: Visit, issuer: str) -> SignOn:
     """
     async with refusals_recorded(ctx, visit), ctx.database.transaction() as tx:
         dashboard = await find_dashboard(tx, visit)
-        now = ctx.clock.now()
+        now = ctx.wall.now()
         who = Actor(visit.user_id, dashboard.email, frozenset({Scope.GLOBAL}))
         told = {"role": dashboard.role, "access": dashboard.access, **_place(visit)}
         await emit(tx, "addon.opened", who, now, app_id=dashboard.app_id, addon_id=visit.addon_id, **told)
@@ -81,7 +81,7 @@ async def refusals_recorded(ctx: Context, visit: Visit) -> AsyncIterator[None]:
     """Records why a visit was not possible, in a transaction of its own, and lets the refusal pass."""
     try:
         yield
-    except (NotFound, Conflict, InvalidParams) as refusal:
+    except (NotFound, Conflict, InvalidParams, PaymentRequired) as refusal:
         await _record_refusal(ctx, visit, refusal)
         raise
 
@@ -93,7 +93,7 @@ async def _record_refusal(ctx: Context, visit: Visit, refusal: BrokerError) -> N
         if row := (await tx.execute(found)).one_or_none():
             who = Actor(visit.user_id, row.email, frozenset())
             data = {"reason": refusal.id, "message": refusal.message, **_place(visit)}
-            at = ctx.clock.now()
+            at = ctx.wall.now()
             await emit(tx, "addon.open_refused", who, at, app_id=row.app_id, addon_id=visit.addon_id, **data)
 
 

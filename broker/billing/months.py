@@ -50,6 +50,15 @@ def _midnight(year: int, month: int, zone: str) -> datetime:
     return datetime(year, month, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
+def local_days_after(at: datetime, days: int, zone: str) -> datetime:
+    """The same time of day so many days later, as the zone has it: where clocks are changed, a day is longer or shorter.
+
+    A time of day that is skipped becomes as much later as clocks are put forward.
+    """
+    local = at.astimezone(ZoneInfo(zone))
+    return (local + timedelta(days=days)).replace(fold=0).astimezone(UTC) if days else at.astimezone(UTC)
+
+
 def whole_second(at: datetime) -> datetime:
     """The instant as it is billed: in UTC, its fraction of a second cut off."""
     return at.astimezone(UTC).replace(microsecond=0)

@@ -30,10 +30,10 @@ class Change:
 
 
 _CHANGES: Final[dict[str, dict[Action, str]]] = {
-    "api:app": {Action.CREATE: "app.created", Action.UPDATE: "app.changed", Action.DESTROY: "app.destroyed"},
+    "api:app": {Action.CREATE: "app.created", Action.UPDATE: "app.changed app.transferred", Action.DESTROY: "app.destroyed"},
     "api:addon": {
         Action.CREATE: "addon.requested",
-        Action.UPDATE: "addon.provisioned addon.plan_changed addon.renamed addon.destroy_requested",
+        Action.UPDATE: "addon.provisioned addon.plan_changed addon.renamed addon.transferred addon.suspended addon.resumed addon.destroy_requested",
         Action.DESTROY: "addon.deprovisioned addon.provision_failed addon.forgotten",
     },
     "api:addon-attachment": {

@@ -74,6 +74,12 @@ async def _addon(tx: Tx, fact: Fact) -> Told:
         previous = {"name": fact.data["before"]}
     elif fact.kind == "addon.plan_changed":
         data["state"], previous = AddonState.PROVISIONED, {"plan": {"name": fact.data["before"]}}
+    elif fact.kind == "addon.suspended":
+        data |= {"state": AddonState.PROVISIONED, "suspended_at": rfc3339(fact.at), "suspended_for": fact.data["why"]}
+        previous = {"suspended_at": None}
+    elif fact.kind == "addon.resumed":
+        data |= {"state": AddonState.PROVISIONED, "suspended_at": None, "suspended_for": None}
+        previous = {"suspended_at": fact.data["since"]}
     return Told(data, previous)
 
 

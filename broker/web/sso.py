@@ -15,7 +15,16 @@ from fastapi.responses import RedirectResponse
 from broker.addons.sso import SignOn, sign_on_by_ticket
 from broker.addons.tickets import Visit, mint_ticket
 from broker.kernel.context import Actor, Context, Scope, reaches
-from broker.kernel.errors import BrokerError, Conflict, Forbidden, InvalidParams, MultipleMatches, NotFound, Overloaded
+from broker.kernel.errors import (
+    BrokerError,
+    Conflict,
+    Forbidden,
+    InvalidParams,
+    MultipleMatches,
+    NotFound,
+    Overloaded,
+    PaymentRequired,
+)
 from broker.kernel.ids import as_uuid
 from broker.web import browser
 from broker.web.pages import page
@@ -27,6 +36,7 @@ _REFUSALS: Final[dict[type[BrokerError], tuple[int, str, tuple[str, str] | None]
     Forbidden: (403, "This link can't be used", _FRESH_LINK),
     NotFound: (404, "There is no such add-on", ("See which there are:", "broker addons --all")),
     Conflict: (409, "Not ready to be opened", None),
+    PaymentRequired: (402, "It is suspended", ("See what is owed:", "broker billing:status")),
     InvalidParams: (422, "There is nothing to open", None),
     MultipleMatches: (422, "Which one?", ("See which there are:", "broker addons --all")),
     Overloaded: (503, "Please try again", _FRESH_LINK),
@@ -44,7 +54,7 @@ def sign_on_url(
     """
     if not reaches(actor.scopes, Scope.GLOBAL) or actor.only_apps is not None:
         return f"{public_url}/sso/apps/{app_id}/addons/{addon_id}"
-    expires_at = ctx.clock.now() + timedelta(seconds=ttl_s)
+    expires_at = ctx.wall.now() + timedelta(seconds=ttl_s)
     ticket = mint_ticket(ctx.vault, Visit(actor.id, addon_id, app_id, path), expires_at)
     return f"{public_url}/sso/addons/{addon_id}?ticket={ticket}"
 

@@ -1,0 +1,255 @@
+"""What is done about invoices that are not paid, a step when it is due: trying again, warning, suspending, deleting.
+
+Each step is taken once, in order, and by its stored date; a step that is late puts off what follows it. Part of the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Exists, exists, insert, select, update
+
+from broker.billing.invoices import move_invoice
+from broker.billing.ledger import owed_on
+from broker.billing.models import BillingAccount, Invoice, InvoiceState
+from broker.events.emit import emit
+from broker.kernel.clock import rfc3339
+from broker.kernel.context import SYSTEM, Context
+from broker.kernel.db import Tx
+from broker.kernel.money import Money
+from broker.notices.outbox import notify
+from broker.payments.delinquency import look_again, restate, steps_of, write_steps
+from broker.payments.dunning_models import Dunning, DunningState, DunningStep
+from broker.payments.dunning_schedule import (
+    NOTICED_BEFORE,
+    Days,
+    Step,
+    StepKind,
+    after_step,
+    may_delete,
+    put_off,
+    schedule,
+)
+from broker.payments.models import Payment, PaymentState
+from broker.payments.start import Hindrance, start_payment
+
+_AT_ONCE: Final = 100
+_SOON: Final = timedelta(minutes=1)
+_TO_BE_DUNNED: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An invoice that is dunned, locked with its account."""
+
+    invoice_id: UUID
+    account_id: UUID
+    zone: str
+    number: str
+    month: str
+    currency: str
+    past_due_at: datetime | None
+    is_exempt: bool
+    """Whether it pays by transfer: then it need not have a payment method."""
+    owed: int
+    steps: Sequence[Step]
+
+    @property
+    def place(self) -> int:
+        """Of the next step; past the last one if all are taken."""
+        return sum(step.done_at is not None for step in self.steps)
+
+
+async def dun(ctx: Context, days: Days) -> int:
+    """Begin with what was issued, notice what was paid or declined, and take the steps that are due; how many were taken.
+
+    Transactions: one for each account or invoice.
+    """
+    await _begin(ctx, days)
+    for account_id in await _settled(ctx):
+        async with ctx.database.transaction() as tx:
+            await look_again(tx, account_id, ctx.clock.now())
+    for invoice_id in await _declined(ctx):
+        await _with_case(ctx, invoice_id, _fall_due_now)
+    taken = 0
+    for invoice_id in await _due(ctx):
+        taken += await _with_case(ctx, invoice_id, _take_next)
+    return taken
+
+
+async def _begin(ctx: Context, days: Days) -> None:
+    now = ctx.clock.now()
+    known = exists().where(Dunning.invoice_id == Invoice.id)
+    new = select(Invoice.id, Invoice.account_id, Invoice.zone, Invoice.issued_at).where(
+        Invoice.state.in_(_TO_BE_DUNNED), ~known, Invoice.issued_at.is_not(None)
+    )
+    async with ctx.database.transaction() as tx:
+        rows = (await tx.execute(new.order_by(Invoice.id).limit(_AT_ONCE).with_for_update(skip_locked=True))).all()
+        for row in rows:
+            steps = schedule(row.issued_at, row.zone, days)
+            dunning = {"invoice_id": row.id, "account_id": row.account_id, "state": DunningState.OPEN}
+            dunning |= {"zone": row.zone, "next_at": steps[0].due_at, "created_at": now, "updated_at": now}
+            await tx.execute(insert(Dunning).values(dunning))
+            dates = [
+                {"invoice_id": row.id, "step": step.name, "place": place, "due_at": step.due_at}
+                for place, step in enumerate(steps)
+            ]
+            await tx.execute(insert(DunningStep), dates)
+
+
+async def _settled(ctx: Context) -> list[UUID]:
+    """The accounts with dunning whose ground is gone, which nobody has told us of."""
+    over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.VOID))
+    found = select(Dunning.account_id).join(Invoice, Invoice.id == Dunning.invoice_id)
+    found = found.where(over, Dunning.state != DunningState.SETTLED).distinct().limit(_AT_ONCE)
+    async with ctx.database.transaction() as tx:
+        return list((await tx.execute(found)).scalars())
+
+
+async def _declined(ctx: Context) -> list[UUID]:
+    """The invoices of which an attempt failed, and that are not past due yet."""
+    young = select(Dunning.invoice_id).where(
+        Dunning.state == DunningState.OPEN, Dunning.past_due_at.is_(None), _has_failed(Dunning.invoice_id)
+    )
+    async with ctx.database.transaction() as tx:
+        return list((await tx.execute(young.limit(_AT_ONCE))).scalars())
+
+
+def _has_failed(invoice_id: Any) -> Exists:
+    return exists().where(
+        Payment.invoice_id == invoice_id,
+        Payment.finished_at.is_not(None),
+        Payment.state.in_((PaymentState.FAILED, PaymentState.ACTION_NEEDED)),
+    )
+
+
+async def _due(ctx: Context) -> list[UUID]:
+    now = ctx.clock.now()
+    due = select(Dunning.invoice_id).where(Dunning.ended_at.is_(None), Dunning.next_at <= now)
+    async with ctx.database.transaction() as tx:
+        return list((await tx.execute(due.order_by(Dunning.next_at).limit(_AT_ONCE))).scalars())
+
+
+async def _with_case(ctx: Context, invoice_id: UUID, deed: Any) -> int:
+    """Do something about one invoice, if it is still dunned; how much that was. Locks: invoice, account."""
+    async with ctx.database.transaction() as tx:
+        account = select(Invoice.account_id).where(Invoice.id == invoice_id).with_for_update()
+        await look_again(tx, (await tx.execute(account)).scalar_one(), ctx.clock.now())
+        case = await _case(tx, invoice_id)
+        return 0 if case is None else int(await deed(tx, ctx, case))
+
+
+async def _case(tx: Tx, invoice_id: UUID) -> _Case | None:
+    columns = (
+        Dunning.invoice_id, Invoice.account_id, Dunning.zone, Invoice.number, Invoice.month, Invoice.currency,
+        Dunning.past_due_at, BillingAccount.verified_at.is_not(None).label("is_exempt"),
+    )  # fmt: skip
+    found = (
+        select(*columns)
+        .join(Dunning, Dunning.invoice_id == Invoice.id)
+        .join(BillingAccount, BillingAccount.id == Invoice.account_id)
+        .where(Invoice.id == invoice_id, Dunning.state == DunningState.OPEN)
+    )
+    row: Any = (await tx.execute(found)).one_or_none()
+    if row is None:
+        return None
+    return _Case(**row._asdict(), owed=await owed_on(tx, invoice_id), steps=await steps_of(tx, invoice_id))
+
+
+async def _take_next(tx: Tx, ctx: Context, case: _Case) -> bool:
+    """Take the next step, if it is due; whether it was taken."""
+    now, place = ctx.clock.now(), case.place
+    if place == len(case.steps) or case.steps[place].due_at > now:
+        return False
+    step = case.steps[place]
+    if step.kind is StepKind.TRY:
+        await _try(tx, ctx, case, place, now)
+    elif await _is_under_way(tx, case.invoice_id):
+        await _put_off(tx, case, place, now + _SOON, now)
+        return False
+    elif step.kind is StepKind.DELETE and (over := may_delete(case.steps, now)) is not None:
+        await _put_off(tx, case, place, over, now)
+        return False
+    else:
+        await _fall_due(tx, case, now)
+    steps = after_step(case.steps, place, now, case.zone)
+    await write_steps(tx, case.invoice_id, steps, now)
+    await restate(tx, case.account_id, now)
+    await _tell(tx, case, step, steps, now)
+    return True
+
+
+async def _put_off(tx: Tx, case: _Case, place: int, until: datetime, now: datetime) -> None:
+    await write_steps(tx, case.invoice_id, put_off(case.steps, place, until, case.zone), now)
+    await restate(tx, case.account_id, now)
+
+
+async def _is_under_way(tx: Tx, invoice_id: UUID) -> bool:
+    """Whether money may be on its way: nobody loses anything for a bank that takes its time."""
+    going_on = exists().where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))
+    return bool((await tx.execute(select(going_on))).scalar())
+
+
+async def _try(tx: Tx, ctx: Context, case: _Case, place: int, now: datetime) -> None:
+    """Try again; the first attempt may have been made when the invoice was issued."""
+    tried = exists().where(Payment.invoice_id == case.invoice_id)
+    if place == 0 and (await tx.execute(select(tried))).scalar():
+        return
+    started = await start_payment(tx, ctx, case.invoice_id)
+    last = place + 1 == sum(step.kind is StepKind.TRY for step in case.steps)
+    if started is Hindrance.NO_METHOD and (last or (place > 0 and not case.is_exempt)):
+        await _fall_due(tx, case, now)
+
+
+async def _fall_due_now(tx: Tx, ctx: Context, case: _Case) -> bool:
+    await _fall_due(tx, case, ctx.clock.now())
+    return True
+
+
+async def _fall_due(tx: Tx, case: _Case, now: datetime) -> None:
+    """The invoice is past due from now on, and the account delinquent."""
+    if case.past_due_at is not None:
+        return
+    await move_invoice(tx, case.invoice_id, InvoiceState.PAST_DUE, now)
+    await tx.execute(
+        update(Dunning).where(Dunning.invoice_id == case.invoice_id).values(past_due_at=now, updated_at=now)
+    )
+    await restate(tx, case.account_id, now)
+    facts = _facts(case, case.steps)
+    await emit(tx, "invoice.past_due", SYSTEM, now, **facts)
+    await notify(tx, case.account_id, "invoice.past_due", facts, now, key=f"invoice.past_due {case.invoice_id}")
+
+
+_KINDS: Final = {
+    StepKind.WARN: "account.suspends",
+    StepKind.NOTICE: "account.deletes",
+}
+
+
+async def _tell(tx: Tx, case: _Case, step: Step, steps: Sequence[Step], now: datetime) -> None:
+    """Give the notice of a step, with the dates as they are from now on."""
+    facts = _facts(case, steps) | {"step": step.name}
+    await emit(tx, "dunning.step_taken", SYSTEM, now, **facts)
+    if (kind := _KINDS.get(step.kind)) is not None:
+        facts["is_last"] = step.name == f"{StepKind.NOTICE}-{NOTICED_BEFORE[-1]}"
+        await notify(tx, case.account_id, kind, facts, now, key=f"{kind} {case.invoice_id} {step.name}")
+
+
+def _facts(case: _Case, steps: Sequence[Step]) -> dict[str, Any]:
+    """What every notice says: what is owed, and the exact dates."""
+    due = {step.kind: rfc3339(step.due_at) for step in reversed(steps) if step.kind is not StepKind.NOTICE}
+    tries = [step for step in steps if step.kind is StepKind.TRY and step.done_at is None]
+    return {
+        "invoice_id": str(case.invoice_id),
+        "account_id": str(case.account_id),
+        "number": case.number,
+        "month": case.month,
+        "owed": str(Money(case.owed, case.currency)),
+        "next_try_at": rfc3339(tries[0].due_at) if tries else None,
+        "suspends_at": due[StepKind.SUSPEND],
+        "deletes_at": due[StepKind.DELETE],
+    }
