@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import structlog
 
+from broker.accounts.brakes import forget_brakes
+from broker.accounts.cli_logins import forget_cli_logins
+from broker.accounts.mail_tokens import forget_links
 from broker.addons.billed_names import billed_names
 from broker.addons.budget_notices import look_at_budgets
 from broker.addons.lend import enqueue_credentials
@@ -44,6 +47,8 @@ async def look_around(wiring: Wiring) -> None:
     await look_at_budgets(ctx)
     await revive_webhooks(ctx)
     await look_after_notices(ctx)
+    for forget in (forget_brakes, forget_links, forget_cli_logins):
+        await forget(ctx)
     await _look_at_payments(wiring)
     await forget_old(ctx, timedelta(seconds=wiring.settings.webhook_retention_s))
     await seal(ctx)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from broker.accounts.models import User
+from broker.accounts.two_factor import factors_of
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import NotFound
 
@@ -23,6 +24,7 @@ class AccountView:
     created_at: datetime
     updated_at: datetime
     last_login: datetime | None
+    has_two_factor: bool = False
 
 
 async def get_account(ctx: Context, actor: Actor) -> AccountView:
@@ -34,6 +36,6 @@ async def get_account(ctx: Context, actor: Actor) -> AccountView:
     statement = select(User.id, User.email, User.name, User.created_at, User.updated_at, User.last_login)
     async with ctx.database.transaction() as tx:
         row = (await tx.execute(statement.where(User.id == actor.id))).one_or_none()
-    if row is None:
-        raise NotFound("account")
-    return AccountView(*row)
+        if row is None:
+            raise NotFound("account")
+        return AccountView(*row, (await factors_of(tx, actor.id)).is_on)

@@ -27,7 +27,7 @@ async def authenticate(ctx: Context, token: Secret) -> Actor:
 
     Raises: Unauthorized if it is unknown, revoked or expired.
     """
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     rows = await _HOLDER.read(ctx.database, token_hash=token_hash(token.reveal()), now=now)
     if not rows:
         raise Unauthorized("Invalid credentials provided.")

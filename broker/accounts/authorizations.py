@@ -65,7 +65,7 @@ async def create_authorization(
     Raises: InvalidParams, Forbidden.
     """
     actor.require_own_token()
-    life, at = _checked_life(request.expires_in or default_life), ctx.clock.now()
+    life, at = _checked_life(request.expires_in or default_life), ctx.wall.now()
     token, authorization_id = new_token(), new_id()
     row = {
         "id": authorization_id,
@@ -103,7 +103,7 @@ async def list_authorizations(ctx: Context, actor: Actor) -> list[AuthorizationV
     """
     actor.require(Scope.GLOBAL)
     async with ctx.database.transaction() as tx:
-        statement = _valid(actor, ctx.clock.now()).where(Authorization.parent_id.is_(None))
+        statement = _valid(actor, ctx.wall.now()).where(Authorization.parent_id.is_(None))
         statement = statement.order_by(Authorization.created_at, Authorization.id)
         return [AuthorizationView(*row) for row in await tx.execute(statement)]
 
@@ -115,7 +115,7 @@ async def get_authorization(ctx: Context, actor: Actor, key: str) -> Authorizati
     """
     _require(actor, key)
     async with ctx.database.transaction() as tx:
-        return await _find(tx, actor, ctx.clock.now(), key)
+        return await _find(tx, actor, ctx.wall.now(), key)
 
 
 async def describe_authorization(ctx: Context, actor: Actor, key: str, description: str) -> AuthorizationView:
@@ -131,7 +131,7 @@ async def revoke_authorization(ctx: Context, actor: Actor, key: str) -> Authoriz
 
     Raises: NotFound, Forbidden.
     """
-    return await _change(ctx, actor, key, "authorization.revoked", {"revoked_at": ctx.clock.now()})
+    return await _change(ctx, actor, key, "authorization.revoked", {"revoked_at": ctx.wall.now()})
 
 
 async def renew_authorization(ctx: Context, actor: Actor, key: str) -> AuthorizationView:
@@ -151,7 +151,7 @@ async def renew_authorization(ctx: Context, actor: Actor, key: str) -> Authoriza
 
 async def _change(ctx: Context, actor: Actor, key: str, kind: str, values: dict[str, Any]) -> AuthorizationView:
     _require(actor, key)
-    at = ctx.clock.now()
+    at = ctx.wall.now()
     async with ctx.database.transaction() as tx:
         found = await _find(tx, actor, at, key)
         named = Authorization.id == found.id

@@ -9,14 +9,40 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from broker.kernel.errors import InvalidParams
 from broker.kernel.secret import Secret
 
 LONGEST: Final = 1024
 """Characters of a password that are looked at; longer ones are wrong without work."""
 
+SHORTEST: Final = 10
+_FEWEST_DIFFERENT: Final = 5
+_FIRST_TRIES: Final = frozenset(
+    "password passwort passw0rd password123 qwertyuiop qwerty123456 1234567890 12345678910 0123456789 abcdefghij"
+    " iloveyou letmein welcome changeme administrator".split()
+)
+
 _hasher: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _threads: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
 _NOBODYS: Final = _hasher.hash("no account has this password hash")
+
+
+def checked_password(password: Secret, email: str) -> Secret:
+    """A new password, if it is good enough: long, and neither the address nor one that everybody tries first.
+
+    Raises: InvalidParams. Source: NIST SP 800-63B, section 3.1.1.2 (length instead of kinds of characters).
+    """
+    text = password.reveal()
+    if not SHORTEST <= len(text) <= LONGEST:
+        raise InvalidParams(
+            f"password: must have between {SHORTEST} and {LONGEST} characters. Several words make a good one."
+        )
+    plain = text.casefold()
+    if len(set(plain)) < _FEWEST_DIFFERENT or plain in (email.casefold(), email.casefold().partition("@")[0]):
+        raise InvalidParams("password: is too easy to guess. Several words make a good one.")
+    if plain.strip("0123456789!") in _FIRST_TRIES or plain in _FIRST_TRIES:
+        raise InvalidParams("password: is one of those that are tried first. Several words make a good one.")
+    return password
 
 
 async def hash_password(password: Secret) -> str:

@@ -38,6 +38,12 @@ class Forbidden(BrokerError):
     id = "forbidden"
 
 
+class TwoFactorRequired(Forbidden):
+    """A code of the second factor is missing or wrong: repeat the request with it in `Heroku-Two-Factor-Code`."""
+
+    id = "two_factor"
+
+
 class NotFound(BrokerError):
     """There is no such thing, or it is somebody else's: the two answer alike."""
 

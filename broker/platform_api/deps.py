@@ -18,6 +18,7 @@ from broker.faces.reading import Body as Body
 from broker.faces.serialize import SignOnUrl as SignOnUrl
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Unauthorized
+from broker.kernel.secret import Secret
 from broker.platform_api.rates import RateLimits
 
 
@@ -54,9 +55,9 @@ async def current_actor(request: Request) -> Actor:
 
 
 async def signing_in(request: Request) -> Actor:
-    """Who asks, by token or by e-mail address and password: only where tokens are made.
+    """Who asks, by token or by e-mail address and password, with a code of the second factor: only where tokens are made.
 
-    Raises: Unauthorized, RateLimited.
+    Raises: Unauthorized, RateLimited, TwoFactorRequired.
     """
     face, credentials = face_of(request), _credentials(request)
     if not credentials.user or "@" not in credentials.user:
@@ -64,7 +65,13 @@ async def signing_in(request: Request) -> Actor:
     try:
         return await authenticate(face.ctx, credentials.secret)
     except Unauthorized:
-        return await log_in(face.ctx, face.throttle, credentials.user, credentials.secret)
+        return await log_in(face.ctx, face.throttle, credentials.user, credentials.secret, code_of(request))
+
+
+def code_of(request: Request) -> Secret | None:
+    """The code of the second factor that the request brings."""
+    code = request.headers.get("heroku-two-factor-code")
+    return Secret(code) if code else None
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]

@@ -56,7 +56,7 @@ def account(view: AccountView) -> shapes.Account:
         "beta": False,
         "federated": False,
         "verified": True,
-        "two_factor_authentication": False,
+        "two_factor_authentication": view.has_two_factor,
         "sms_number": None,
         "country_of_residence": None,
         "suspended_at": None,

@@ -1,0 +1,45 @@
+"""E-mail addresses as accounts have them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from broker.accounts.models import User
+from broker.kernel.db import Tx
+from broker.kernel.errors import InvalidParams
+
+LONGEST: Final = 254
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whose address it is."""
+
+    id: UUID
+    email: str
+    """As its owner writes it."""
+
+
+def checked_email(text: str) -> str:
+    """The address without blanks around it, if mail can be sent to it.
+
+    Raises: InvalidParams.
+    """
+    email = text.strip()
+    local = email.partition("@")[0]
+    whole = _ADDRESS.fullmatch(email) and ".." not in local and not local.startswith(".") and not local.endswith(".")
+    if not whole or len(email) > LONGEST:
+        raise InvalidParams("email: must be an address such as you@example.com.")
+    return email
+
+
+async def user_with(tx: Tx, email: str) -> Known | None:
+    """The account with this address, whatever its case."""
+    row = (await tx.execute(select(User.id, User.email).where(func.lower(User.email) == email.lower()))).one_or_none()
+    return None if row is None else Known(*row)
