@@ -35,6 +35,7 @@ from broker.addons.reap import access_to, said
 from broker.addons.settle import with_locks
 from broker.billing.models import UsagePeriod
 from broker.billing.usage import end_period
+from broker.catalog.canary_runs import resource_in_flight
 from broker.catalog.models import AddonService, Plan
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Context
@@ -142,6 +143,8 @@ async def _look_at(
     listing, note = await _ask(ctx, lister_for, service, limits)
     listed = None if listing is None else present(listing)
     async with ctx.database.transaction() as tx:
+        tried = await resource_in_flight(tx, service.id)
+        listed = listed and [entry for entry in listed if entry.uuid is None or entry.uuid != tried]
         beliefs = [_belief(row, asked_at) for row in await tx.execute(_beliefs(service.id, listed or ()))]
         prices = select(Plan.slug, Plan.price_cents, Plan.currency).where(Plan.service_id == service.id)
         known = {slug: (cents, currency) for slug, cents, currency in await tx.execute(prices)}

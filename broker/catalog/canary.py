@@ -87,7 +87,7 @@ async def list_runs(ctx: Context, actor: Actor, slug: str) -> list[RunView]:
     async with ctx.database.transaction() as tx:
         service = await member_service(tx, actor, slug, Role.DEVELOPER)
         wanted = select(CanaryRun.__table__).where(CanaryRun.service_id == service.id)
-        rows = await tx.execute(wanted.order_by(CanaryRun.at.desc()).limit(_MOST_SHOWN))
+        rows = await tx.execute(wanted.order_by(CanaryRun.at.desc(), CanaryRun.id.desc()).limit(_MOST_SHOWN))
         return [_run(row) for row in rows]
 
 

@@ -175,5 +175,5 @@ async def _keep(tx: Tx, claim: Claim, outcome: Outcome, now: datetime) -> None:
 async def _passed_before(tx: Tx, service_id: UUID) -> bool:
     """How the run before ended; a service that was never tried counts as well."""
     wanted = select(CanaryRun.passed).where(CanaryRun.service_id == service_id)
-    found = (await tx.execute(wanted.order_by(CanaryRun.at.desc()).limit(1))).scalar()
+    found = (await tx.execute(wanted.order_by(CanaryRun.at.desc(), CanaryRun.id.desc()).limit(1))).scalar()
     return found is not False

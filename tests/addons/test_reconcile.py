@@ -17,6 +17,8 @@ from broker.addons.reconcile import MOST_TRIES, reconcile
 from broker.addons.reconcile_runs import enqueue_runs, get_run, list_runs, start_run
 from broker.addons.resolve import AddonKey
 from broker.billing.models import UsagePeriod
+from broker.catalog.canary import set_canary
+from broker.catalog.canary_runs import begin, claim_due
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor
@@ -92,6 +94,16 @@ async def test_a_resource_that_we_never_made_is_reported_and_never_touched(world
     ]
     assert found["money"] == [{"currency": "usd", "unpaid_cents": 55000, "overbilled_cents": 0}]
     assert await list_orphans(world.ctx, operator) == []
+
+
+async def test_what_a_canary_is_making_is_no_drift(world: World, operator: Actor) -> None:
+    await set_canary(world.ctx, operator, "store", timedelta(hours=1))
+    claim = await claim_due(world.ctx)
+    assert claim is not None
+    tried = await begin(world.ctx, claim)
+    assert tried is not None
+    lists(world, entry(tried))
+    assert await drifts(world, operator) == []
 
 
 async def test_what_is_left_of_ours_becomes_an_orphan_with_fix_and_not_without(world: World, operator: Actor) -> None:
