@@ -12,6 +12,7 @@ from broker.billing import share_models as shares
 from broker.catalog import models as catalog
 from broker.catalog import search_models as search
 from broker.events import models as events
+from broker.kernel import ahead
 from broker.kernel.db import Base
 from broker.notices import models as notices
 from broker.oauth import models as oauth
@@ -24,6 +25,7 @@ metadata = Base.metadata
 __all__ = [
     "accounts",
     "addons",
+    "ahead",
     "apps",
     "billing",
     "budgets",

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         description="Secrets that the gateway signs its webhooks with, comma separated: two while one is replaced.",
     )
     payment_timeout_s: float = Field(default=30.0, gt=0, le=80, description="Bound on one call to the payment gateway.")
+    dunning_days: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(0, 3, 5, 7, 14, 30),
+        description="Days from the issue of an invoice that is not paid, comma separated: each on which payment is tried, then"
+        " the one on which paid add-ons are suspended, then the one on which they are deleted.",
+    )
     kit_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Ed25519 public keys (base64, comma separated) whose statements of the provider test kit give a badge.",
@@ -150,6 +155,10 @@ class Settings(BaseSettings):
     )
     sign_up: Literal["open", "invite", "closed"] = Field(
         default="invite", description="Who may make an account: everybody, who is invited by an operator, or nobody."
+    )
+    test_clock: bool = Field(
+        default=False,
+        description="Whether operators may set the broker's clock forward. Only where things are tried out: it never goes back.",
     )
     token_ttl_s: int = Field(default=365 * 86400, gt=0, description="Longest life of an API token that asks for none.")
     log_level: str = Field(
@@ -207,6 +216,20 @@ class Settings(BaseSettings):
         if missing:
             raise ValueError(f"BROKER_PAYMENT_GATEWAY={self.payment_gateway} needs {', '.join(missing)} too")
         return self
+
+    @field_validator("dunning_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("dunning_days")
+    @classmethod
+    def _days_to_react(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(value) < 3 or value[0] < 0 or any(later <= before for before, later in pairwise(value)):
+            raise ValueError("must be days that follow one another, such as 0,3,5,7,14,30")
+        if value[-1] < value[-2] + 14:
+            raise ValueError("must leave 14 days at least between suspending and deleting, for three notices")
+        return value
 
     @field_validator("payment_gateway_url")
     @classmethod

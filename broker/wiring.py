@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from broker.events.attempts import Send
-from broker.kernel.clock import SystemClock
+from broker.kernel.ahead import follow
+from broker.kernel.clock import AheadClock, SystemClock
 from broker.kernel.context import Context, Rules
 from broker.kernel.db import connect
 from broker.kernel.secret import Secret
@@ -74,6 +76,21 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
         await receivers.close()
         await bank.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _following(ctx: Context) -> AsyncIterator[None]:
+    """Where the clock can be set forward, keep up with it."""
+    if not isinstance(ctx.clock, AheadClock):
+        yield
+        return
+    task = asyncio.create_task(follow(ctx, ctx.clock), name="clock")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _rules(settings: Settings) -> Rules:

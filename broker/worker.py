@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from broker.addons.advance import advance
 from broker.addons.credentials import LEND
+from broker.addons.follow_account import follow_account
 from broker.addons.gate import Limits
 from broker.addons.generations import REVOKE
 from broker.addons.lend import lend
@@ -28,10 +29,12 @@ from broker.addons.reconcile_runs import RECONCILE
 from broker.addons.revoke import revoke
 from broker.addons.work import ADVANCE, LEASE
 from broker.chores import keep_books, keep_shelves, look_around
+from broker.clock_steps import step_forward
 from broker.events.deliver import deliver
 from broker.events.emit import DELIVER
 from broker.faces.mails.letters import Letters
 from broker.faces.webhook_payloads import WebhookPayloads
+from broker.kernel.ahead import SUBJECT
 from broker.kernel.context import Context
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import BrokerError
@@ -95,6 +98,10 @@ def queue_app(wiring: Wiring, pace: Pace = USUAL) -> procrastinate.App:
     @app.task(name=LEND)
     async def lend_login(credential_id: str, attempt: int) -> None:
         await lend(wiring.context, wiring.registry.provisioner_for, UUID(credential_id), attempt, limits)
+
+    @app.task(name=FOLLOW)
+    async def follow(account_id: str) -> None:
+        await follow_account(wiring.context, UUID(account_id))
 
     @app.task(name=RECONCILE)
     async def do_reconcile(run_id: str) -> None:
@@ -191,6 +198,8 @@ async def _sweeping(wiring: Wiring, pace: Pace) -> AsyncIterator[None]:
         asyncio.create_task(_keep_books_for_ever(wiring, pace), name="books"),
         asyncio.create_task(_keep_shelves_for_ever(wiring, pace), name="shelves"),
     ]
+    if wiring.settings.test_clock:
+        tasks.append(asyncio.create_task(_set_clock_for_ever(wiring, pace), name="clock"))
     try:
         yield
     finally:
@@ -219,6 +228,20 @@ async def _keep_books_for_ever(wiring: Wiring, pace: Pace) -> None:
             _log.exception("billing.sweep_failed", error=type(error).__name__)
             more = False
         await asyncio.sleep(0 if more else pace.sweep_s)
+
+
+async def _set_clock_for_ever(wiring: Wiring, pace: Pace) -> None:
+    """Where the clock can be set forward, do so when it is asked for."""
+    async with wiring.context.signals.subscribe(SUBJECT) as aimed:
+        while True:
+            aimed.clear()
+            try:
+                while await step_forward(wiring):
+                    pass
+            except Exception as error:  # as above: the time must go on, and what is wrong is told
+                _log.exception("clock.step_failed", error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(aimed.wait(), pace.sweep_s)
 
 
 async def _keep_shelves_for_ever(wiring: Wiring, pace: Pace) -> None:

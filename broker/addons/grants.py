@@ -51,7 +51,7 @@ async def exchange_grant(ctx: Context, code: Secret, client_secret: Secret) -> P
     async def once() -> PartnerTokens | None:
         async with ctx.database.transaction() as tx:
             found = await _grant(tx, code)
-            return None if found is None else await _exchange(tx, found, client_secret, ctx.clock.now())
+            return None if found is None else await _exchange(tx, found, client_secret, ctx.wall.now())
 
     tokens = await again_on_deadlock(once)
     if tokens is None:
@@ -70,7 +70,7 @@ async def refresh_tokens(ctx: Context, refresh_token: Secret, client_secret: Sec
             found = await _refreshable(tx, refresh_token)
             if found is None:
                 raise InvalidGrant(f"This refresh token is unknown or revoked, or its add-on is gone. {_LOST}")
-            now = ctx.clock.now()
+            now = ctx.wall.now()
             await _check_client(tx, found, client_secret, now)
             access = await _issue(tx, found, ACCESS, _random(PREFIX), client_secret, now)
             return PartnerTokens(access, refresh_token, found["service_id"])

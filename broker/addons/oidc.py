@@ -36,7 +36,7 @@ async def begin(ctx: Context, tx: Tx, dashboard: Dashboard, visit: Visit, issuer
     Raises: InvalidParams when nobody answers for the service.
     """
     await _keep_client(ctx, tx, dashboard)
-    hint = mint_hint(ctx.vault, visit, ctx.clock.now() + HINT_LIFE)
+    hint = mint_hint(ctx.vault, visit, ctx.wall.now() + HINT_LIFE)
     sso_url = dashboard.sso_url or ""
     asked = {
         "iss": issuer,
@@ -55,7 +55,7 @@ async def entry_by_hint(ctx: Context, hint: str, *, same_browser: bool, signed_i
         held = read_hint(ctx.vault, hint)
     except Forbidden:
         return None
-    now, visit = ctx.clock.now(), held.visit
+    now, visit = ctx.wall.now(), held.visit
     if held.expires_at < now or not (same_browser or signed_in == visit.user_id):
         return None
     try:
@@ -78,7 +78,7 @@ async def entry_by_hint(ctx: Context, hint: str, *, same_browser: bool, signed_i
 
 async def _keep_client(ctx: Context, tx: Tx, dashboard: Dashboard) -> None:
     """Have a client for the service, as its manifest is now. Its id is the service's own."""
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     said = {
         "name": dashboard.service_name[:80],
         "redirect_uris": dashboard.sso_redirect_uris,

@@ -46,7 +46,7 @@ async def authenticate_partner(ctx: Context, token: Secret) -> Partner:
 
     Raises: Unauthorized if it is unknown, expired or revoked, if its add-on is gone, or its client secret was withdrawn.
     """
-    rows = await _HOLDER.read(ctx.database, token_hash=token_hash(token.reveal()), now=ctx.clock.now())
+    rows = await _HOLDER.read(ctx.database, token_hash=token_hash(token.reveal()), now=ctx.wall.now())
     if not rows:
         raise Unauthorized("This token is not valid, or no longer: get a new one with the refresh token.")
     addon_id, service_id, slug = rows[0]

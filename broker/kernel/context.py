@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from broker.kernel.clock import Clock
+from broker.kernel.clock import Clock, wall_of
 from broker.kernel.db import Database
 from broker.kernel.errors import Forbidden, NotFound
 from broker.kernel.signals import Signals
@@ -122,3 +122,8 @@ class Context:
     vault: Vault
     signals: Signals
     rules: Rules = Rules()
+
+    @property
+    def wall(self) -> Clock:
+        """The machine's clock, even where a test clock has been set forward: tokens, sessions and signatures go by it."""
+        return wall_of(self.clock)

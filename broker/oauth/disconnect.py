@@ -18,7 +18,7 @@ async def disconnect(ctx: Context, actor: Actor, key: str) -> None:
     Raises: NotFound if that is nothing, Forbidden.
     """
     actor.require_own_token()
-    client_id, at = as_uuid(key), ctx.clock.now()
+    client_id, at = as_uuid(key), ctx.wall.now()
     held = (Authorization.user_id == actor.id, Authorization.client_id == client_id, Authorization.revoked_at.is_(None))
     known = (OAuthConsent.user_id == actor.id, OAuthConsent.client_id == client_id)
     async with ctx.database.transaction() as tx:

@@ -47,7 +47,7 @@ async def give_tokens(ctx: Context, issuer: str, params: Parameters, client_secr
         Secret(access),
         None if refresh is None else Secret(refresh),
         reply.body["expires_in"],
-        ctx.clock.now(),
+        ctx.wall.now(),
     )
 
 

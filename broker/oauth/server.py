@@ -131,7 +131,7 @@ async def answer_by_secret(ctx: Context, issuer: str, params: Parameters, client
     Raises: Unauthorized.
     """
     async with ctx.database.transaction() as tx:
-        talk = Conversation(_sync(tx), ctx.clock.now(), issuer)
+        talk = Conversation(_sync(tx), ctx.wall.now(), issuer)
         client = await tx.run_sync(lambda _: talk.client_by_secret(token_hash(client_secret.reveal())))
     if client is None:
         raise Unauthorized("There is no OAuth client with this secret.")
@@ -162,7 +162,7 @@ async def converse(ctx: Context, issuer: str, talk_to: Callable[[Server], T], si
     Transactions: one, committed also when the answer is a refusal: a replay is refused and revokes.
     """
     async with ctx.database.transaction() as tx:
-        talk = Conversation(_sync(tx), ctx.clock.now(), issuer, signs)
+        talk = Conversation(_sync(tx), ctx.wall.now(), issuer, signs)
         answer = await tx.run_sync(lambda _: talk_to(Server(talk)))
         await _record(tx, talk)
         return answer

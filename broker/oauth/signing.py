@@ -48,7 +48,7 @@ async def signer(ctx: Context) -> Signer:
 
     Transactions: one to look, one to store.
     """
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     columns = (SigningKey.id, SigningKey.private_sealed, SigningKey.data_key)
     newest = select(*columns).where(SigningKey.created_at > now - SIGNS_FOR).order_by(SigningKey.created_at.desc())
     async with ctx.database.transaction() as tx:
@@ -61,14 +61,14 @@ async def signer(ctx: Context) -> Signer:
 
 async def public_keys(ctx: Context) -> Sequence[dict[str, Any]]:
     """The public halves of all keys that may have signed a valid token, as JSON Web Keys."""
-    statement = select(SigningKey.public_jwk).where(SigningKey.created_at > ctx.clock.now() - _SHOWN_FOR)
+    statement = select(SigningKey.public_jwk).where(SigningKey.created_at > ctx.wall.now() - _SHOWN_FOR)
     async with ctx.database.transaction() as tx:
         found = list((await tx.execute(statement.order_by(SigningKey.created_at.desc()))).scalars())
     return found or [(await _new_signer(ctx)).key.as_dict(private=False)]
 
 
 async def _new_signer(ctx: Context) -> Signer:
-    key_id, now = new_id(), ctx.clock.now()
+    key_id, now = new_id(), ctx.wall.now()
     parameters: KeyParameters = {"kid": str(key_id), "use": "sig", "alg": ALGORITHM}
     key = await asyncio.to_thread(lambda: RSAKey.generate_key(_BITS, parameters=parameters))
     data_key, wrapped = ctx.vault.new_data_key(_owner(key_id))

@@ -61,7 +61,7 @@ class UpdateAuthorizationBody(Body):
 async def _answer(request: Request, view: use.AuthorizationView, status: int = 200) -> Answer:
     ctx = face_of(request).ctx
     names = await client_names(ctx, [view.client_id])
-    return Answer(serialize.authorization(view, ctx.clock.now(), names), status)
+    return Answer(serialize.authorization(view, ctx.wall.now(), names), status)
 
 
 @router.post(
@@ -84,7 +84,7 @@ async def create(request: Request, actor: SigningIn) -> Answer:
 async def list_(request: Request, actor: CurrentActor) -> Answer:
     """The valid tokens, with hints instead of the tokens themselves, and what OAuth clients were given."""
     ctx = face_of(request).ctx
-    now, views = ctx.clock.now(), await use.list_authorizations(ctx, actor)
+    now, views = ctx.wall.now(), await use.list_authorizations(ctx, actor)
     names = await client_names(ctx, [view.client_id for view in views])
     return page(request, [serialize.authorization(view, now, names) for view in views])
 

@@ -147,3 +147,11 @@ class AuditVerification(TypedDict):
     differences: list[str]
     after: int | None
     unsealed: int
+
+
+class TestClock(TypedDict):
+    """What the broker's clock says, how many seconds that is before the machine's, and where it is being set forward to."""
+
+    now: str
+    ahead_s: int
+    aim_at: str | None

@@ -31,6 +31,7 @@ from broker.platform_api import (
     named_credentials,
     notices,
     orphans,
+    payouts,
     previews,
     reconcile,
     releases,
@@ -76,6 +77,7 @@ NOUNS: Final = (
     previews,
     invoices,
     bookkeeping,
+    payouts,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -22,7 +22,7 @@ router = APIRouter(tags=["sessions"], responses=REFUSED)
 async def list_(request: Request, actor: CurrentActor) -> Answer:
     """The browsers that are signed in."""
     ctx = face_of(request).ctx
-    now = ctx.clock.now()
+    now = ctx.wall.now()
     return page(request, [_shown(view, now) for view in await use.list_sessions(ctx, actor)])
 
 
@@ -32,7 +32,7 @@ async def end(request: Request, actor: CurrentActor, session: str) -> Answer:
     if session == "~":
         raise NotFound("session")
     ctx = face_of(request).ctx
-    return Answer(_shown(await use.end_session(ctx, actor, session), ctx.clock.now()))
+    return Answer(_shown(await use.end_session(ctx, actor, session), ctx.wall.now()))
 
 
 def _shown(view: use.SessionView, now: datetime) -> shapes.Session:

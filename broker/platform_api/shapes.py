@@ -88,6 +88,11 @@ from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealt
 from broker.platform_api.operating_shapes import ReconciledService as ReconciledService
 from broker.platform_api.operating_shapes import ReconcileRun as ReconcileRun
 from broker.platform_api.operating_shapes import TestClock as TestClock
+from broker.platform_api.payout_shapes import PartnerBalance as PartnerBalance
+from broker.platform_api.payout_shapes import PartnerStatement as PartnerStatement
+from broker.platform_api.payout_shapes import Payout as Payout
+from broker.platform_api.payout_shapes import PayoutRun as PayoutRun
+from broker.platform_api.payout_shapes import ShareAgreement as ShareAgreement
 from broker.platform_api.rotation_shapes import Credential as Credential
 from broker.platform_api.rotation_shapes import Credentials as Credentials
 from broker.platform_api.rotation_shapes import DatabaseCredential as DatabaseCredential
