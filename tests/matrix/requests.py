@@ -91,6 +91,8 @@ BODIES: dict[Key, Any] = {
     ("POST", "/api/v3/addons/{slug}/usage_batches"): _BATCH,
     ("POST", "/api/v3/addons/{slug}/usage_events"): _EVENT,
     ("POST", "/billing/closes"): {},
+    ("POST", "/billing/payouts/{payout}/actions/fail"): {"reason": "for the matrix"},
+    ("POST", "/provider-services/{service}/shares"): {"share_bp": 8000},
     ("POST", "/billing/credits"): {"email": "alice@example.com", "amount_minor": 100, "reason": "for the matrix"},
     ("POST", "/billing/invoices/{invoice}/credit-notes"): {"reason": "for the matrix"},
     ("POST", "/account/budgets"): {"limit_minor": 5000},

@@ -37,7 +37,9 @@ from broker.events.audit import seal
 from broker.events.deliver import deliver
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
+from broker.kernel.ids import new_id
 from broker.oauth.sessions import begin_session
+from broker.payouts.models import Payout
 from tests.addons.conftest import MANIFEST
 from tests.addons.test_grants import tokens_of
 from tests.billing.metering_world import METERED
@@ -97,6 +99,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
             await stack.enter_async_context(client)
         world = World(app, {actor: clients[actor] for actor in ACTORS}, named)
         world.named["invoice"] = await _billed(ctx, alice)
+        world.named["payout"] = await _owing(ctx)
         await _made(world, MAKING)
         await _ask(world)
         await _hold(ctx, alice, world)
@@ -154,6 +157,16 @@ async def _billed(ctx: Context, payer: Actor) -> str:
     (invoice,) = await list_invoices(ctx, payer)
     assert invoice.number
     return invoice.number
+
+
+async def _owing(ctx: Context) -> str:
+    """The id of an approved payout to pat."""
+    payout = {"id": new_id(), "service": "store", "currency": "usd", "day": "2026-11-20", "minor": 700}
+    now = ctx.clock.now()
+    payout |= {"state": "approved", "earned_until": now, "created_at": now, "approved_at": now}
+    async with ctx.database.transaction() as tx:
+        await tx.execute(insert(Payout).values(payout))
+    return str(payout["id"])
 
 
 async def _made(world: World, making: Iterable[Making]) -> None:
