@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from broker.addons.budget_requests import use_approval
 from broker.addons.budget_views import title_of
-from broker.addons.spending import Spending, origin_of, spending_of
+from broker.addons.spending import Cost, Spending, origin_of, spending_of
 from broker.billing.budgets import Limit, Place, Policy, ScopeKind, lock_limits, look_soon
 from broker.billing.history import price_version
 from broker.billing.prices import PriceKind
@@ -43,6 +44,26 @@ async def check_budgets(
     if (limit := _exceeded(limits, before, after, wanted, place)) is not None:
         amount = Money(after.whole(wanted.currency) - before.whole(wanted.currency), wanted.currency)
         if not await use_approval(tx, wanted, place, amount, at, changing=changing):
+            raise await _refusal(tx, actor, limit, after, amount)
+    await look_soon(tx, [limit.id for limit in limits], at)
+
+
+async def check_new_costs(tx: Tx, actor: Actor, account_id: UUID, costs: Sequence[Cost], at: datetime) -> None:
+    """The same for all that an account takes over at once. There is no approval of that: whoever takes it over decides.
+
+    Raises: BudgetExceeded.
+    """
+    limits = await lock_limits(tx, account_id)
+    if not limits:
+        return
+    before = after = await spending_of(tx, account_id, at)
+    for cost in costs:
+        after = after.having(cost.subject, cost.place)
+    for cost in costs:
+        counting = [limit for limit in limits if limit.counts(cost.place)]
+        if (limit := _exceeded(counting, before, after, cost.subject, cost.place)) is not None:
+            currency = cost.subject.currency
+            amount = Money(after.whole(currency) - before.whole(currency), currency)
             raise await _refusal(tx, actor, limit, after, amount)
     await look_soon(tx, [limit.id for limit in limits], at)
 

@@ -76,6 +76,19 @@ _PUT: Final = Direct(
 )
 
 
+async def reseal_config(tx: Tx, addon_id: UUID, old: DataKey, new: DataKey) -> None:
+    """Seal what is stored of an add-on for another app."""
+    for name, generation, sealed in await _STORED.all(tx, addon_id=addon_id):
+        row = _row(
+            addon_id, name, generation, new, Secret(old.open(sealed, _place(addon_id, name, generation)).decode())
+        )
+        await tx.execute(
+            update(AddonConfig)
+            .where(AddonConfig.addon_id == addon_id, AddonConfig.name == name)
+            .values(value_sealed=row["value_sealed"])
+        )
+
+
 def _row(addon_id: UUID, name: str, generation: int, key: DataKey, value: Secret) -> dict[str, Any]:
     sealed = key.seal(value.reveal().encode(), _place(addon_id, name, generation))
     return {"addon_id": addon_id, "name": name, "generation": generation, "value_sealed": sealed}

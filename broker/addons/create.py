@@ -28,6 +28,7 @@ from broker.addons.provision_intent import record_provision
 from broker.addons.queries import AddonView, current_addon, given_vars
 from broker.addons.spending import planned
 from broker.addons.taken import needs_takeover, taken_in_app
+from broker.addons.trials import claim_trial
 from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
 from broker.apps.collaborators import require_owner
@@ -42,6 +43,8 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams, NameTaken
 from broker.kernel.ids import new_id
+from broker.payments.delinquency import require_paid_up
+from broker.payments.standing import require_verified
 
 _NAME_TRIES: Final = 6
 _LONGEST_OPTIONS: Final = 16 * 1024
@@ -60,6 +63,8 @@ class CreateAddon:
     options: Mapping[str, str] = field(default_factory=dict)
     ask: bool = False
     """Whether to ask for approval of what a budget does not allow."""
+    accept_trial_end: bool = False
+    """Whether the account agrees to pay when a trial is over; otherwise the add-on is suspended then."""
 
 
 async def create_addon(
@@ -122,9 +127,11 @@ async def record_creation(
     plan, now = offer.plan, ctx.clock.now()
     if not plan.is_free:
         require_owner(actor, app, "add paid add-ons to it")
+        await require_paid_up(tx, app.payer_id)
     check_options(plan.name, plan.options_schema, request.options)
     await _check_installable(tx, app, plan)
-    if not plan.is_free:
+    if not plan.is_free and not await _is_tried(tx, app, plan, addon_id, request, now):
+        await require_verified(tx, ctx, app.payer_id)
         place = Place(app.id, plan.service.id, actor.authorization_id)
         await check_budgets(tx, actor, planned(addon_id, app.id, app.payer_id, plan), place, now)
     name, wanted = await attachment_name_for(tx, app, plan, request)
@@ -181,6 +188,13 @@ def _row(view: AddonView) -> dict[str, Any]:
         "service_id": view.service.id,
         "plan_id": view.plan.id,
     }
+
+
+async def _is_tried(tx: Tx, app: AppView, plan: PlanView, addon_id: UUID, request: CreateAddon, now: datetime) -> bool:
+    """Whether it costs nothing at first: what it costs then is checked when it begins to."""
+    if not plan.trial_days:
+        return False
+    return await claim_trial(tx, app.payer_id, plan.service.id, addon_id, now, accepted=request.accept_trial_end)
 
 
 async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:

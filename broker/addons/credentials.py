@@ -250,6 +250,16 @@ async def config_of_credential(tx: Tx, addon: LockedAddon, namespace: str) -> Ma
     return open_config(row.id, addon.apps[addon.app_id].data_key, row.config_sealed)
 
 
+async def reseal_credentials(tx: Tx, addon_id: UUID, old: DataKey, new: DataKey) -> None:
+    """Seal the logins of an add-on for another app."""
+    ours = select(AddonCredential.id, AddonCredential.config_sealed).where(AddonCredential.addon_id == addon_id)
+    for credential_id, sealed in (await tx.execute(ours)).all():
+        if sealed is None:
+            continue
+        again = seal_config(credential_id, new, open_config(credential_id, old, sealed))
+        await tx.execute(update(AddonCredential).where(AddonCredential.id == credential_id).values(config_sealed=again))
+
+
 def seal_config(credential_id: UUID, key: DataKey, config: Mapping[str, Secret]) -> bytes:
     """The values as they are kept."""
     return key.seal(

@@ -16,7 +16,9 @@ from broker.addons.models import Addon, AddonState, Attachment
 from broker.addons.permits import require_payer
 from broker.addons.queries import AddonView, get_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
+from broker.addons.schedules import cancel_scheduled
 from broker.addons.settle import transition, until_locked, with_locks
+from broker.addons.trials import leave_trial
 from broker.addons.wait import NO_WAIT, waiting
 from broker.apps.destroy import destroy_app
 from broker.apps.releases import LockedApp
@@ -76,6 +78,8 @@ async def begin_deprovision(tx: Tx, addon: LockedAddon, operation_id: UUID, acto
     await transition(tx, addon, AddonState.DEPROVISIONING, now)
     await take_from_apps(tx, addon, addon.attachments, actor, now, release=given)
     await end_period(tx, addon.id, now)
+    await leave_trial(tx, addon.id, now)
+    await cancel_scheduled(tx, addon.id)
     await start_deprovision(tx, operation_id, addon.id, actor, now)
     await emit(tx, "addon.destroy_requested", actor, now, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
 

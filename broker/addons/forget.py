@@ -17,7 +17,9 @@ from broker.addons.locks import LockedAddon, lock_addon
 from broker.addons.models import Addon, AddonConfig, AddonState
 from broker.addons.orphans import checked_reason, record_orphan
 from broker.addons.queries import AddonView, get_addon
+from broker.addons.schedules import cancel_scheduled
 from broker.addons.settle import transition, with_locks
+from broker.addons.trials import leave_trial
 from broker.billing.usage import end_period
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
@@ -65,6 +67,8 @@ async def _forget(tx: Tx, addon: LockedAddon, reason: str, actor: Actor, now: da
     given = addon.state is AddonState.PROVISIONED
     await take_from_apps(tx, addon, addon.attachments, actor, now, release=given)
     await end_period(tx, addon.id, now)
+    await leave_trial(tx, addon.id, now)
+    await cancel_scheduled(tx, addon.id)
     await tx.execute(delete(AddonConfig).where(AddonConfig.addon_id == addon.id))
     if given:
         await transition(tx, addon, AddonState.DEPROVISIONING, now)

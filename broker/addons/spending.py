@@ -16,12 +16,14 @@ from sqlalchemy.orm import aliased
 
 from broker.accounts.models import Authorization
 from broker.addons.models import Addon, AddonState, Operation, OperationKind, OperationState
+from broker.addons.term_models import Trial
 from broker.apps.collaborators import paid_by
 from broker.apps.models import App
 from broker.billing.budgets import Limit, Place, committed, with_planned, without
 from broker.billing.history import History, account_of, history_of
 from broker.billing.months import month_of
-from broker.billing.usage import Subject
+from broker.billing.timeline import Mode
+from broker.billing.usage import Subject, open_subjects, price_terms
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.views import PlanView
 from broker.kernel.db import Tx
@@ -68,12 +70,34 @@ async def spending_of(tx: Tx, payer_id: UUID, at: datetime) -> Spending:
     wanted = {segment.resource for segment in history.segments}
     wanted |= set((await tx.execute(_under_way_for(payer_id))).scalars())
     rows = (await tx.execute(_addons(wanted))).all() if wanted else []
-    coming = [_coming(row, payer_id) for row in rows if row.coming]
+    coming = [_coming(row, payer_id) for row in rows if row.coming and row.payer_id == payer_id]
     places = {row.id: Place(row.app_id, row.service_id, row.token_id) for row in rows}
     return Spending(with_planned(history, coming, at), places, at)
 
 
-def planned(addon_id: UUID, app_id: UUID, payer_id: UUID, plan: PlanView) -> Subject:
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an add-on costs from now on, and where it belongs."""
+
+    subject: Subject
+    place: Place
+
+
+async def costs_of(tx: Tx, addon_ids: Collection[UUID], payer_id: UUID) -> list[Cost]:
+    """What these add-ons cost, as somebody else would pay for them: at their prices, or at the dearer one that is coming."""
+    if not addon_ids:
+        return []
+    rows = (await tx.execute(_addons(addon_ids).order_by(Addon.id))).all()
+    now = {subject.addon_id: subject for subject in await open_subjects(tx, addon_ids)}
+    found = {row.id: _coming(row, payer_id) if row.coming else now.get(row.id) for row in rows}
+    return [
+        Cost(replace(subject, payer_id=payer_id), Place(row.app_id, row.service_id, None))
+        for row in rows
+        if (subject := found[row.id]) is not None
+    ]
+
+
+def planned(addon_id: UUID, app_id: UUID, payer_id: UUID, plan: PlanView, mode: Mode = Mode.PAID) -> Subject:
     """An add-on as it is going to be billed on a plan."""
     return Subject(
         addon_id=addon_id,
@@ -84,7 +108,8 @@ def planned(addon_id: UUID, app_id: UUID, payer_id: UUID, plan: PlanView) -> Sub
         currency=plan.currency,
         service=plan.service.slug,
         plan=plan.slug,
-        terms={"meters": list(plan.meters)} if plan.meters else {},
+        terms=price_terms(plan.meters, plan.suspended_cents),
+        mode=mode,
     )
 
 
@@ -98,7 +123,8 @@ def _coming(row: Row[Any], payer_id: UUID) -> Subject:
         currency=row.currency,
         service=row.service,
         plan=row.plan,
-        terms={"meters": list(row.meters)} if row.meters else {},
+        terms=price_terms(row.meters, row.suspended_cents),
+        mode=Mode.TRIAL if row.on_trial else Mode.PAID,
     )
 
 
@@ -129,10 +155,15 @@ def _addons(wanted: Collection[UUID]) -> Select[*tuple[Any, ...]]:
             case((is_new, Addon.price_cents), else_=Plan.price_cents).label("price_cents"),
             case((is_new, Addon.currency), else_=Plan.currency).label("currency"),
             Plan.meters,
+            Plan.suspended_cents,
+            ((Plan.trial_days > 0) & Trial.addon_id.is_not(None)).label("on_trial"),
+            func.coalesce(App.payer_id, App.owner_id).label("payer_id"),
             AddonService.slug.label("service"),
         )
         .select_from(Addon)
         .join(AddonService, AddonService.id == Addon.service_id)
+        .join(App, App.id == Addon.app_id)
+        .outerjoin(Trial, (Trial.addon_id == Addon.id) & Trial.outcome.is_(None))
         .outerjoin(Operation, _UNDER_WAY)
         .join(Plan, Plan.id == func.coalesce(Operation.plan_id, Addon.plan_id))
         .where(Addon.id.in_(wanted))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -251,15 +251,13 @@ async def _one(tx: Tx, offer_id: UUID) -> PayerView:
 
 
 async def _find(tx: Tx, condition: ColumnElement[bool]) -> list[PayerView]:
-    rows = await tx.execute(_views().where(condition).order_by(PayerOffer.created_at.desc(), PayerOffer.id))
-    return [PayerView(*row[:7], PayerState(row[7]), *row[8:]) for row in rows]
-
-
-def _views() -> Select[*tuple[Any, ...]]:
     owner, payer = aliased(User), aliased(User)
     columns = (
-        PayerOffer.id, App.id, App.name, owner.id, owner.email, payer.id, payer.email, PayerOffer.state,
-        PayerOffer.created_at, PayerOffer.accepted_at, PayerOffer.ended_at,
+        PayerOffer.id, PayerOffer.app_id, App.name.label("app_name"), owner.id.label("owner_id"),
+        owner.email.label("owner_email"), payer.id.label("payer_id"), payer.email.label("payer_email"),
+        PayerOffer.state, PayerOffer.created_at, PayerOffer.accepted_at, PayerOffer.ended_at,
     )  # fmt: skip
     joined = select(*columns).join(App, App.id == PayerOffer.app_id).join(owner, owner.id == PayerOffer.offered_by)
-    return joined.join(payer, payer.id == PayerOffer.account_id)
+    joined = joined.join(payer, payer.id == PayerOffer.account_id).where(condition)
+    rows = await tx.execute(joined.order_by(PayerOffer.created_at.desc(), PayerOffer.id))
+    return [PayerView(**row._asdict() | {"state": PayerState(row.state)}) for row in rows]

@@ -133,7 +133,7 @@ def without(history: History, addons: Collection[UUID], at: datetime) -> History
 
 def _segment(subject: Subject, at: datetime) -> Segment:
     price = price_version(subject)
-    return Segment(subject.addon_id, subject.addon_id, subject.payer_id, price, whole_second(at))
+    return Segment(subject.addon_id, subject.addon_id, subject.payer_id, price, whole_second(at), mode=subject.mode)
 
 
 def committed(history: History, currency: str) -> Mapping[UUID, int]:

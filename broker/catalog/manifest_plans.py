@@ -13,6 +13,7 @@ from broker.catalog.reading import Node, TextRule, json_complaint
 
 _MOST_PLANS: Final = 100
 _MOST_FEATURES: Final = 40
+_LONGEST_TRIAL_DAYS: Final = 366
 _HIGHEST_PRICE_CENTS: Final = 100_000_000
 _LARGEST_SCHEMA_BYTES: Final = 64 * 1024
 SLUG: Final = TextRule(
@@ -51,6 +52,8 @@ class PlanSpec:
     regions: tuple[str, ...] = ()
     options_schema: dict[str, Any] | None = None
     meters: tuple[dict[str, Any], ...] = ()
+    trial_days: int = 0
+    """For how long it costs nothing an account that has not had the service before."""
 
     @property
     def is_free(self) -> bool:
@@ -86,7 +89,15 @@ def _plan(node: Node, service_regions: tuple[str, ...]) -> PlanSpec:
         regions=_regions(node, service_regions),
         options_schema=_options_schema(node),
         meters=read_meters(node),
+        trial_days=_trial_days(node),
     )
+
+
+def _trial_days(node: Node) -> int:
+    days = node.whole("trial_days", _LONGEST_TRIAL_DAYS) or 0
+    if days and not node.raw("price_cents") and not node.raw("meters"):
+        node.fault("trial_days", "is on a free plan: leave it out, or give the plan a price.")
+    return days
 
 
 def _state(node: Node) -> PlanState:

@@ -75,4 +75,5 @@ def _declared(spec: PlanSpec, position: int) -> dict[str, Any]:
         "regions": list(spec.regions),
         "options_schema": spec.options_schema,
         "meters": list(spec.meters),
+        "trial_days": spec.trial_days,
     }

@@ -184,4 +184,7 @@ def _canonical(manifest: Manifest) -> bytes:
         del fields["sign_on"]
     if not manifest.listing.categories:
         del fields["listing"]["categories"]
+    for plan in fields["plans"]:
+        if not plan["trial_days"]:
+            del plan["trial_days"]
     return json.dumps(fields, sort_keys=True, default=Secret.reveal).encode()

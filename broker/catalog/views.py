@@ -89,12 +89,15 @@ class PlanView:
     state: str
     position: int
     price_cents: int
+    suspended_cents: int
+    """Per month while it is suspended for want of payment."""
     currency: str
     features: Mapping[str, str]
     """In the order of the manifest."""
     regions: tuple[str, ...]
     options_schema: Mapping[str, Any] | None
     meters: tuple[Mapping[str, Any], ...]
+    trial_days: int
     created_at: datetime
     updated_at: datetime
 
@@ -212,11 +215,13 @@ def plan_view(row: RowMapping) -> PlanView:
         state=row["state"],
         position=row["position"],
         price_cents=row["price_cents"],
+        suspended_cents=row["suspended_cents"],
         currency=row["currency"],
         features=dict(row["features"]),
         regions=tuple(row["regions"]),
         options_schema=row["options_schema"],
         meters=tuple(row["meters"]),
+        trial_days=row["trial_days"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

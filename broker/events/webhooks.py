@@ -169,6 +169,11 @@ async def remove_webhook(ctx: Context, actor: Actor, owner_of: OwnerOf, key: str
         return found
 
 
+async def end_webhooks(tx: Tx, app_id: UUID, at: datetime) -> None:
+    """The webhooks of an app are told nothing more: it belongs to somebody else, and they told whoever had it."""
+    await tx.execute(update(Webhook).where(Webhook.app_id == app_id, Webhook.ended_at.is_(None)).values(ended_at=at))
+
+
 async def delete_webhooks(tx: Tx, webhook_ids: Sequence[UUID]) -> None:
     """Delete these webhooks, whose rows the caller has locked, with all that hangs on them."""
     for table in (WebhookOutbox, WebhookDelivery, WebhookEvent):
