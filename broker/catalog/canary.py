@@ -66,7 +66,7 @@ async def set_canary(
     Raises: NotFound; Forbidden for developers; InvalidParams; Conflict when there is no manifest to try it by.
     """
     if every is not None and not SHORTEST <= every <= LONGEST:
-        raise InvalidParams("A canary runs every 5 minutes at most, and once a day at least: choose `every_s` so.")
+        raise InvalidParams("A canary runs every 5 minutes at the most, and once a day at the least.")
     async with ctx.database.transaction() as tx:
         service, now = await locked_service(tx, actor, slug, Role.ADMIN), ctx.clock.now()
         await _must_be_possible(tx, ctx, service, plan)

@@ -71,10 +71,16 @@ def _facts(found: Json) -> dict[str, object]:
     if found["every_s"] is None:
         return {"Tried": "not any more" if found["reliability"] else "never: begin with --every 1h"}
     return {
-        "Tried": f"every {span(found['every_s'])}, with {found['plan'] or 'the cheapest plan'}",
+        "Tried": f"every {_interval(found['every_s'])}, with {found['plan'] or 'the cheapest plan'}",
         "Next run": moment(found["next_run_at"]),
         "Measured": trials_text(found["reliability"]) if found["reliability"] else "No run yet.",
     }
+
+
+def _interval(seconds: int) -> str:
+    """As --every takes it."""
+    unit = next((unit for unit, size in reversed(_UNITS.items()) if seconds % size == 0), None)
+    return f"{seconds // _UNITS[unit]}{unit}" if unit else span(seconds)
 
 
 def _row(run: Json) -> tuple[object, ...]:

@@ -24,11 +24,17 @@ def services(as_json: bool) -> None:
     if as_json:
         say_json(found)
     elif found:
-        rows = [(item["name"], item["human_name"], item["state"], _tested(item)) for item in found]
-        say(table(rows, ("Slug", "Name", "State", "Test kit")))
+        rows = [(item["name"], item["human_name"], item["state"], _measured(item), _tested(item)) for item in found]
+        say(table(rows, ("Slug", "Name", "State", "Trials", "Test kit")))
         say("\nSee plans with `broker addons:plans SERVICE`.")
     else:
         note("The marketplace is empty.")
+
+
+def _measured(service: Json) -> str | None:
+    """How many of its canary's runs passed, if there were enough to say so."""
+    found = service.get("reliability")
+    return f"{found['passed_percent']:.2f} % passed" if found and found["measured"] else None
 
 
 def _tested(service: Json) -> str | None:

@@ -108,8 +108,8 @@ class Conformance(TypedDict):
 class Reliability(TypedDict):
     """What the runs of a service's canary came to in 30 days. Units: milliseconds until a resource could be used.
 
-    With too few runs `measured` is false, and the numbers are chance. `available_percent` is a share of the time, of which
-    each run speaks for the part until the next.
+    With too few runs `measured` is false, and what they would come to is null. `available_percent` is a share of the time, of
+    which each run speaks for the part until the next.
     """
 
     measured: bool

@@ -92,7 +92,18 @@ def test_the_health_of_each_service_is_one_line(operator: Broker, canned: Canned
     assert first.split()[:3] == ["mail", "ok", "0"]
     assert second.startswith("store    left alone  7 ")
     assert second.endswith("1 running, 12 queued, 0 waiting")
-    assert json.loads(operator("services:health", "store", "--json").out) == ill
+    canary = {"measured": True, "summary": "99.86 % of 720 runs since 2026-10-22 passed.", "available_percent": 99.9}
+    real = {"measured": True, "succeeded_percent": 98.5, "median_ms": 1200, "p95_ms": 4000}
+    record = {"service": "store", "canary": canary, "provisions": real}
+    canned.answer("GET /addon-services/store/reliability", body=record)
+    assert json.loads(operator("services:health", "store", "--json").out) == ill | {"reliability": record}
+    nothing = {"service": "store", "canary": None, "provisions": real | {"measured": False}}
+    canned.answer("GET /addon-services/store/reliability", body=nothing)
+    told = operator("services:health", "store").out.splitlines()[-2:]
+    assert told[0].endswith("99.86 % of 720 runs since 2026-10-22 passed. Up 99.90 % of the time that was watched.")
+    assert told[1].endswith("98.50 % came into being; ready after 1.2 s, within 4.0 s in 95 of 100.")
+    told = operator("services:health", "store").out.splitlines()[-2:]
+    assert [line.partition(":")[2].split()[:2] for line in told] == [["Not", "measured:"], ["Too", "few"]]
 
 
 def test_what_is_pending_is_one_line_each(operator: Broker, canned: Canned) -> None:

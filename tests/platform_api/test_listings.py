@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from broker.accounts.models import User
+from broker.catalog.canary_runs import Outcome, claim_due, end
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from tests.catalog.samples import cache_manifest, plans
@@ -238,3 +239,41 @@ async def test_a_schema_that_is_none_is_a_fault_of_the_manifest(api: httpx.Async
     )
     answer = await api.post("/api/v3/addons/acme-cache/manifests", json={"contents": contents})
     assert answer.json()["error"]["base"][0].startswith("/plans/0/options_schema: is not a JSON Schema")
+
+
+@pytest.mark.usefixtures("registered")
+async def test_a_canary_is_ordered_by_its_partner_and_its_figure_is_everybody_s(
+    ctx: Context, api: httpx.AsyncClient, operator: httpx.AsyncClient, intruder: httpx.AsyncClient, clock: StoppedClock
+) -> None:
+    assert (await api.get(f"{SERVICE}/canary")).json()["every_s"] is None
+    ordered = await api.patch(f"{SERVICE}/canary", json={"every_s": 3600, "plan": "large"})
+    assert (ordered.json()["every_s"], ordered.json()["plan"]) == (3600, "large")
+    assert (await api.patch(f"{SERVICE}/canary", json={"every_s": 60})).status_code == 422
+    assert (await api.patch(f"{SERVICE}/canary", json={})).status_code == 422
+    for place in range(25):
+        claim = await claim_due(ctx)
+        assert claim is not None
+        fault = "A sentence." if place == 3 else None
+        await end(ctx, claim, Outcome("large", [("Works.", "pass")], 100 + place, fault), is_removed=True)
+        clock.advance(hours=1)
+
+    await brought_to_ga(api, operator)
+    found = (await intruder.get("/addon-services/acme-cache")).json()["reliability"]
+    assert found.pop("summary").startswith("96.00 % of 25 runs since 2026-11-21 passed; ready after 0.1 s")
+    assert found == {
+        "measured": True, "runs": 25, "passed": 24, "passed_percent": 96.0, "available_percent": 95.83,
+        "provision_median_ms": 112, "provision_p95_ms": 123,
+        "since": "2026-11-21T09:54:07Z", "until": "2026-11-22T09:54:07Z",
+    }  # fmt: skip
+    record = (await intruder.get("/addon-services/acme-cache/reliability")).json()
+    assert record["canary"]["passed_percent"] == 96.0
+    assert record["provisions"] == {"measured": False, "succeeded_percent": None, "median_ms": None, "p95_ms": None}
+    runs = (await api.get(f"{SERVICE}/canary-runs")).json()
+    assert [run["passed"] for run in runs].index(False) == 21, "newest first"
+    assert runs[21] | {"id": "", "at": ""} == {
+        "id": "", "at": "", "revision": 1, "plan": "large", "passed": False, "fault": "A sentence.",
+        "provision_ms": 103, "checks": [{"name": "Works.", "status": "pass"}],
+    }  # fmt: skip
+    assert (await intruder.get(f"{SERVICE}/canary-runs")).status_code == 404
+    assert (await api.patch(f"{SERVICE}/canary", json={"every_s": None})).json()["every_s"] is None
+    assert (await intruder.get("/addon-services/acme-cache")).json()["reliability"] is None
