@@ -75,11 +75,22 @@ async def refund_payment(
         row = {"id": refund_id, "payment_id": payment.id, "minor": amount, "reason": reason, "next_at": now, **same}
         row |= {"state": RefundState.PENDING, "actor_id": actor.id, "actor_email": actor.email}
         await tx.execute(insert(Refund).values(row | {"created_at": now, "updated_at": now}))
+        await _try_to_book(tx, await _refund(tx, refund_id), now)
         if payment.gateway == TRANSFER:
             await _settled(tx, await _refund(tx, refund_id), Succeeded(TRANSFER), now, timedelta(0))
         else:
             await defer(tx, REFUND, {"refund_id": str(refund_id)})
         return await _view(tx, refund_id)
+
+
+async def _try_to_book(tx: Tx, row: Row[Any], now: datetime) -> None:
+    """See that the books allow it, before money moves.
+
+    Raises: Conflict.
+    """
+    async with tx.begin_nested() as undone:
+        await record_refunded(tx, row.invoice_id, None, row.minor, f"refund {row.id}", now)
+        await undone.rollback()
 
 
 def _amount(payment: Row[Any], minor: int | None) -> int:
@@ -156,7 +167,7 @@ async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause
     facts |= {"amount": str(Money(row.minor, row.currency)), "reason": row.reason}
     if isinstance(answer, Succeeded):
         await _write(tx, row, RefundState.SUCCEEDED, now, gateway_reference=answer.reference, finished_at=now)
-        await record_refunded(tx, row.invoice_id, None, row.minor, refund_key(row.id), now)
+        await _book(tx, row, now)
         await emit(tx, "payment.refunded", SYSTEM, now, **facts)
     elif isinstance(answer, Declined):
         said = {"failure_code": answer.code, "failure_message": answer.message, "finished_at": now}
@@ -167,6 +178,17 @@ async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause
     else:
         told = {"gateway_reference": answer.reference} if isinstance(answer, Pending) else {}
         await _write(tx, row, RefundState.UNSURE, now, next_at=now + pause, **told)
+
+
+async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
+    by = Actor(row.actor_id, row.actor_email, frozenset())
+    key = f"refund {row.id}"
+    try:
+        await record_refunded(tx, row.invoice_id, None, row.minor, key, now, actor=by, reason=row.reason)
+    except Conflict as refusal:
+        # A credit note came in between, and the money is gone all the same: this is for people to put right.
+        _log.error("refund.not_booked", refund=str(row.id), why=refusal.message)
+        await _write(tx, row, RefundState.SUCCEEDED, now, failure_code="not_booked", failure_message=refusal.message)
 
 
 async def _write(tx: Tx, row: Row[Any], state: RefundState, now: datetime, **values: Any) -> None:
@@ -194,11 +216,6 @@ async def _view(tx: Tx, refund_id: UUID) -> RefundView:
     if row is None:
         raise NotFound("refund")
     return RefundView(*row)
-
-
-def refund_key(refund_id: UUID) -> str:
-    """The name in the ledger of what a refund sent back."""
-    return f"refund {refund_id}"
 
 
 async def enqueue_refunds(ctx: Context) -> int:
