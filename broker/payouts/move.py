@@ -16,9 +16,10 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict
 from broker.kernel.ids import as_uuid
 from broker.kernel.money import Money
+from broker.notices.outbox import notify
 from broker.payouts.draft import move_money
 from broker.payouts.models import PAYOUT_TRANSITIONS, Payout, PayoutState
-from broker.payouts.payouts import PayoutView, get_payout
+from broker.payouts.payouts import PayoutView, get_payout, owners_of
 
 
 async def approve_payouts(ctx: Context, actor: Actor, keys: Sequence[str] = ()) -> Sequence[PayoutView]:
@@ -49,7 +50,10 @@ async def mark_paid(ctx: Context, actor: Actor, key: str, reference: str = "") -
             return payout
         paid = await _moved(tx, payout, PayoutState.PAID, now, reference=reference, finished_at=now)
         await move_money(tx, paid, "payout paid", (LedgerAccount.PAYOUTS, LedgerAccount.CASH), now)
-        await emit(tx, "payout.made", actor, now, **_told(paid), reference=reference)
+        told = _told(paid) | {"reference": reference}
+        await emit(tx, "payout.made", actor, now, **told)
+        for owner in await owners_of(tx, paid.service):
+            await notify(tx, owner, "payout.made", told, now, key=f"payout.made {paid.id} {owner}")
     return paid
 
 
@@ -65,7 +69,10 @@ async def fail_payout(ctx: Context, actor: Actor, key: str, reason: str) -> Payo
         failed = await _moved(tx, payout, PayoutState.FAILED, now, reason=reason, finished_at=now)
         source = LedgerAccount.CASH if payout.state == PayoutState.PAID else LedgerAccount.PAYOUTS
         await move_money(tx, failed, "payout failed", (source, LedgerAccount.PARTNERS), now)
-        await emit(tx, "payout.failed", actor, now, **_told(failed), reason=reason)
+        told = _told(failed) | {"reason": reason}
+        await emit(tx, "payout.failed", actor, now, **told)
+        for owner in await owners_of(tx, failed.service) if payout.state == PayoutState.PAID else ():
+            await notify(tx, owner, "payout.failed", told, now, key=f"payout.failed {failed.id} {owner}")
     return failed
 
 

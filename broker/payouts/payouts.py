@@ -78,6 +78,17 @@ async def get_payout(tx: Tx, payout_id: UUID | None) -> PayoutView:
     return PayoutView(*row)
 
 
+async def owners_of(tx: Tx, service: str) -> Sequence[UUID]:
+    """Who is told of money for a service."""
+    owners = (
+        select(ServiceMember.user_id)
+        .join(AddonService, AddonService.id == ServiceMember.service_id)
+        .where(AddonService.slug == service, ServiceMember.role == Role.OWNER)
+        .order_by(ServiceMember.user_id)
+    )
+    return (await tx.execute(owners)).scalars().all()
+
+
 async def export_payouts(
     ctx: Context, actor: Actor, state: PayoutState = PayoutState.APPROVED
 ) -> AsyncIterator[Sequence[str]]:

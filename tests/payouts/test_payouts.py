@@ -13,6 +13,7 @@ from broker.catalog.members import Role, set_member
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from broker.notices.models import Notice
 from broker.payouts.agreements import agree_share, list_agreements
 from broker.payouts.balances import BalanceView, list_balances
 from broker.payouts.draft import Drafted, draft_payouts
@@ -83,6 +84,9 @@ async def test_a_share_is_held_drafted_approved_and_paid(world: World, operator:
         ("paid", "transfer 1")
     ]
     assert await told(ctx) == ["payout.drafted", "payout.made"]
+    async with ctx.database.transaction() as tx:
+        notices = await tx.execute(select(Notice.kind, Notice.address).where(Notice.kind.startswith("payout.")))
+        assert notices.all() == [("payout.made", "paula@example.com")]
     assert await differences(ctx, operator) == []
 
 
