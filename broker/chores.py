@@ -11,12 +11,15 @@ from broker.accounts.cli_logins import forget_cli_logins
 from broker.accounts.mail_tokens import forget_links
 from broker.addons.billed_names import billed_names
 from broker.addons.budget_notices import look_at_budgets
+from broker.addons.follow_account import follow_accounts
 from broker.addons.lend import enqueue_credentials
 from broker.addons.popularity import count_installs
 from broker.addons.reap import enqueue_orphans
 from broker.addons.reconcile_runs import enqueue_runs
 from broker.addons.revoke import enqueue_rotations
+from broker.addons.scheduled_changes import begin_scheduled
 from broker.addons.sweep import sweep
+from broker.addons.trial_ends import look_at_trials
 from broker.billing.check import check_nightly
 from broker.billing.close import close_due
 from broker.billing.invoices import issue_finalized
@@ -25,6 +28,8 @@ from broker.events.audit import seal
 from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.kernel.jobs import forget_abandoned
 from broker.notices.send import look_after_notices
+from broker.payments.dunning import dun
+from broker.payments.dunning_schedule import Days
 from broker.payments.methods import enqueue_removed
 from broker.payments.pay import enqueue_payments
 from broker.payments.refunds import enqueue_refunds
@@ -45,6 +50,9 @@ async def look_around(wiring: Wiring) -> None:
     await enqueue_rotations(ctx)
     await enqueue_credentials(ctx)
     await look_at_budgets(ctx)
+    await follow_accounts(ctx)
+    await look_at_trials(ctx)
+    await begin_scheduled(ctx)
     await revive_webhooks(ctx)
     await look_after_notices(ctx)
     for forget in (forget_brakes, forget_links, forget_cli_logins):
@@ -73,6 +81,7 @@ async def keep_books(wiring: Wiring) -> bool:
     await issue_finalized(ctx)
     if wiring.gateway is not None:
         await collect_issued(ctx)
+        await dun(ctx, Days.of(wiring.settings.dunning_days))
     await check_nightly(ctx, (check_payouts,))
     return more
 

@@ -10,12 +10,14 @@ import structlog
 from sqlalchemy import func, select, text, union_all
 
 from broker.addons.models import AddonCredential, Operation, Orphan, Rotation
+from broker.addons.term_models import ScheduledChange, Trial
 from broker.billing.budget_models import Budget
 from broker.chores import keep_books, look_around
 from broker.events.models import Webhook
 from broker.kernel.ahead import end_step, take_step
 from broker.kernel.context import Context
 from broker.notices.models import Notice
+from broker.payments.dunning_models import Dunning
 from broker.payments.models import Payment
 from broker.wiring import Wiring
 
@@ -33,6 +35,9 @@ _DUE: Final = (
     (Webhook.due_at, ()),
     (Notice.due_at, ()),
     (Payment.next_at, ()),
+    (Dunning.next_at, (Dunning.ended_at.is_(None),)),
+    (ScheduledChange.effective_at, ()),
+    (Trial.ends_at, (Trial.addon_id.is_not(None), Trial.outcome.is_(None))),
 )
 """Where it is written when something is to happen."""
 PATIENCE_S: Final = 30.0

@@ -1,20 +1,39 @@
-"""What the lines of bills call add-ons and apps: `billing` knows them by their ids alone. Never commits."""
+"""What the lines of bills call add-ons and apps, and their tags: `billing` knows them by their ids alone. Never commits."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from uuid import UUID
+from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from broker.addons.models import Addon
 from broker.apps.models import App
-from broker.billing.bill import Named
+from broker.apps.tags import tags_of
+from broker.billing.bill import Held, Named
+from broker.billing.models import UsagePeriod
 from broker.kernel.db import Tx
 
 
-async def billed_names(tx: Tx, addon_ids: Collection[UUID]) -> dict[UUID, Named]:
-    """The names of these add-ons and of the apps that they are billed to, also of those that are gone."""
-    named = select(Addon.id, Addon.name, App.id, App.name).join(App, App.id == Addon.app_id)
-    rows = await tx.execute(named.where(Addon.id.in_(addon_ids)))
-    return {addon_id: Named(addon, app_id, app) for addon_id, addon, app_id, app in rows}
+async def billed_names(tx: Tx, held: Collection[Held], until: datetime) -> dict[Held, Named]:
+    """The names of these add-ons, and of the apps on which their accounts had them last before `until`, also of those that
+    are gone. The tags are those of the app, over those of the account.
+    """
+    last = (
+        select(UsagePeriod.payer_id, UsagePeriod.addon_id, UsagePeriod.app_id)
+        .where(UsagePeriod.addon_id.in_({addon_id for _, addon_id in held}), UsagePeriod.started_at < until)
+        .ext(distinct_on(UsagePeriod.payer_id, UsagePeriod.addon_id))
+        .order_by(UsagePeriod.payer_id, UsagePeriod.addon_id, UsagePeriod.started_at.desc())
+        .subquery()
+    )
+    named = select(last.c.payer_id, last.c.addon_id, Addon.name.label("addon"), App.id.label("app_id"), App.name)
+    named = named.join(Addon, Addon.id == last.c.addon_id).join(App, App.id == last.c.app_id)
+    rows = [row for row in await tx.execute(named) if (row.payer_id, row.addon_id) in held]
+    tags = await tags_of(tx, {row.app_id for row in rows} | {row.payer_id for row in rows})
+    return {
+        (row.payer_id, row.addon_id): Named(
+            row.addon, row.app_id, row.name, tags.get(row.payer_id, {}) | tags.get(row.app_id, {})
+        )
+        for row in rows
+    }

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from broker.accounts.authorizations import get_authorization
 from broker.addons.budget_views import BudgetView, NoticeView, budget_views, notice_views
 from broker.apps.collaborators import require_owner
-from broker.apps.resolve import visible_app
+from broker.apps.payers import paid_app, payer_standing
 from broker.billing.budget_models import Budget
 from broker.billing.budgets import Policy, ScopeKind
 from broker.billing.history import DEFAULT_CURRENCY
@@ -22,7 +22,7 @@ from broker.catalog.queries import visible_service
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import InvalidParams, NotFound
+from broker.kernel.errors import Forbidden, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 
 _CURRENCY: Final = re.compile(r"[a-z]{3}")
@@ -81,8 +81,11 @@ async def _scope(tx: Tx, actor: Actor, request: SetBudget) -> UUID:
         raise InvalidParams(f"scope: which {request.kind}? Name it.")
     if request.kind is ScopeKind.SERVICE:
         return (await visible_service(tx, actor, request.scope)).id
-    app = await visible_app(tx, actor, request.scope, keep=True)
-    require_owner(actor, app, "set budgets for it")
+    app = await paid_app(tx, actor, request.scope)
+    if app.payer_id != actor.id:
+        require_owner(actor, app, "set budgets for it")
+        payer = await payer_standing(tx, app.id)
+        raise Forbidden(f"{payer} pays for {app.name}: only they can set budgets for it.")
     return app.id
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
+from broker.addons.billed_names import billed_names
 from broker.addons.models import Addon, AddonState
-from broker.apps.models import App
+from broker.apps.payers import paid_app
 from broker.apps.resolve import visible_app
 from broker.billing.accrual import Accrual, accrual_of
+from broker.billing.bill import Held, Named
 from broker.billing.history import account_of
 from broker.billing.months import month_of
 from broker.billing.pricing import Line
@@ -31,6 +32,7 @@ class CostLine:
     addon_name: str
     app_id: UUID
     app_name: str
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +63,23 @@ async def account_costs(
     actor.require_every_app()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app_id = None if app is None else (await visible_app(tx, actor, app)).id
+        app_id = None if app is None else (await paid_app(tx, actor, app)).id
         accruals = await accrual_of(tx, actor.id, month, at)
-        names = await _names(tx, {line.resource for each in accruals for line in each.forecast.lines})
+        held = {(actor.id, line.resource) for each in accruals for line in each.forecast.lines}
+        names = await billed_names(tx, held, max(each.forecast.month.end for each in accruals))
     return [CostStatement(each, tuple(_lines(each, names, app_id))) for each in accruals]
 
 
-def _lines(accrual: Accrual, names: dict[UUID, Any], app_id: UUID | None) -> Iterable[CostLine]:
+def _lines(accrual: Accrual, names: Mapping[Held, Named], app_id: UUID | None) -> Iterable[CostLine]:
     begun = {_key(line): line for line in accrual.now.lines}
     for line in accrual.forecast.lines:
-        named = names[line.resource]
+        named = names[accrual.forecast.account, line.resource]
         if app_id in (None, named.app_id):
-            yield CostLine(line, begun.get(_key(line)), named.name, named.app_id, named.app_name)
+            yield CostLine(line, begun.get(_key(line)), named.addon, named.app_id, named.app, named.tags)
 
 
 def _key(line: Line) -> tuple[UUID, UUID, str, str | None]:
     return line.resource, line.price.id, line.mode, line.meter.meter if line.meter else None
-
-
-async def _names(tx: Tx, addon_ids: Collection[UUID]) -> dict[UUID, Any]:
-    columns = (Addon.id, Addon.name, Addon.app_id, App.name.label("app_name"))
-    named = select(*columns).join(App, App.id == Addon.app_id).where(Addon.id.in_(sorted(addon_ids)))
-    return {row.id: row for row in await tx.execute(named)}
 
 
 async def app_usage(ctx: Context, actor: Actor, app: str) -> list[AddonUsage]:

@@ -145,9 +145,9 @@ async def accept_payer(ctx: Context, actor: Actor, key: str, move_bill: MoveBill
         if view.payer_id != actor.id:
             raise Forbidden(f"{view.payer_email} was asked to pay for {view.app_name}, and nobody else can agree.")
         app = await lock_app(tx, ctx.vault, view.app_id, alone=True)
+        await _decide(tx, view, PayerState.PENDING, PayerState.ACCEPTED, accepted_at=at)
         if app is None or app.owner_id != view.owner_id:
             raise NotFound("payer")
-        await _decide(tx, view, PayerState.PENDING, PayerState.ACCEPTED, accepted_at=at)
         await _set_payer(tx, app.id, actor.id, at)
         await move_bill(tx, app, actor.id)
         await emit(tx, "payer.accepted", actor, at, app_id=app.id, payer=view.payer_email)
@@ -214,6 +214,12 @@ async def paid_app(tx: Tx, actor: Actor, key: str) -> AppView:
     accepted = (PayerOffer.account_id == actor.id) & (PayerOffer.state == PayerState.ACCEPTED)
     found = await _find(tx, accepted & _app_named(key)) if actor.only_apps is None else []
     return await app_that_was(tx, found[0].app_id) if found else await visible_app(tx, actor, key)
+
+
+async def payer_standing(tx: Tx, app_id: UUID) -> str | None:
+    """The e-mail address of whoever pays in the owner's place."""
+    accepted = (PayerOffer.app_id == app_id) & (PayerOffer.state == PayerState.ACCEPTED)
+    return next((view.payer_email for view in await _find(tx, accepted)), None)
 
 
 async def _set_payer(tx: Tx, app_id: UUID, payer_id: UUID | None, at: datetime) -> None:

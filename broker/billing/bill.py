@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -14,6 +14,9 @@ from broker.billing.history import History, tax_of
 from broker.billing.pricing import Credit, CreditKind, Line, Statement, Tax, Terms
 from broker.billing.standing import Standing
 
+Held = tuple[UUID, UUID]
+"""An account and an add-on that it had."""
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -22,6 +25,7 @@ class Named:
     addon: str
     app_id: UUID
     app: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts_of(history: History, found: Statement) -> dict[str, Any]:

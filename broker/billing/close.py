@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from broker.accounts.models import User
 from broker.billing.accrue_shares import Settled, accrue_closed
-from broker.billing.bill import Named, facts_of, lines_of
+from broker.billing.bill import Held, Named, facts_of, lines_of
 from broker.billing.due_months import Due, accounts_due, next_due, note_progress
 from broker.billing.history import History, accounts_of, histories_of
 from broker.billing.intake import LATENESS
@@ -30,14 +30,15 @@ from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
 
-NameThem = Callable[[Tx, Collection[UUID]], Awaitable[Mapping[UUID, Named]]]
-"""Finds what add-ons and their apps are called: they are none of billing's tables."""
+NameThem = Callable[[Tx, Collection[Held], datetime], Awaitable[Mapping[Held, Named]]]
+"""Finds what add-ons and apps are called that accounts had by an instant: they are none of billing's tables."""
 
 GRACE: Final = LATENESS + timedelta(minutes=15)
 """From the end of a month to its close: until reports are late, and those that were not have been stored."""
 BATCH: Final = 200
 _LOCK: Final = "broker.billing.close"
 _NOBODY: Final = Named("", UUID(int=0), "")
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,13 @@ async def _draft(tx: Tx, bills: Sequence[_Bill], zone: str, now: datetime) -> No
 
 
 async def _write_lines(tx: Tx, bills: Sequence[_Bill], name_them: NameThem) -> None:
-    named = await name_them(tx, {line.resource for bill in bills for line in bill.statement.lines})
+    held = {(bill.statement.account, line.resource) for bill in bills for line in bill.statement.lines}
+    named = await name_them(tx, held, max((bill.statement.month.end for bill in bills), default=_NEVER))
     rows = []
     for bill in bills:
         for line in lines_of(bill.statement):
-            name = named.get(line["addon_id"], _NOBODY)
-            who = {"addon": name.addon, "app_id": name.app_id, "app": name.app}
+            name = named.get((bill.statement.account, line["addon_id"]), _NOBODY)
+            who = {"addon": name.addon, "app_id": name.app_id, "app": name.app, "tags": dict(name.tags)}
             rows.append(line | who | {"id": new_id(), "invoice_id": bill.id})
     if rows:
         await tx.execute(insert(InvoiceLine), rows)

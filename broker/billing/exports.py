@@ -87,7 +87,7 @@ def _lines(month: Month, account: UUID | None) -> Select[Any]:
     of_invoice = "account_id email currency month starts_at ends_at state terms".split()
     of_line = (
         "addon_id addon app_id app service plan price_id price mode meter seconds quantity minor discount_minor"
-        " promo_minor tax_minor share_bp explanation"
+        " promo_minor tax_minor share_bp explanation tags"
     ).split()
     statement = (
         select(

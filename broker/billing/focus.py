@@ -61,7 +61,7 @@ def _whole(line: Any) -> dict[str, str]:
         "ServiceName": line.service,
         "SubAccountId": str(line.app_id),
         "SubAccountName": line.app,
-        "Tags": json.dumps({"app": line.app, "plan": f"{line.service}:{line.plan}"}),
+        "Tags": json.dumps({**line.tags, "app": line.app, "plan": f"{line.service}:{line.plan}"}),
         "x_InvoiceNumber": line.invoice or "",
     }
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
@@ -88,10 +88,10 @@ async def test_whoever_does_not_wait_leaves_at_once(live_ctx: Context) -> None:
     await with_accounts(live_ctx, 1)
     inside, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slowly(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Any]:
+    async def slowly(tx: Tx, held: Collection[Any], until: datetime) -> dict[Any, Any]:
         inside.set()
         await go_on.wait()
-        return await billed_names(tx, ids)
+        return await billed_names(tx, held, until)
 
     first = asyncio.create_task(close_due(live_ctx, slowly))
     await inside.wait()
