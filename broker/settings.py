@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from email.policy import SMTP
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit

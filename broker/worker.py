@@ -41,6 +41,7 @@ from broker.kernel.errors import BrokerError
 from broker.kernel.jobs import QUEUE, WEBHOOKS
 from broker.notices.outbox import SEND
 from broker.notices.send import send_notice
+from broker.payments.delinquency import FOLLOW
 from broker.payments.methods import FORGET, forget
 from broker.payments.pay import pay
 from broker.payments.ports import Gateway

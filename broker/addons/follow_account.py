@@ -25,6 +25,7 @@ from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import BrokerError
 from broker.kernel.ids import new_id
+from broker.payments.delinquency import exhaust
 
 _AT_ONCE: Final = 50
 _log = structlog.get_logger()
@@ -71,6 +72,8 @@ async def follow_account(ctx: Context, account_id: UUID) -> None:
     await resume_addons(ctx, _unpaid(held, free=True), Suspension.UNPAID, account_id=account_id)
     if account.deleting_at is not None:
         await deprovision_account_addons(ctx, account_id)
+        async with ctx.database.transaction() as tx:
+            await exhaust(tx, account_id, ctx.clock.now())
 
 
 async def suspend_account_addons(ctx: Context, account_id: UUID, held: Sequence[_Held] | None = None) -> int:

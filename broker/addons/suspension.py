@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 import structlog
@@ -32,7 +31,6 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams
 from broker.kernel.secret import Secret
 
-_MODES: Final = {Suspension.UNPAID: Mode.SUSPENDED, Suspension.UNBILLED: Mode.UNBILLED}
 _log = structlog.get_logger()
 
 Act = Callable[[Tx, Sequence[LockedAddon]], Awaitable[int]]
@@ -149,7 +147,7 @@ async def _suspend(tx: Tx, addons: Sequence[LockedAddon], why: Suspension, actor
     for addon in in_use:
         halted = {"suspended_at": addon.suspended_at or at, "suspended_for": why, "updated_at": at}
         await tx.execute(update(Addon).where(Addon.id == addon.id).values(halted))
-        await change_mode(tx, addon.id, _MODES[why], at)
+        await change_mode(tx, addon.id, replace(addon, suspended_for=why).mode, at)
         await note_suspended(tx, addon, why, actor, at)
     pieces = _Pieces()
     for addon in in_use:
@@ -165,7 +163,8 @@ async def _resume(tx: Tx, addons: Sequence[LockedAddon], actor: Actor, at: datet
     for addon in back:
         working = {"suspended_at": None, "suspended_for": None, "reason": None, "updated_at": at}
         await tx.execute(update(Addon).where(Addon.id == addon.id).values(working))
-        await change_mode(tx, addon.id, Mode.PAID, at)
+        ended = addon.suspended_for == Suspension.TRIAL
+        await change_mode(tx, addon.id, Mode.PAID if ended else replace(addon, suspended_for=None).mode, at)
         await note_resumed(tx, addon, actor, at)
         for attachment in _given(addon):
             config = await _config_for(tx, addon, attachment)

@@ -89,12 +89,12 @@ async def look_again(tx: Tx, account_id: UUID, at: datetime) -> None:
 
 
 async def _take_up(tx: Tx, row: Any, at: datetime) -> None:
-    """Go on where it was paused: every date is later by as many days as that was."""
+    """Go on where it was paused: every date is later by as many days as that was. What was about to be deleted is told of anew."""
     days = -((row.paused_at - at) // timedelta(days=1))
-    steps = [
-        step if step.done_at else Step(step.name, local_days_after(step.due_at, days, row.zone))
-        for step in await steps_of(tx, row.invoice_id)
-    ]
+    steps = await steps_of(tx, row.invoice_id)
+    if steps[-1].done_at is not None:
+        steps[-2:] = [Step(step.name, step.due_at) for step in steps[-2:]]
+    steps = [step if step.done_at else Step(step.name, local_days_after(step.due_at, days, row.zone)) for step in steps]
     await _write(tx, row.invoice_id, at, state=DunningState.OPEN, paused_at=None)
     await write_steps(tx, row.invoice_id, steps, at)
 
@@ -190,7 +190,7 @@ async def exhaust(tx: Tx, account_id: UUID, at: datetime) -> None:
     )
     ids = sorted((await tx.execute(spent)).scalars())
     bills = select(Invoice.id, Invoice.number).where(Invoice.id.in_(ids)).order_by(Invoice.id).with_for_update()
-    numbers = dict((await tx.execute(bills)).tuples().all())
+    numbers = {row.id: row.number for row in await tx.execute(bills)}
     await look_again(tx, account_id, at)
     ours = update(Dunning).where(Dunning.invoice_id.in_(ids), Dunning.state == DunningState.OPEN)
     ended = ours.values(state=DunningState.EXHAUSTED, next_at=None, ended_at=at, updated_at=at)

@@ -38,6 +38,12 @@ class Days:
     suspend: int = 14
     delete: int = 30
 
+    @classmethod
+    def of(cls, days: Sequence[int]) -> Days:
+        """From one list: the tries, then the suspension, then the end."""
+        *tries, suspend, delete = days
+        return cls(tuple(tries), suspend, delete)
+
     def __post_init__(self) -> None:
         if not self.tries or list(self.tries) != sorted(set(self.tries)) or self.tries[0] < 0:
             raise ValueError("payments are tried on days that follow one another, such as 0,3,5,7")

@@ -17,6 +17,7 @@ from broker.kernel.db import Tx
 from broker.kernel.money import Money
 from broker.kernel.signals import notify as wake
 from broker.notices.outbox import notify
+from broker.payments.delinquency import look_again
 from broker.payments.models import Payment, PaymentState
 from broker.payments.ports import ActionNeeded, Charged, Declined, Pending, Succeeded
 
@@ -61,6 +62,7 @@ async def _succeeded(tx: Tx, row: Any, answer: Succeeded, now: datetime) -> None
         failure_code=None, failure_message=None, next_at=None, action_url=None,
     )  # fmt: skip
     left = await record_collected(tx, row.invoice_id, row.minor, collection_key(row.id), now)
+    await look_again(tx, row.account_id, now)
     facts = _facts(row) | {"left": str(Money(left, row.currency))}
     await emit(tx, "payment.succeeded", SYSTEM, now, **facts)
     await notify(tx, row.account_id, "payment.received", facts, now, key=f"payment.received {row.id}")

@@ -36,7 +36,14 @@ _VERIFIED: Final = Direct(select(literal(1).label("yes")).where(or_(_ACTIVE, _EX
 
 async def standing_of(tx: Tx, account_id: UUID) -> Standing:
     """How the account stands now."""
-    return Standing(is_verified=await is_verified(tx, account_id))
+    columns = (
+        BillingAccount.delinquent_at,
+        BillingAccount.suspended_at,
+        BillingAccount.suspends_at,
+        BillingAccount.deletes_at,
+    )
+    row = (await tx.execute(select(*columns).where(BillingAccount.id == account_id))).one_or_none()
+    return Standing(await is_verified(tx, account_id), *(row or ()))
 
 
 async def is_verified(tx: Tx, account_id: UUID) -> bool:

@@ -14,6 +14,7 @@ from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
 from broker.kernel.jobs import defer
+from broker.payments.disputed import disputed_on
 from broker.payments.models import MethodState, Payment, PaymentMethod, PaymentState
 
 PAY: Final = "broker.pay"
@@ -49,6 +50,8 @@ async def start_payment(
     locked = select(Invoice.account_id, Invoice.currency, Invoice.state).where(Invoice.id == invoice_id)
     invoice = (await tx.execute(locked.with_for_update())).one()
     owed = await owed_on(tx, invoice_id) if invoice.state in TO_BE_PAID else 0
+    if not by_hand:  # nobody is made to pay what is disputed
+        owed -= await disputed_on(tx, invoice_id, owed)
     if owed <= 0:
         return Hindrance.NOTHING_OWED
     under_way = select(Payment.id).where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))

@@ -18,6 +18,7 @@ from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.money import Money
 from broker.notices.outbox import notify
+from broker.payments.delinquency import look_again
 from broker.payments.models import Payment, PaymentState
 from broker.payments.settle import collection_key
 from broker.payments.start import TO_BE_PAID
@@ -66,6 +67,7 @@ async def record_transfer(
         }
         await tx.execute(insert(Payment).values(row | dict.fromkeys(("created_at", "updated_at", "finished_at"), now)))
         left = await record_collected(tx, invoice.id, minor, collection_key(payment_id), now)
+        await look_again(tx, invoice.account_id, now)
         facts: dict[str, Any] = {
             "payment_id": str(payment_id),
             "invoice_id": str(invoice.id),
