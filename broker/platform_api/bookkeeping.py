@@ -45,7 +45,7 @@ class CreditBody(Body):
     kind: Literal["promo", "prepaid"] = "promo"
     reason: Text
     currency: Annotated[str, Field(pattern="^[a-z]{3}$")] = "usd"
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
 
 
 class CreditNoteLineBody(Body):

@@ -39,7 +39,7 @@ class ShareBody(Body):
     """The partner's share in hundredths of a percent, and from when on: from now, if it is not said."""
 
     share_bp: StrictInt
-    starts_at: AwareDatetime | None = None
+    starts_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
 
 
 class ApproveBody(Body):

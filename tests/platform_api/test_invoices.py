@@ -93,12 +93,17 @@ async def test_a_line_is_explained(books: Books) -> None:
 
 async def test_credits_and_credit_notes_are_made_once_per_key(books: Books) -> None:
     await closed(books)
-    body = {"email": "alice@example.com", "amount_minor": 300, "reason": "was down"}
+    body = {
+        "email": "alice@example.com",
+        "amount_minor": 300,
+        "reason": "was down",
+        "expires_at": "2027-02-01T00:00:00Z",
+    }
     key = {"Idempotency-Key": "one"}
     made = [await books.olga.post("/billing/credits", json=body, headers=key) for _ in range(2)]
     assert (made[0].status_code, made[0].json()) == (201, made[1].json())
     (credit,) = (await books.alice.get("/account/credits")).json()
-    assert (credit["kind"], credit["left_minor"]) == ("promo", 300)
+    assert (credit["kind"], credit["left_minor"], credit["expires_at"]) == ("promo", 300, "2027-02-01T00:00:00Z")
     path, body = f"/billing/invoices/{books.number}/credit-notes", {"reason": "was down", "lines": [{"line": 1, "net_minor": 100}]}  # fmt: skip
     notes = [await books.olga.post(path, json=body, headers={"Idempotency-Key": "two"}) for _ in range(2)]
     assert [note.json()["number"] for note in notes] == ["CN-2026-000001"] * 2
