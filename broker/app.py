@@ -20,6 +20,7 @@ from broker.kernel.places import Places
 from broker.oauth_api import routes as oauth_routes
 from broker.partner_api import routes as partner_routes
 from broker.partner_api.face import ByToken, partner_face
+from broker.payments.ports import ReadNews
 from broker.platform_api import routes
 from broker.platform_api.deps import Face
 from broker.platform_api.document import DescribedApp
@@ -32,15 +33,19 @@ from broker.web import sso
 _SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's clients speak it."
 
 
-def create_app(ctx: Context, settings: Settings) -> FastAPI:
-    """The application on a context. It holds no state but counters; any number may run on one database."""
+def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = None) -> FastAPI:
+    """The application on a context. It holds no state but counters; any number may run on one database.
+
+    `read_news` reads the webhooks of the payment gateway, if there is one.
+    """
     app = described()
     rates = RateLimits(settings.rate_limit_per_hour)
     edge: dict[str, Any] = {"rates": rates, "places": Places(settings.max_requests), "clock": ctx.clock}
     app.state.ctx = ctx
-    app.state.face = _face(ctx, settings, rates)
+    app.state.face = _face(ctx, settings, rates, read_news)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
     app.state.public_url = settings.public_url
+    app.state.sign_up = settings.sign_up
     app.state.manifest_throttle = LoginThrottle("manifest's id")
     app.state.provider_networks = settings.outbound_allow
     errors.install(app)
@@ -65,7 +70,7 @@ def described() -> DescribedApp:
     )
 
 
-def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
+def _face(ctx: Context, settings: Settings, rates: RateLimits, read_news: ReadNews | None) -> Face:
     def sign_on_url(actor: Actor, addon_id: UUID, app_id: UUID, path: str = "") -> str:
         return sso.sign_on_url(ctx, settings.public_url, actor, addon_id, app_id, settings.sso_link_ttl_s, path)
 
@@ -82,6 +87,7 @@ def _face(ctx: Context, settings: Settings, rates: RateLimits) -> Face:
         throttle=LoginThrottle(),
         rotation_overlap=timedelta(seconds=settings.rotation_overlap_s),
         kit_keys=settings.kit_keys,
+        payment_news=None if read_news is None else (settings.payment_gateway, read_news),
     )
 
 

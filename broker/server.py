@@ -140,7 +140,7 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
 async def _serve(settings: Settings, host: str, port: int, with_worker: bool, with_canary: bool) -> None:
     async with wired(settings) as wiring:
         await apply_seed(wiring)
-        app = create_app(wiring.context, settings)
+        app = create_app(wiring.context, settings, wiring.news)
         server = http_server(app, wiring.context.signals, host, port, settings.client_timeout_s)
         working = asyncio.create_task(worker.run(wiring), name="worker") if with_worker else None
         trying = asyncio.create_task(_canary(wiring), name="canary") if with_canary else None

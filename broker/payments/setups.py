@@ -58,16 +58,17 @@ class SetupView:
 _COLUMNS: Final = [getattr(PaymentSetup, name) for name in SetupView.__slots__]
 
 
-async def begin_setup(ctx: Context, actor: Actor, return_url: str) -> UUID:
-    """Ask for a page on which the actor can add a payment method; the page leads back to `return_url`.
+async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None) -> UUID:
+    """Ask for a page on which the actor can add a payment method; the page leads back to ours.
 
     Raises: Forbidden; Conflict where no payment gateway is set up, or too many pages are open.
     """
     actor.require_own_token()
     if not ctx.rules.paid_plans_need_verification:
         raise Conflict("No payment gateway is set up here: paid plans need no payment method.")
-    now, setup_id = ctx.wall.now(), new_id()
-    row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": return_url}
+    now, setup_id = ctx.wall.now(), setup_id or new_id()
+    back = f"{ctx.rules.public_url}/account/payment?setup={setup_id}"
+    row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": back}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:
         unfinished = select(PaymentSetup.id).where(PaymentSetup.account_id == actor.id)

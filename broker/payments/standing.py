@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -44,6 +44,13 @@ async def standing_of(tx: Tx, account_id: UUID) -> Standing:
     )
     row = (await tx.execute(select(*columns).where(BillingAccount.id == account_id))).one_or_none()
     return Standing(await is_verified(tx, account_id), *(row or ()))
+
+
+async def get_standing(ctx: Context, account_id: UUID) -> Standing:
+    """How the account stands, for whoever may see the account. Where nothing is paid through us, everybody is verified."""
+    async with ctx.database.transaction() as tx:
+        found = await standing_of(tx, account_id)
+    return found if ctx.rules.paid_plans_need_verification else replace(found, is_verified=True)
 
 
 async def is_verified(tx: Tx, account_id: UUID) -> bool:

@@ -8,6 +8,7 @@ from broker.accounts.account import get_account
 from broker.faces.answers import Answer
 from broker.kernel.context import Scope
 from broker.kernel.errors import NotFound
+from broker.payments.standing import get_standing
 from broker.platform_api import serialize, shapes
 from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
@@ -18,7 +19,9 @@ router = APIRouter(tags=["account"], responses=REFUSED)
 @router.get("/account", responses=gives(shapes.Account))
 async def info(request: Request, actor: CurrentActor) -> Answer:
     """The account behind the token."""
-    return Answer(serialize.account(await get_account(face_of(request).ctx, actor)))
+    ctx = face_of(request).ctx
+    view = await get_account(ctx, actor)
+    return Answer(serialize.account(view, await get_standing(ctx, view.id)))
 
 
 @router.get("/users/{user}", responses=gives(shapes.Account))

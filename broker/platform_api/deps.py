@@ -19,6 +19,7 @@ from broker.faces.serialize import SignOnUrl as SignOnUrl
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Unauthorized
 from broker.kernel.secret import Secret
+from broker.payments.ports import ReadNews
 from broker.platform_api.rates import RateLimits
 
 
@@ -38,6 +39,8 @@ class Face:
     throttle: LoginThrottle
     rotation_overlap: timedelta = timedelta(hours=2)
     kit_keys: tuple[str, ...] = ()
+    payment_news: tuple[str, ReadNews] | None = None
+    """The payment gateway's name, and what reads its webhooks."""
 
 
 def face_of(request: Request) -> Face:

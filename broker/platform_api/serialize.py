@@ -26,6 +26,7 @@ from broker.faces.serialize import sunset as sunset
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
 from broker.oauth.clients import ClientName
+from broker.payments.standing import Standing
 from broker.platform_api import shapes
 from broker.platform_api.deps import Face
 
@@ -47,7 +48,8 @@ def operation(view: OperationView) -> shapes.Operation:
     }
 
 
-def account(view: AccountView) -> shapes.Account:
+def account(view: AccountView, standing: Standing) -> shapes.Account:
+    """The account; the two times are what Heroku's command line warns of."""
     return {
         "id": str(view.id),
         "email": view.email,
@@ -55,12 +57,14 @@ def account(view: AccountView) -> shapes.Account:
         "allow_tracking": False,
         "beta": False,
         "federated": False,
-        "verified": True,
+        "verified": standing.is_verified,
         "two_factor_authentication": view.has_two_factor,
         "sms_number": None,
         "country_of_residence": None,
-        "suspended_at": None,
-        "delinquent_at": None,
+        "suspended_at": maybe(standing.suspended_at),
+        "delinquent_at": maybe(standing.delinquent_at),
+        "scheduled_suspension_time": maybe(standing.suspends_at),
+        "scheduled_deletion_time": maybe(standing.deletes_at),
         "last_login": maybe(view.last_login),
         "default_team": None,
         "default_organization": None,

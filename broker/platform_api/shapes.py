@@ -47,6 +47,8 @@ from broker.platform_api.canary_shapes import CanaryCheck as CanaryCheck
 from broker.platform_api.canary_shapes import CanaryRun as CanaryRun
 from broker.platform_api.canary_shapes import ProvisionRecord as ProvisionRecord
 from broker.platform_api.canary_shapes import ServiceRecord as ServiceRecord
+from broker.platform_api.cli_login_shapes import CliLogin as CliLogin
+from broker.platform_api.cli_login_shapes import CliLoginResult as CliLoginResult
 from broker.platform_api.cost_shapes import CostLine as CostLine
 from broker.platform_api.cost_shapes import Costs as Costs
 from broker.platform_api.cost_shapes import CostSpan as CostSpan
@@ -68,6 +70,7 @@ from broker.platform_api.listing_shapes import OwnService as OwnService
 from broker.platform_api.listing_shapes import PlanPriceVersion as PlanPriceVersion
 from broker.platform_api.listing_shapes import ServiceMember as ServiceMember
 from broker.platform_api.listing_shapes import ServiceReview as ServiceReview
+from broker.platform_api.notice_shapes import Invitation as Invitation
 from broker.platform_api.notice_shapes import Mail as Mail
 from broker.platform_api.notice_shapes import Notice as Notice
 from broker.platform_api.notice_shapes import WholeMail as WholeMail
@@ -88,6 +91,11 @@ from broker.platform_api.operating_shapes import ProviderHealth as ProviderHealt
 from broker.platform_api.operating_shapes import ReconciledService as ReconciledService
 from broker.platform_api.operating_shapes import ReconcileRun as ReconcileRun
 from broker.platform_api.operating_shapes import TestClock as TestClock
+from broker.platform_api.payment_shapes import Payment as Payment
+from broker.platform_api.payment_shapes import PaymentMethod as PaymentMethod
+from broker.platform_api.payment_shapes import PaymentSetup as PaymentSetup
+from broker.platform_api.payment_shapes import Refund as Refund
+from broker.platform_api.payment_shapes import Verification as Verification
 from broker.platform_api.payout_shapes import PartnerBalance as PartnerBalance
 from broker.platform_api.payout_shapes import PartnerStatement as PartnerStatement
 from broker.platform_api.payout_shapes import Payout as Payout
@@ -136,6 +144,8 @@ class Account(TypedDict):
     country_of_residence: str | None
     suspended_at: str | None
     delinquent_at: str | None
+    scheduled_suspension_time: str | None
+    scheduled_deletion_time: str | None
     last_login: str | None
     default_team: Ref | None
     default_organization: Ref | None

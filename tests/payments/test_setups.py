@@ -23,7 +23,6 @@ from tests.domain import new_user
 from tests.payments.fake import FakeGateway, kinds, later, news, states_of, work
 
 CARD = MethodFacts("pm_1", "visa", "4242", 12, 2040)
-BACK = "https://broker.test/account/payment"
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def gateway() -> FakeGateway:
 
 async def opened(world: World, gateway: FakeGateway) -> str:
     """The id of a setup whose page is there."""
-    setup_id = await begin_setup(world.ctx, world.user, BACK)
+    setup_id = await begin_setup(world.ctx, world.user)
     await work(world.ctx, gateway)
     return str(setup_id)
 
@@ -83,11 +82,11 @@ async def test_a_page_that_nobody_uses_is_over(world: World, gateway: FakeGatewa
 async def test_pages_are_not_opened_without_end_nor_without_a_gateway(world: World) -> None:
     ctx = world.ctx
     with pytest.raises(Conflict, match="No payment gateway"):
-        await begin_setup(replace(ctx, rules=Rules()), world.user, BACK)
+        await begin_setup(replace(ctx, rules=Rules()), world.user)
     for _ in range(20):
-        await begin_setup(ctx, world.user, BACK)
+        await begin_setup(ctx, world.user)
     with pytest.raises(Conflict, match="Too many"):
-        await begin_setup(ctx, world.user, BACK)
+        await begin_setup(ctx, world.user)
     async with ctx.database.transaction() as tx:
         assert len((await tx.execute(select(PaymentSetup.id))).all()) == 20
 

@@ -1,0 +1,153 @@
+"""Payments as operators keep them: refunds, what was paid past the gateway, accounts that need no payment method.
+
+Also the door for the webhooks of the payment gateway. To others the operators' endpoints do not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import Field, StrictInt
+
+from broker.addons.wait import waiting
+from broker.faces.answers import Answer
+from broker.faces.ranges import page
+from broker.faces.reading import read_bytes
+from broker.kernel.clock import rfc3339
+from broker.kernel.errors import BadRequest, NotFound
+from broker.payments.models import Payment
+from broker.payments.news import take_news
+from broker.payments.ports import Forged
+from broker.payments.refunds import RefundView, get_refund, refund_payment
+from broker.payments.transfers import record_transfer, verify_account
+from broker.payments.views import list_payments, payment_view
+from broker.payments.watch import refund_answered
+from broker.platform_api import payment_shapes as shapes
+from broker.platform_api import serialize
+from broker.platform_api.bodies import Text, Truth
+from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.idempotency import once
+from broker.platform_api.payments import shown
+
+router = APIRouter(tags=["operating"], responses=REFUSED)
+_Amount = Annotated[StrictInt, Field(gt=0, le=10**12)]
+
+
+class RefundBody(Body):
+    """Why, and how much: all that is left, if it is not said."""
+
+    reason: Text
+    amount_minor: _Amount | None = None
+
+
+class TransferBody(Body):
+    """What came, and what the bank calls it."""
+
+    amount_minor: _Amount
+    reference: Text
+
+
+class VerificationBody(Body):
+    """Who may, or may no longer, have paid plans without a payment method."""
+
+    email: Text
+    exempt: Truth = True
+
+
+@router.get("/billing/payments", responses=gives(shapes.Payment, many=True))
+async def payments(request: Request, actor: CurrentActor, invoice: str | None = None) -> Answer:
+    """The newest payments of all accounts, or those of one `invoice`."""
+    actor.require_operator()
+    found = await list_payments(face_of(request).ctx, actor, invoice, everybody=True)
+    return page(request, [shown(each) for each in found])
+
+
+@router.post(
+    "/billing/payments/{payment}/refunds",
+    status_code=201,
+    openapi_extra=takes(RefundBody, required=True, repeatable=True),
+    responses=gives(shapes.Refund, 201),
+)
+async def refund(request: Request, actor: CurrentActor, payment: str) -> Answer:
+    """Send a payment back, or a part of it. `Idempotency-Key` is understood."""
+    actor.require_operator()
+    face, body = face_of(request), await read(request, RefundBody)
+
+    async def make(refund_id: UUID) -> tuple[UUID, Answer]:
+        async with waiting(face.ctx, refund_id, face.operation_wait, refund_answered) as outcome:
+            begun = await refund_payment(face.ctx, actor, payment, body.amount_minor, body.reason, refund_id)
+            if begun.finished_at is None:
+                await outcome()
+        return refund_id, await again(refund_id)
+
+    async def again(refund_id: UUID) -> Answer:
+        return Answer(_refund(await get_refund(face.ctx, actor, refund_id)), 201)
+
+    return await once(request, actor, body, make, again)
+
+
+@router.post(
+    "/billing/invoices/{invoice}/payments",
+    status_code=201,
+    openapi_extra=takes(TransferBody, required=True, repeatable=True),
+    responses=gives(shapes.Payment, 201),
+)
+async def transfer(request: Request, actor: CurrentActor, invoice: str) -> Answer:
+    """Record that an invoice, or a part of it, was paid past the gateway. `Idempotency-Key` is understood."""
+    actor.require_operator()
+    ctx, body = face_of(request).ctx, await read(request, TransferBody)
+
+    async def make(payment_id: UUID) -> tuple[UUID, Answer]:
+        made = await record_transfer(ctx, actor, invoice, body.amount_minor, body.reference, payment_id)
+        return payment_id, Answer(shown(made), 201)
+
+    async def again(payment_id: UUID) -> Answer:
+        async with ctx.database.transaction() as tx:
+            return Answer(shown(await payment_view(tx, Payment.id == payment_id)), 201)
+
+    return await once(request, actor, body, make, again)
+
+
+@router.post(
+    "/billing/verifications",
+    openapi_extra=takes(VerificationBody, required=True),
+    responses=gives(shapes.Verification),
+)
+async def verify(request: Request, actor: CurrentActor) -> Answer:
+    """Let an account have paid plans without a payment method, or no longer."""
+    actor.require_operator()
+    body = await read(request, VerificationBody)
+    account_id = await verify_account(face_of(request).ctx, actor, body.email, exempt=body.exempt)
+    return Answer({"account_id": str(account_id), "exempt": body.exempt})
+
+
+@router.post("/payments/webhook", include_in_schema=False)
+async def news(request: Request) -> Answer:
+    """What the payment gateway tells, signed by it. Told again, it is answered alike."""
+    face = face_of(request)
+    if face.payment_news is None:
+        raise NotFound("endpoint")
+    gateway, read_news = face.payment_news
+    body = await read_bytes(request, request.app.state.bounds)
+    try:
+        told = read_news(body, request.headers.get("stripe-signature", ""))
+    except Forged:
+        raise BadRequest("The signature of this webhook is missing, wrong or too old.") from None
+    return Answer({"new": await take_news(face.ctx, gateway, told)})
+
+
+def _refund(view: RefundView) -> shapes.Refund:
+    return {
+        "id": str(view.id),
+        "payment": str(view.payment_id),
+        "state": view.state,
+        "amount_minor": view.minor,
+        "currency": view.currency,
+        "reason": view.reason,
+        "failure_message": view.failure_message,
+        "created_at": rfc3339(view.created_at),
+        "finished_at": serialize.maybe(view.finished_at),
+    }

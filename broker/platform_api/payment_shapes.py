@@ -1,0 +1,71 @@
+"""The shapes of payments. Outside the public schema of Heroku. Amounts are whole numbers of the currency's smallest unit."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class PaymentMethod(TypedDict):
+    """What an account pays with. Its number is known to the payment gateway alone."""
+
+    id: str
+    gateway: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    default: bool
+    created_at: str
+
+
+class PaymentSetup(TypedDict):
+    """The adding of a payment method: its user does it at `url`, on the gateway's page."""
+
+    id: str
+    state: str
+    url: str | None
+    payment_method: str | None
+    expires_at: str
+    created_at: str
+
+
+class Payment(TypedDict):
+    """One attempt at an invoice. At `action_url`, whoever pays has to confirm it."""
+
+    id: str
+    invoice: str
+    attempt: int
+    gateway: str
+    state: str
+    amount_minor: int
+    currency: str
+    collected_minor: int
+    refunded_minor: int
+    card: str | None
+    action_url: str | None
+    failure_code: str | None
+    failure_message: str | None
+    next_attempt_at: str | None
+    created_at: str
+    finished_at: str | None
+
+
+class Refund(TypedDict):
+    """Money that goes back."""
+
+    id: str
+    payment: str
+    state: str
+    amount_minor: int
+    currency: str
+    reason: str
+    failure_message: str | None
+    created_at: str
+    finished_at: str | None
+
+
+class Verification(TypedDict):
+    """Whether an account may have paid plans without a payment method."""
+
+    account_id: str
+    exempt: bool
