@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from broker.local import payments
 from broker.local.home import Home
 from broker.local.supervisor import Service
 from embedded.processes import LOOPBACK, die_with_parent, open_log
@@ -29,10 +30,13 @@ _ENGINE_PORTS: Mapping[str, str] = {"postgres": "DB_PORT", "mail": "SMTP_PORT"}
 _REPORTING = ("mail",)
 """Those with a metered plan."""
 
+_GATEWAY = "payment gateway"
+
 
 def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_url: str, seed: Path) -> Service:
     """API and worker in one process."""
     defaults = {"BROKER_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128", "BROKER_PUBLIC_URL": origin(port)}
+    defaults |= payments.broker_settings(home, origin(home.port(_GATEWAY)))
     told = {
         "DATABASE_URL": database_url,
         "BROKER_SECRET_KEY_FILE": str(home.secret_key),
@@ -63,9 +67,20 @@ def provider_service(
     return _service(f"provider {name}", [f"providers.{name}"], environment, home.log(f"provider-{name}"), client, port)
 
 
+def gateway_services(home: Home, client: httpx.AsyncClient, broker_port: int) -> list[Service]:
+    """The local payment gateway, unless another one is set."""
+    if not payments.is_local():
+        return []
+    port = home.port(_GATEWAY)
+    told = payments.gateway_settings(home, LOOPBACK, port, origin(broker_port))
+    environment = {**_inherited("PAYMENT_GATEWAY_"), **told}
+    return [_service(f"the {_GATEWAY}", ["embedded.gateway"], environment, home.log("payment-gateway"), client, port)]
+
+
 def ports(home: Home) -> dict[str, int]:
     """Every port the programs need besides the broker's and the database's, by what it is for."""
     names = [*PROVIDERS, *(engine_port(name) for name in _ENGINE_PORTS)]
+    names += [_GATEWAY] if payments.is_local() else []
     return {name: home.port(name) for name in names}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from broker.local import leftovers, programs
+from broker.local import leftovers, payments, programs
 from broker.local.console import Console
 from broker.local.database import Database
 from broker.local.home import Home, HomeError, default_home, opened, private_directory, write_private
@@ -96,10 +96,12 @@ class _Stack:
         keepers = self._supervisor.launch(
             programs.broker_service(home, client, self._port, database_url, write_seed(home, account, manifests)),
             *(programs.provider_service(home, client, name, manifests, self._port) for name in programs.PROVIDERS),
+            *programs.gateway_services(home, client, self._port),
         )
         self._note(keepers)
         await self._all_answer(keepers)
         home.use_port("broker", self._port)
+        await self._give_test_card(client, account)
         if ready_file is not None:
             self._write_ready_file(ready_file, account, manifests)
         self._console.welcome(programs.origin(self._port), account, home.path)
@@ -125,6 +127,13 @@ class _Stack:
         for keeper in keepers:
             with self._console.step(f"Starting {keeper.service.name}"):
                 await keeper.answered()
+
+    async def _give_test_card(self, client: httpx.AsyncClient, account: DemoAccount) -> None:
+        if payments.is_local():
+            with self._console.step("Giving the demo account a test card"):
+                given = await payments.give_test_card(client, programs.origin(self._port), account.token)
+            if not given:
+                self._console.trouble("The demo account got no test card: add one with `broker payment-methods:add`.")
 
     def _write_ready_file(self, path: Path, account: DemoAccount, manifests: dict[str, Path]) -> None:
         content = {
