@@ -6,10 +6,10 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker.web import authorizations, consent, go, landing, login, sso
+from broker.web import authorizations, consent, go, landing, listing, login, marketplace, sitemap, sso
 from broker.web.assets import Assets
 
-NOUNS: Final = (sso, go, consent, login, authorizations, landing)
+NOUNS: Final = (sso, go, consent, login, authorizations, landing, marketplace, listing, sitemap)
 
 
 def install(app: FastAPI) -> None:

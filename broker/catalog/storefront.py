@@ -1,0 +1,115 @@
+"""What the marketplace shows to everybody: its shelves, and one listing. Nothing of alpha services or of hidden plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, select
+
+from broker.catalog.access import listed_for_all
+from broker.catalog.models import AddonService
+from broker.catalog.queries import get_service, list_plans, visible_plans, visible_service
+from broker.catalog.search import Hit, hit, listed_hits
+from broker.catalog.search_models import SearchEntry, ServiceLogo
+from broker.catalog.views import ALPHA, SHUTDOWN, PlanView, ServiceView
+from broker.kernel.context import Actor, Context
+from broker.kernel.db import Tx
+from broker.kernel.errors import NotFound
+
+_SHOWN: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The first page: what operators recommend, what many have, what is new, and how much there is of each kind."""
+
+    featured: tuple[Hit, ...]
+    popular: tuple[Hit, ...]
+    new: tuple[Hit, ...]
+    counts: Mapping[str, int]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A service as its page shows it."""
+
+    service: ServiceView
+    plans: tuple[PlanView, ...]
+    installs: int
+    logo: str | None
+    is_open: bool
+    """Whether everybody finds it: else it is for those who are let in, or on its way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """A picture of ours to be shown."""
+
+    media_type: str
+    content: bytes
+
+
+async def front(ctx: Context) -> Front:
+    """The shelves as they are now. What is new is not shown a second time if it is featured."""
+    async with ctx.database.transaction() as tx:
+        featured = await _some(tx, AddonService.featured_at.is_not(None), AddonService.featured_at.desc())
+        popular = await _some(tx, SearchEntry.installs > 0, SearchEntry.installs.desc())
+        new = await _some(tx, AddonService.featured_at.is_(None), AddonService.created_at.desc())
+        counts = await _counts(tx)
+        total = select(func.count()).select_from(AddonService).where(listed_for_all())
+        return Front(featured, popular, new, counts, (await tx.execute(total)).scalar_one())
+
+
+async def listing(ctx: Context, slug: str, actor: Actor | None = None) -> Listing:
+    """One service, by its slug, as everybody finds it; signed in, also what one is let into.
+
+    Raises: NotFound.
+    """
+    async with ctx.database.transaction() as tx:
+        service = await _service(tx, slug, actor)
+        plans = await visible_plans(tx, actor, slug) if actor else await list_plans(tx, slug)
+        shown = select(SearchEntry.installs, SearchEntry.logo).where(SearchEntry.service_id == service.id)
+        row = (await tx.execute(shown)).one_or_none()
+        is_open = (await tx.execute(select(listed_for_all()).where(AddonService.id == service.id))).scalar_one()
+        return Listing(service, tuple(plans), row.installs if row else 0, row.logo if row else None, is_open)
+
+
+async def listed_since(ctx: Context) -> list[tuple[str, datetime]]:
+    """Every listed service with its last change, by slug: for whoever indexes the pages."""
+    wanted = select(AddonService.slug, AddonService.updated_at).where(listed_for_all()).order_by(AddonService.slug)
+    async with ctx.database.transaction() as tx:
+        return [(row.slug, row.updated_at) for row in await tx.execute(wanted)]
+
+
+async def logo(ctx: Context, slug: str) -> Logo | None:
+    """The picture of a service, if it has one of its own. It tells nothing that a listing would not."""
+    wanted = select(ServiceLogo.media_type, ServiceLogo.content).join(
+        AddonService, AddonService.id == ServiceLogo.service_id
+    )
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(wanted.where(AddonService.slug == slug, AddonService.state != ALPHA))).one_or_none()
+    return None if row is None else Logo(row.media_type, row.content)
+
+
+async def _service(tx: Tx, slug: str, actor: Actor | None) -> ServiceView:
+    service = await (get_service(tx, slug) if actor is None else visible_service(tx, actor, slug))
+    if service.state == SHUTDOWN or service.slug != slug or (actor is None and service.state == ALPHA):
+        raise NotFound("add_on_service", "There is no such add-on.")
+    return service
+
+
+async def _some(tx: Tx, condition: ColumnElement[bool], order: ColumnElement[Any]) -> tuple[Hit, ...]:
+    wanted = listed_hits().where(condition).order_by(order, AddonService.slug).limit(_SHOWN)
+    return tuple(hit(row) for row in (await tx.execute(wanted)).mappings())
+
+
+async def _counts(tx: Tx) -> dict[str, int]:
+    category = func.unnest(SearchEntry.categories).label("category")
+    listed = select(category).join(AddonService, AddonService.id == SearchEntry.service_id).where(listed_for_all())
+    each = listed.subquery()
+    rows = await tx.execute(select(each.c.category, func.count()).group_by(each.c.category))
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,86 @@
+"""Pictures of every page, light and dark, wide and narrow: `make screenshots` writes them for people to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import structlog
+from playwright.async_api import Browser, Page
+
+from tests.browser.site import chromium, site
+from tests.browser.wares import EMAIL, PASSWORD
+from tests.engines import postgres_server
+
+TARGET: Final = Path(".cache/screenshots")
+WIDTHS: Final = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 360, "height": 720}}
+PAGES: Final = {
+    "home": "/",
+    "search": "/search?q=mail",
+    "search-typo": "/search?q=postgrse",
+    "search-nothing": "/search?q=elephants&free=1",
+    "all": "/search",
+    "category": "/categories/logging",
+    "listing": "/marketplace/logstream",
+    "listing-metered": "/marketplace/mail",
+    "docs": "/marketplace/postgres/docs",
+    "login": "/login",
+    "not-found": "/nothing/here",
+    "refused": "/sso/addons/none",
+}
+SIGNED_IN: Final = {
+    "account": "/account/authorizations",
+    "logout": "/logout",
+    "install": "/install/logstream",
+    "operator-listings": "/operator/listings",
+}
+
+
+async def main(only: tuple[str, ...]) -> None:
+    """Write the pictures of these pages, or of all."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        raise SystemExit("Chromium is missing: scripts/optional-tools chromium")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    TARGET.mkdir(parents=True, exist_ok=True)
+    with postgres_server() as server:
+        async with site(server) as place, chromium(program) as browser:
+            for scheme in ("light", "dark"):
+                for width, size in WIDTHS.items():
+                    await _take(browser, place.url, scheme, width, size, only)
+
+
+async def _take(
+    browser: Browser, url: str, scheme: str, width: str, size: dict[str, int], only: tuple[str, ...]
+) -> None:
+    context = await browser.new_context(color_scheme=scheme, viewport=size)  # type: ignore[arg-type]  # its own literals
+    page = await context.new_page()
+    await _pictures(page, url, f"{scheme}-{width}", PAGES, only)
+    await sign_in(page, url)
+    await _pictures(page, url, f"{scheme}-{width}", SIGNED_IN, only)
+    await context.close()
+
+
+async def sign_in(page: Page, url: str) -> None:
+    """As the operator."""
+    await page.goto(f"{url}/login")
+    await page.get_by_label("E-mail address").fill(EMAIL)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/account/**")
+
+
+async def _pictures(page: Page, url: str, form: str, pages: dict[str, str], only: tuple[str, ...]) -> None:
+    for name, path in pages.items():
+        if not only or name in only:
+            await page.goto(url + path)
+            await page.screenshot(path=TARGET / f"{name}-{form}.png", full_page=True)
+            print(TARGET / f"{name}-{form}.png")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(tuple(sys.argv[1:])))
