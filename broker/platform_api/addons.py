@@ -26,6 +26,7 @@ from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, T
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
+from broker.platform_api.pre_authorizations import code_was_shown
 
 router = APIRouter(tags=["add-ons"], responses=REFUSED)
 
@@ -62,6 +63,8 @@ class CreateAddonBody(Body):
     confirm: Text | None = None
     request: Truth | None = None
     """Ask for approval, if a budget does not allow it."""
+    accept_trial_end: Truth | None = None
+    """Agree to pay when a trial is over; otherwise the add-on is suspended then."""
 
 
 class UpdateAddonBody(Body):
@@ -96,9 +99,8 @@ async def create(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Create an add-on. It may still be `provisioning` when this answers. `Idempotency-Key` is understood."""
     face, body = face_of(request), await read(request, CreateAddonBody)
     attached_as = body.attachment.name if body.attachment else None
-    wanted = CreateAddon(
-        app, body.plan, body.name, attached_as, body.confirm, body.config or {}, ask=bool(body.request)
-    )
+    ask, accepted = bool(body.request), bool(body.accept_trial_end)
+    wanted = CreateAddon(app, body.plan, body.name, attached_as, body.confirm, body.config or {}, ask, accepted)
 
     async def make(addon_id: UUID) -> tuple[UUID, Answer]:
         await face.backlog.check()
@@ -186,6 +188,7 @@ async def update(request: Request, actor: CurrentActor, app: str, addon: str) ->
 async def destroy(request: Request, actor: CurrentActor, app: str, addon: str) -> Answer:
     """Destroy an add-on: `deprovisioned` when the provider has confirmed, else `deprovisioning` in the background."""
     face, body = face_of(request), await read(request, DestroyAddonBody)
+    await code_was_shown(request, actor, app)
     key = AddonKey(addon, app)
     view = await destroy_addon(face.ctx, actor, key, force=bool(body.force), wait=face.operation_wait)
     return Answer(serialize.addon(view, serialize.seer(face, actor)))

@@ -19,6 +19,7 @@ from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
 from broker.platform_api.inventory import region_name
+from broker.platform_api.pre_authorizations import code_was_shown
 
 router = APIRouter(tags=["apps"], responses=REFUSED)
 
@@ -98,4 +99,5 @@ async def update(request: Request, actor: CurrentActor, app: str) -> Answer:
 async def destroy(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Destroy an app, and begin to deprovision every add-on that it pays for."""
     face = face_of(request)
+    await code_was_shown(request, actor, app)
     return Answer(serialize.app(await destroy_app_with_addons(face.ctx, actor, app), face.public_url))

@@ -33,3 +33,9 @@ class WholeMail(Mail):
     """The same with its text; null when what it is about can no longer be told."""
 
     text: str | None
+
+
+class Invitation(TypedDict):
+    """Somebody was sent a link with which to make an account."""
+
+    email: str

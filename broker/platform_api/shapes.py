@@ -110,6 +110,13 @@ from broker.platform_api.rotation_shapes import RotationApp as RotationApp
 from broker.platform_api.rotation_shapes import StartedRotation as StartedRotation
 from broker.platform_api.sso_shapes import DashboardLink as DashboardLink
 from broker.platform_api.sso_shapes import SignOnForm as SignOnForm
+from broker.platform_api.term_shapes import AddonTerms as AddonTerms
+from broker.platform_api.term_shapes import AddonTransfer as AddonTransfer
+from broker.platform_api.term_shapes import AppTransfer as AppTransfer
+from broker.platform_api.term_shapes import Payer as Payer
+from broker.platform_api.term_shapes import ScheduledPlanChange as ScheduledPlanChange
+from broker.platform_api.term_shapes import TagSet as TagSet
+from broker.platform_api.term_shapes import Trial as Trial
 
 
 class Operation(TypedDict):

@@ -5,26 +5,38 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from broker.accounts.authorizations import AuthorizationView, list_authorizations, revoke_authorization
+from broker.accounts.authorizations import (
+    AuthorizationView,
+    CreateAuthorization,
+    create_authorization,
+    list_authorizations,
+    revoke_authorization,
+)
 from broker.apps.queries import list_apps
+from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.errors import BrokerError, NotFound
+from broker.kernel.errors import BrokerError, InvalidParams, NotFound
 from broker.oauth.clients import client_names
 from broker.oauth.disconnect import disconnect
 from broker.oauth.scopes import SENTENCES
-from broker.oauth.sessions import SessionView, end_session, list_sessions
+from broker.oauth.sessions import SignedIn, end_session
 from broker.web import browser
-from broker.web.pages import page, refusal_page
+from broker.web.browser import Form
+from broker.web.inside import account_page, act, flash
+from broker.web.moments import day, moment
+from broker.web.pages import refusal_page
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = "/account/authorizations"
+_LIVES: Final = ("7", "30", "365")
+"""Days that a token may be asked for."""
 _OWN: Final = {Scope.GLOBAL: "Do everything that you can do yourself."}
 """What is different for a token of the user's own."""
 
@@ -45,32 +57,26 @@ class Shown:
     """Whether using it puts the end off."""
 
 
-@router.get("/account")
-async def home() -> Response:
-    """The only page of the account so far."""
-    return RedirectResponse(browser.HOME, 303)
-
-
 @router.get("/account/authorizations")
 async def overview(request: Request) -> Response:
-    """Clients, tokens of one's own, and browsers."""
-    ctx: Context = request.app.state.ctx
+    """Clients, and tokens of one's own."""
     seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
+    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+
+async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
+    ctx: Context = request.app.state.ctx
     held = await list_authorizations(ctx, seen.actor)
     apps = {app.id: app.name for app in await list_apps(ctx, seen.actor)}
-    return page(
+    return account_page(
+        request,
         "authorizations.html",
-        seen=seen,
-        place="account",
-        here=browser.HOME,
-        email=seen.actor.email,
+        seen,
+        200 if fault is None else status_of(type(fault)),
+        here=_HERE,
+        flash=flash(request, fault),
         clients=await _clients(ctx, held, apps),
         tokens=[_shown(_named(view), f"{_HERE}/{view.id}/revoke", [view], apps) for view in held if not view.client_id],
-        sessions=[_session(view) for view in await list_sessions(ctx, seen.actor)],
-        current=seen.session_id,
-        form_token=browser.form_token(request, seen),
     )
 
 
@@ -89,10 +95,29 @@ async def revoke(request: Request, authorization: str) -> Response:
 @router.post("/account/sessions/{session}/end")
 async def end(request: Request, session: str) -> Response:
     """Sign a browser out."""
-    return await _ending(request, end_session, session)
+    return await _ending(request, end_session, session, "/account/security")
 
 
-async def _ending(request: Request, use_case: Callable[[Context, Actor, str], Awaitable[object]], key: str) -> Response:
+@router.post("/account/tokens")
+async def make(request: Request) -> Response:
+    """Make a token of one's own; only this page shows it."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
+        if sent.one("days") not in _LIVES:
+            raise InvalidParams("days: is not one of those on the page.")
+        life = timedelta(days=int(sent.one("days")))
+        wanted = CreateAuthorization(sent.one("description"), [sent.one("scope")], life)
+        made = await create_authorization(ctx, seen.actor, wanted)
+        assert made.token is not None, "it was just made"
+        shown = {"token": made.token.reveal(), "description": made.description}
+        return account_page(request, "token.html", seen, 200, here=_HERE, **shown)
+
+    return await act(request, deed, _overview, _HERE, "", dangerous=True)
+
+
+async def _ending(
+    request: Request, use_case: Callable[[Context, Actor, str], Awaitable[object]], key: str, back: str = _HERE
+) -> Response:
     """End it and show what is left; what is gone already is what was wanted."""
     ctx: Context = request.app.state.ctx
     seen = await browser.who(request)
@@ -104,7 +129,7 @@ async def _ending(request: Request, use_case: Callable[[Context, Actor, str], Aw
             await use_case(ctx, seen.actor, key)
     except BrokerError as error:
         return refusal_page(error)
-    return RedirectResponse(browser.HOME, 303)
+    return RedirectResponse(back, 303)
 
 
 async def _clients(ctx: Context, held: Sequence[AuthorizationView], apps: Mapping[UUID, str]) -> list[Shown]:
@@ -133,25 +158,12 @@ def _shown(name: str, ending: str, views: Sequence[AuthorizationView], apps: Map
         ending=ending,
         may=[sentence for scope, sentence in sentences.items() if scope in scopes],
         apps=None if only is None else sorted(apps.get(app, "an app that is gone") for app in only),
-        since=_day(min(view.created_at for view in views)),
-        last_used=None if last_used is None else _moment(last_used),
-        until=None if until is None else _day(until),
+        since=day(min(view.created_at for view in views)),
+        last_used=None if last_used is None else moment(last_used),
+        until=None if until is None else day(until),
         renewable=any(view.renewable_until for view in views),
     )
 
 
 def _named(view: AuthorizationView) -> str:
     return view.description or "Without a description"
-
-
-def _session(view: SessionView) -> dict[str, object]:
-    return {"id": view.id, "description": view.description, "since": _moment(view.created_at)}
-
-
-def _day(instant: datetime) -> str:
-    return f"{instant.day} {instant:%B %Y}"
-
-
-def _moment(instant: datetime) -> str:
-    """Rounded down to five minutes, which is as exactly as it is known."""
-    return f"{_day(instant)}, about {instant.hour:02}:{instant.minute // 5 * 5:02} UTC"

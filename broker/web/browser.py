@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from broker.accounts.devices import LIFE as DEVICE_LIFE
+from broker.accounts.halfway import LIFE as HALF_WAY_LIFE
 from broker.faces.reading import Bounds, read_bytes
 from broker.kernel.context import Context
 from broker.kernel.errors import BadRequest, Forbidden
@@ -24,6 +26,8 @@ _SESSION: Final = "session"
 _SIGNING_IN: Final = "signing-in"
 _ENTERING: Final = "entering"
 _ENTERING_S: Final = 300
+_DEVICE: Final = "device"
+_HALF_WAY: Final = "half-way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,37 @@ def signing_in_cookie(request: Request) -> str | None:
 def keep_signing_in(request: Request, response: Response, cookie: str) -> None:
     """Let the browser bring it with the form."""
     _set(request, response, _SIGNING_IN, cookie, 3600)
+
+
+def device(request: Request) -> Secret | None:
+    """What this browser keeps of whoever has signed in with it before."""
+    return _kept(request, _DEVICE)
+
+
+def keep_device(request: Request, response: Response, cookie: Secret) -> None:
+    """Let the browser be known again when its user signs in next time."""
+    _set(request, response, _DEVICE, cookie.reveal(), int(DEVICE_LIFE.total_seconds()))
+
+
+def half_way(request: Request) -> Secret | None:
+    """What this browser keeps between password and second factor."""
+    return _kept(request, _HALF_WAY)
+
+
+def keep_half_way(request: Request, response: Response, cookie: Secret | None) -> None:
+    """Let the browser bring it with the code; None: let it forget."""
+    _set(
+        request,
+        response,
+        _HALF_WAY,
+        cookie.reveal() if cookie else "",
+        int(HALF_WAY_LIFE.total_seconds()) if cookie else 0,
+    )
+
+
+def _kept(request: Request, name: str) -> Secret | None:
+    cookie = request.cookies.get(_cookie_name(request, name))
+    return Secret(cookie) if cookie else None
 
 
 def entering(request: Request) -> str:

@@ -1,66 +1,100 @@
-"""Signing in to the pages, and out."""
+"""Signing in to the pages, with a second factor where there is one, and out."""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from broker.accounts.login import log_in
+from broker.accounts.halfway import half_way, whole_way
+from broker.accounts.login import check_password, enter
+from broker.accounts.passkeys import Site, ask_for_passkey, sign_in_with_passkey
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, NotFound, RateLimited, Unauthorized
+from broker.kernel.errors import BrokerError, RateLimited, TwoFactorRequired, Unauthorized
 from broker.kernel.secret import Secret
-from broker.oauth.sessions import SignedIn, begin_session, end_session
 from broker.web import browser
+from broker.web.doorstep import leave, let_in, outside, sent_from_outside
 from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
-_LEAVING: Final = ("/oauth/authorize", "/go/", "/sso/")
-"""What may answer by sending the browser to another host."""
-
-_BROWSERS: Final = (
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS: Final = (
-    ("Android", "Android"),
-    ("iPhone", "an iPhone"),
-    ("iPad", "an iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "a Mac"),
-    ("Linux", "Linux"),
-)
-"""Marks in what browsers say of themselves, the telling ones first: most pretend to be several."""
+SCRIPTS: Final = ("passkeys.js",)
 
 
 @router.get("/login")
-async def form(request: Request, next: str = "") -> Response:
+async def form(request: Request, next: str = "", done: str = "") -> Response:
     """The form; for whoever is signed in already and may just go on, a way on."""
-    return _form(request, browser.local_path(next))
+    return _form(request, browser.local_path(next), done=done)
 
 
 @router.post("/login")
 async def sign_in(request: Request) -> Response:
-    """Begin a session, and go on to where one came from."""
+    """Begin a session, and go on to where one came from; or ask for the second factor."""
     ctx: Context = request.app.state.ctx
     try:
-        sent = await browser.read_form(request)
-        browser.check_signing_in(request, sent)
+        sent = await sent_from_outside(request)
+    except BrokerError as error:
+        return refusal_page(error)
+    onward, email = browser.local_path(sent.one("next")), sent.one("email")
+    try:
+        throttle, device = request.app.state.face.throttle, browser.device(request)
+        entrant = await check_password(ctx, throttle, email, Secret(sent.one("password")), device)
+    except (Unauthorized, RateLimited) as error:
+        return _form(request, onward, email=email, fault=error)
+    if not entrant.needs_code:
+        return await let_in(request, await enter(ctx, entrant, None), onward)
+    response = RedirectResponse(f"/login/code?next={quote(onward, safe='')}", 303, {"cache-control": "no-store"})
+    browser.keep_half_way(request, response, await half_way(ctx, entrant))
+    return response
+
+
+@router.get("/login/code")
+async def code_form(request: Request, next: str = "") -> Response:
+    """The form for the second factor, for whoever has just shown the password."""
+    if browser.half_way(request) is None:
+        return RedirectResponse(f"/login?next={quote(browser.local_path(next), safe='')}", 303)
+    return _code_form(request, browser.local_path(next))
+
+
+@router.post("/login/code")
+async def second_step(request: Request) -> Response:
+    """Begin a session with a code."""
+    try:
+        sent = await sent_from_outside(request)
+    except BrokerError as error:
+        return refusal_page(error)
+    cookie, onward = browser.half_way(request), browser.local_path(sent.one("next"))
+    if cookie is None:
+        return RedirectResponse(f"/login?next={quote(onward, safe='')}", 303)
+    try:
+        ctx: Context = request.app.state.ctx
+        actor = await whole_way(ctx, cookie, Secret(sent.one("code")), browser.device(request))
+    except Unauthorized as error:
+        return _form(request, onward, fault=error)
+    except (TwoFactorRequired, RateLimited) as error:
+        return _code_form(request, onward, error)
+    return await let_in(request, actor, onward)
+
+
+@router.post("/login/passkey")
+async def with_passkey(request: Request) -> Response:
+    """Begin a session with a passkey, which needs neither password nor code."""
+    ctx, site = request.app.state.ctx, Site.of(request.app.state.face.public_url)
+    try:
+        sent = await sent_from_outside(request)
     except BrokerError as error:
         return refusal_page(error)
     onward = browser.local_path(sent.one("next"))
     try:
-        actor = await log_in(ctx, request.app.state.face.throttle, sent.one("email"), Secret(sent.one("password")))
-    except (Unauthorized, RateLimited) as error:
-        return _form(request, onward, email=sent.one("email"), fault=error)
-    await _end(ctx, await browser.who(request))
-    response = _onward(onward)
-    browser.keep_session(request, response, await begin_session(ctx, actor, _program(request)))
-    return response
+        if site is None:
+            raise Unauthorized("Passkeys need an installation with a host name.")
+        bound = browser.signing_in_cookie(request) or ""
+        actor = await sign_in_with_passkey(ctx, site, sent.one("state"), sent.one("answer"), bound)
+    except Unauthorized as error:
+        return _form(request, onward, fault=error)
+    return await let_in(request, actor, onward)
 
 
 @router.get("/logout")
@@ -70,7 +104,7 @@ async def leaving(request: Request) -> Response:
     if seen is None:
         return RedirectResponse("/login", 303)
     token = browser.form_token(request, seen)
-    return page("logout.html", email=seen.actor.email, form_token=token)
+    return page("logout.html", form_action="'self'", email=seen.actor.email, form_token=token)
 
 
 @router.post("/logout")
@@ -80,7 +114,7 @@ async def sign_out(request: Request) -> Response:
     try:
         if seen is not None:
             browser.check_form(request, await browser.read_form(request), seen)
-            await _end(request.app.state.ctx, seen)
+            await leave(request.app.state.ctx, seen)
     except BrokerError as error:
         return refusal_page(error)
     response = RedirectResponse("/login", 303)
@@ -88,42 +122,37 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-def _form(request: Request, onward: str, *, email: str = "", fault: BrokerError | None = None) -> Response:
-    cookie = browser.signing_in_cookie(request) or browser.new_cookie()
-    status = 200 if fault is None else 429 if isinstance(fault, RateLimited) else 401
-    response = page(
+_DONE: Final = {
+    "password": "Your new password is set. Sign in with it.",
+}
+
+
+def _form(
+    request: Request, onward: str, *, email: str = "", fault: BrokerError | None = None, done: str = ""
+) -> Response:
+    return outside(
+        request,
         "login.html",
-        status,
+        fault,
         onward=onward,
         email=email,
-        fault=fault and fault.message,
-        form_token=browser.signing_in_token(request, cookie),
+        done=_DONE.get(done),
+        may_sign_up=request.app.state.sign_up == "open",
+        **_passkey(request),
     )
-    browser.keep_signing_in(request, response, cookie)
-    return response
 
 
-def _onward(path: str) -> Response:
-    """To where one came from. A consent that was given before, or a dashboard, leads on to another host at once, and browsers hold the
-    address of a form's answer to the page's policy; so one goes there from a page in between."""
-    if path.startswith(_LEAVING):
-        return page("signed_in.html", onward=path)
-    return RedirectResponse(path, 303, {"cache-control": "no-store"})
+def _code_form(request: Request, onward: str, fault: BrokerError | None = None) -> Response:
+    return outside(request, "login_code.html", fault, onward=onward, **_passkey(request))
 
 
-async def _end(ctx: Context, seen: SignedIn | None) -> None:
-    """End the session that the browser had: a new one never continues an old one."""
-    if seen is None:
-        return
-    try:
-        await end_session(ctx, seen.actor, str(seen.session_id))
-    except NotFound:
-        return  # it ended by itself meanwhile
-
-
-def _program(request: Request) -> str:
-    """What its user calls the browser: `Firefox on Linux`."""
-    said = request.headers.get("user-agent", "")
-    name = next((name for mark, name in _BROWSERS if mark in said), "A browser")
-    system = next((f" on {name}" for mark, name in _SYSTEMS if mark in said), "")
-    return name + system
+def _passkey(request: Request) -> dict[str, Any]:
+    """What a page needs that offers passkeys: a challenge, and the script that hands it to the browser."""
+    site = Site.of(request.app.state.face.public_url)
+    if site is None:
+        return {"passkey": None, "scripts": ()}
+    cookie = browser.signing_in_cookie(request) or browser.new_cookie()
+    # Bound to the same cookie as the form; a browser that has none yet gets this one with the page.
+    challenge = ask_for_passkey(request.app.state.ctx, site, cookie)
+    asked = {"options": json.dumps(dict(challenge.options)), "state": challenge.state}
+    return {"passkey": asked, "scripts": SCRIPTS, "cookie": cookie}

@@ -6,14 +6,46 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from broker.web import authorizations, consent, go, landing, listing, login, marketplace, sitemap, sso
+from broker.web import (
+    authorizations,
+    cli_login,
+    consent,
+    door,
+    factors,
+    go,
+    landing,
+    listing,
+    login,
+    marketplace,
+    profile,
+    reset,
+    sign_up,
+    sitemap,
+    sso,
+)
 from broker.web.assets import Assets
 
-NOUNS: Final = (sso, go, consent, login, authorizations, landing, marketplace, listing, sitemap)
+NOUNS: Final = (
+    sso,
+    go,
+    consent,
+    login,
+    sign_up,
+    reset,
+    profile,
+    factors,
+    cli_login,
+    authorizations,
+    landing,
+    marketplace,
+    listing,
+    sitemap,
+)
 
 
 def install(app: FastAPI) -> None:
     """Give the application every page, and what pages load."""
+    app.router.routes.insert(0, door.ACCOUNT)
     for noun in NOUNS:
         app.include_router(noun.router)
     app.mount("/static", Assets(), name="static")

@@ -1,0 +1,33 @@
+"""The way from `/account` to the pages of the account. The API answers at this address, too: whoever brings a token, or does not ask
+for HTML, goes there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import Headers
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+_ADDRESS: Final = "/account"
+
+
+class ForBrowsers(Route):
+    """A route that is there for browsers alone."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As always, for what asks for HTML and brings no token."""
+        if scope.get("path") == self.path:
+            headers = Headers(scope=scope)
+            if "text/html" in headers.get("accept", "") and "authorization" not in headers:
+                return super().matches(scope)
+        return Match.NONE, {}
+
+
+async def _home(_request: Request) -> Response:
+    return RedirectResponse("/account/profile", 303)
+
+
+ACCOUNT: Final = ForBrowsers(_ADDRESS, _home, methods=["GET"], include_in_schema=False)
