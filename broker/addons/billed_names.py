@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Uuid, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from broker.addons.models import Addon
 from broker.apps.models import App
@@ -20,9 +20,10 @@ async def billed_names(tx: Tx, held: Collection[Held], until: datetime) -> dict[
     """The names of these add-ons, and of the apps on which their accounts had them last before `until`, also of those that
     are gone. The tags are those of the app, over those of the account.
     """
+    addons = any_(literal(list({addon_id for _, addon_id in held}), ARRAY(Uuid)))
     last = (
         select(UsagePeriod.payer_id, UsagePeriod.addon_id, UsagePeriod.app_id)
-        .where(UsagePeriod.addon_id.in_({addon_id for _, addon_id in held}), UsagePeriod.started_at < until)
+        .where(UsagePeriod.addon_id == addons, UsagePeriod.started_at < until)
         .ext(distinct_on(UsagePeriod.payer_id, UsagePeriod.addon_id))
         .order_by(UsagePeriod.payer_id, UsagePeriod.addon_id, UsagePeriod.started_at.desc())
         .subquery()

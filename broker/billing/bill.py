@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from broker.billing.explain import explain
 from broker.billing.history import History, tax_of
+from broker.billing.prices import MeterPrice, PriceVersion
 from broker.billing.pricing import Credit, CreditKind, Line, Statement, Tax, Terms
 from broker.billing.standing import Standing
 
@@ -58,10 +60,10 @@ def _line(number: int, line: Line) -> dict[str, Any]:
         "service": line.price.service,
         "plan": line.price.plan,
         "price_id": line.price.id,
-        "price": _price(line),
-        "mode": str(line.mode),
+        "price": _price(line.price, line.meter),
+        "mode": line.mode.value,
         "meter": line.meter.meter if line.meter else None,
-        "spans": [[start.isoformat(), end.isoformat()] for start, end in line.spans],
+        "spans": _spans(line.spans),
         "seconds": line.seconds,
         "topped_up_s": line.topped_up_s,
         "quantity": str(line.quantity),
@@ -74,15 +76,24 @@ def _line(number: int, line: Line) -> dict[str, Any]:
     }
 
 
-def _price(line: Line) -> dict[str, Any]:
-    price: dict[str, Any] = {
-        "kind": str(line.price.kind),
-        "monthly_minor": line.price.monthly_minor,
-        "minimum_s": line.price.minimum_s,
-        "oops_s": line.price.oops_s,
-        "suspended_minor": line.price.suspended_minor,
+# Most lines of a month are for all of it on one of a few plans: what they say is kept, and shared.
+
+
+@lru_cache(maxsize=4096)
+def _spans(spans: Sequence[tuple[datetime, datetime]]) -> Sequence[Sequence[str]]:
+    return [[start.isoformat(), end.isoformat()] for start, end in spans]
+
+
+@lru_cache(maxsize=4096)
+def _price(price: PriceVersion, meter: MeterPrice | None) -> Mapping[str, Any]:
+    told: dict[str, Any] = {
+        "kind": str(price.kind),
+        "monthly_minor": price.monthly_minor,
+        "minimum_s": price.minimum_s,
+        "oops_s": price.oops_s,
+        "suspended_minor": price.suspended_minor,
     }
-    return price | ({"meter": _plain(asdict(line.meter))} if line.meter else {})
+    return told | ({"meter": _plain(asdict(meter))} if meter else {})
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, cast, func, insert, select, update
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, any_, cast, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from broker.accounts.models import User
@@ -26,6 +26,7 @@ from broker.billing.numbers import Series, take_numbers
 from broker.billing.pricing import Statement
 from broker.billing.readings import MeteredLine, use_up
 from broker.billing.zone_rules import zone_rules
+from broker.kernel.bulk import Bulk
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
@@ -105,7 +106,8 @@ async def _close(tx: Tx, due: Due, accounts: Sequence[UUID], name_them: NameThem
 
 
 async def _draft(tx: Tx, bills: Sequence[_Bill], zone: str, now: datetime) -> None:
-    emails = select(User.id, User.email).where(User.id.in_({bill.statement.account for bill in bills}))
+    whose = any_(literal([bill.statement.account for bill in bills], ARRAY(Uuid)))
+    emails = select(User.id, User.email).where(User.id == whose)
     email = {row.id: row.email for row in await tx.execute(emails)}
     drafts = [
         facts_of(bill.history, bill.statement)
@@ -113,8 +115,14 @@ async def _draft(tx: Tx, bills: Sequence[_Bill], zone: str, now: datetime) -> No
         | {"state": InvoiceState.DRAFT, "created_at": now, "updated_at": now}
         for bill in bills
     ]
-    if drafts:
-        await tx.execute(insert(Invoice), drafts)
+    await _DRAFTS.write(tx, drafts)
+
+
+_DRAFTS: Final = Bulk(
+    Invoice,
+    "id account_id email currency month starts_at ends_at zone zone_data state terms net_minor tax_minor"
+    " prepaid_minor carried_minor due_minor created_at updated_at".split(),
+)
 
 
 async def _write_lines(tx: Tx, bills: Sequence[_Bill], name_them: NameThem) -> None:
@@ -124,11 +132,15 @@ async def _write_lines(tx: Tx, bills: Sequence[_Bill], name_them: NameThem) -> N
     for bill in bills:
         for line in lines_of(bill.statement):
             name = named.get((bill.statement.account, line["addon_id"]), _NOBODY)
-            who = {"addon": name.addon, "app_id": name.app_id, "app": name.app, "tags": dict(name.tags)}
-            rows.append(line | who | {"id": new_id(), "invoice_id": bill.id})
-    if rows:
-        await tx.execute(insert(InvoiceLine), rows)
+            line.update(
+                id=new_id(), invoice_id=bill.id, addon=name.addon, app_id=name.app_id, app=name.app, tags=name.tags
+            )
+            rows.append(line)
+    await _LINES.write(tx, rows)
     await use_up(tx, [_metered(row) for row in rows if row["meter"] is not None])
+
+
+_LINES: Final = Bulk(InvoiceLine, [column.name for column in InvoiceLine.__table__.columns])
 
 
 def _metered(row: dict[str, Any]) -> MeteredLine:
@@ -156,7 +168,9 @@ async def _finalize(tx: Tx, ids: Sequence[UUID], now: datetime) -> None:
 
 async def _settle(tx: Tx, ids: Sequence[UUID], now: datetime) -> None:
     """Leave it at statements, where there is nothing to collect or too little."""
-    drafts = update(Invoice).where(Invoice.id.in_(ids), Invoice.state == InvoiceState.DRAFT)
+    drafts = update(Invoice).where(
+        Invoice.id == any_(literal(list(ids), ARRAY(Uuid))), Invoice.state == InvoiceState.DRAFT
+    )
     await tx.execute(drafts.values(state=InvoiceState.STATEMENT, updated_at=now))
 
 
@@ -187,11 +201,11 @@ async def _fix_currencies(tx: Tx, invoiced: Sequence[Statement], now: datetime) 
     first = {found.account: found.currency for found in reversed(invoiced)}
     if not first:
         return
-    rows = [
-        {"id": account, "currency": currency, "created_at": now, "updated_at": now}
-        for account, currency in first.items()
-    ]
-    made = upsert(BillingAccount).values(rows)
+    accounts = func.unnest(cast(list(first), ARRAY(Uuid)), cast(list(first.values()), ARRAY(Text)))
+    rows = accounts.table_valued("id", "currency").render_derived()
+    at = literal(now, DateTime(timezone=True))
+    columns = ["id", "currency", "created_at", "updated_at"]
+    made = upsert(BillingAccount).from_select(columns, select(rows.c.id, rows.c.currency, at, at))
     await tx.execute(
         made.on_conflict_do_update(
             index_elements=[BillingAccount.id],

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
+from uuid import UUID
 
 from broker.billing.prices import MeterPrice, Model, allowed, charge, unit_price_text
 from broker.billing.pricing import Line
@@ -19,8 +25,19 @@ _TERMS = {
 }
 
 
-def explain(line: Line) -> list[str]:
+_NOBODYS: Final = UUID(int=0)
+_inputs = attrgetter(*(each.name for each in fields(Line) if each.name != "resource"))
+
+
+def explain(line: Line) -> Sequence[str]:
     """One sentence per step."""
+    return _explained(*_inputs(line))
+
+
+@lru_cache(maxsize=4096)
+def _explained(*inputs: Any) -> Sequence[str]:
+    """Kept, because most lines of a month are for all of it on one of a few plans."""
+    line = Line(_NOBODYS, *inputs)
     told = [f"{line.price.service}:{line.price.plan}{_TERMS[line.mode]}, in {line.month}:"]
     told += [f"from {_time(start)} until {_time(end)}" for start, end in line.spans]
     told += _usage(line, line.meter) if line.meter else _fixed(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Text, Uuid, any_, cast, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from broker.billing.metering import Reading
 from broker.billing.models import BillingAccount, UsagePeriod
@@ -104,7 +105,9 @@ async def accounts_of(tx: Tx, payer_ids: Collection[UUID]) -> dict[UUID, tuple[T
         BillingAccount.discount_bp,
     )
     found = {payer_id: (Terms(payer_id, DEFAULT_CURRENCY), "UTC") for payer_id in payer_ids}
-    for row in await tx.execute(select(*columns).where(BillingAccount.id.in_(payer_ids))):
+    for row in await tx.execute(
+        select(*columns).where(BillingAccount.id == any_(literal(list(payer_ids), ARRAY(Uuid))))
+    ):
         terms = Terms(row.id, row.currency or DEFAULT_CURRENCY, tax_of(row.tax), row.discount_bp)
         found[row.id] = (terms, row.zone)
     return found
@@ -112,7 +115,8 @@ async def accounts_of(tx: Tx, payer_ids: Collection[UUID]) -> dict[UUID, tuple[T
 
 async def segments_in(tx: Tx, payer_ids: Collection[UUID], month: Month) -> tuple[Segment, ...]:
     """Every segment, of whatever account and time, of the add-ons that these accounts had in the month."""
-    theirs = select(UsagePeriod.addon_id).where(UsagePeriod.payer_id.in_(payer_ids), *_touches(month))
+    payers = any_(literal(list(payer_ids), ARRAY(Uuid)))
+    theirs = select(UsagePeriod.addon_id).where(UsagePeriod.payer_id == payers, *_touches(month))
     return await segments_of(tx, UsagePeriod.addon_id.in_(theirs), month)
 
 
@@ -128,7 +132,7 @@ async def segments_of(tx: Tx, which: ColumnElement[bool], month: Month) -> tuple
             UsagePeriod.service,
             UsagePeriod.plan,
             UsagePeriod.mode,
-            UsagePeriod.terms,
+            cast(UsagePeriod.terms, Text),
             UsagePeriod.started_at,
             UsagePeriod.ended_at,
         )
@@ -137,44 +141,49 @@ async def segments_of(tx: Tx, which: ColumnElement[bool], month: Month) -> tuple
     )
     rows = (await tx.execute(periods)).all()
     followed = {(row.addon_id, row.started_at) for row in rows}
-    return tuple(_segment(row, last=(row.addon_id, row.ended_at) not in followed) for row in rows)
+    return tuple(_segment(row, followed) for row in rows)
 
 
 def _touches(month: Month) -> tuple[ColumnElement[bool], ...]:
     return UsagePeriod.started_at < month.end, or_(UsagePeriod.ended_at.is_(None), UsagePeriod.ended_at > month.start)
 
 
-def _segment(row: Any, *, last: bool) -> Segment:
+def _segment(row: Any, followed: Container[tuple[UUID, datetime]]) -> Segment:
+    addon_id, payer_id, plan_id, price_cents, currency, service, plan, mode, terms, started_at, ended_at = row
     return Segment(
-        resource=row.addon_id,
-        activation=row.addon_id,
-        account=row.payer_id,
-        price=price_version(row),
-        start=row.started_at,
-        end=row.ended_at,
-        mode=Mode(row.mode),
-        last=last and row.ended_at is not None,
+        resource=addon_id,
+        activation=addon_id,
+        account=payer_id,
+        price=_price_version(plan_id, price_cents, currency, service, plan, terms),
+        start=started_at,
+        end=ended_at,
+        mode=Mode(mode),
+        last=ended_at is not None and (addon_id, ended_at) not in followed,
     )
 
 
 def price_version(row: Any) -> PriceVersion:
     """The price of a period, given by its columns or as a `Subject`. The same plan on the same terms is the same version."""
-    terms: Mapping[str, Any] = row.terms
+    return _price_version(row.plan_id, row.price_cents, row.currency, row.service, row.plan, json.dumps(row.terms))
+
+
+@lru_cache(maxsize=4096)
+def _price_version(
+    plan_id: UUID, price_cents: int, currency: str, service: str, plan: str, terms_json: str
+) -> PriceVersion:
+    """Kept, because a month has many periods on few prices."""
+    terms: Mapping[str, Any] = json.loads(terms_json)
+    named = json.dumps(terms, sort_keys=True) if terms else ""
     return PriceVersion(
-        id=_version_id(row.plan_id, row.price_cents, row.currency, json.dumps(terms, sort_keys=True) if terms else ""),
-        service=row.service,
-        plan=row.plan,
-        currency=row.currency,
-        monthly_minor=row.price_cents,
+        id=uuid5(plan_id, f"{price_cents} {currency} {named}".rstrip()),
+        service=service,
+        plan=plan,
+        currency=currency,
+        monthly_minor=price_cents,
         meters=tuple(map(meter_price, terms.get("meters", ()))),
         minimum_s=terms.get("minimum_s", 0),
         suspended_minor=terms.get("suspended_cents", 0),
     )
-
-
-@lru_cache(maxsize=4096)
-def _version_id(plan_id: UUID, price_cents: int, currency: str, terms: str) -> UUID:
-    return uuid5(plan_id, f"{price_cents} {currency} {terms}".rstrip())
 
 
 def meter_price(declared: Mapping[str, Any]) -> MeterPrice:

@@ -45,9 +45,7 @@ class BillingAccount(Base):
     """Who pays, and how it is billed: the account of a user, made when something needs it. Units: hundredths of a percent."""
 
     __tablename__ = "billing_accounts"
-    __table_args__ = (
-        Index("ix_billing_accounts_suspended", "id", postgresql_where=text("suspended_at is not null")),
-    )
+    __table_args__ = (Index("ix_billing_accounts_suspended", "id", postgresql_where=text("suspended_at is not null")),)
 
     id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
     currency: Mapped[str | None]

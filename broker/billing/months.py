@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+_SECOND: Final = timedelta(seconds=1)
 _LEAP_SECOND: Final = re.compile(r"(\d\d:\d\d):60(?:\.\d+)?")
 
 
@@ -23,7 +24,7 @@ class Month:
     @property
     def seconds(self) -> int:
         """Its whole length: the denominator of every share of it, whenever something began."""
-        return int((self.end - self.start).total_seconds())
+        return (self.end - self.start) // _SECOND
 
     def __str__(self) -> str:
         return f"{self.year:04}-{self.month:02}"

@@ -111,6 +111,9 @@ class PriceVersion:
     share_bp: int = 7000
     """The partner's share, in hundredths of a percent."""
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def kind(self) -> PriceKind:
         """What it is made of."""

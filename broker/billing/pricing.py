@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
@@ -24,6 +24,8 @@ COLLECTABLE_MINOR: Final = 50
 """What is not worth collecting is carried forward."""
 
 _BILLED: Final = (Mode.PAID, Mode.TRIAL, Mode.SUSPENDED)
+_SECOND: Final = timedelta(seconds=1)
+_NOTHING: Final = Fraction(0)
 
 
 class CreditKind(StrEnum):
@@ -166,23 +168,24 @@ def _lines(
     """The lines of one add-on on one price: what is fixed, then what is metered."""
     ours, spans, seconds, extra, minor, so_far, charged = False, [], 0, 0, 0, 0, 0
     first = segments[0]
-    monthly = _monthly(first)
-    for segment in sorted(segments, key=lambda segment: segment.start):
+    monthly, month_s = _monthly(first), month.seconds
+    for segment in sorted(segments, key=lambda segment: segment.start) if len(segments) > 1 else segments:
         start, end = max(segment.start, month.start), min(segment.end or until, until)
         if start >= end:
             continue
         more = topped_up.get((segment.activation, segment.start), 0)
-        so_far = min(so_far + int((end - start).total_seconds()) + more, month.seconds)
+        held = (end - start) // _SECOND
+        so_far = min(so_far + held + more, month_s)
         # By the running total: parts sum to the whole, to whomever each belongs.
-        owed = quotient(monthly * so_far, month.seconds)
+        owed = quotient(monthly * so_far, month_s)
         if segment.account == account:
             ours, extra, minor = True, extra + more, minor + owed - charged
-            seconds += int((end - start).total_seconds())
+            seconds += held
             spans.append((start, end))
         charged = owed
     if not ours:
         return []
-    fixed = Line(first.resource, first.price, first.mode, None, tuple(spans), seconds, extra, Fraction(0), month, minor)
+    fixed = Line(first.resource, first.price, first.mode, None, tuple(spans), seconds, extra, _NOTHING, month, minor)
     return [fixed, *(_metered(fixed, meter, by_meter) for meter in _meters(first))]
 
 
@@ -207,10 +210,10 @@ def _minimums(activations: Iterable[Sequence[Segment]], month: Month) -> dict[tu
     """The seconds that an activation which ended in this month lacks to its minimum, by its last segment."""
     lacking = {}
     for history in activations:
-        last = max(history, key=lambda segment: segment.start)
+        last = max(history, key=lambda segment: segment.start) if len(history) > 1 else history[0]
         if not last.last or last.end is None or not month.start < last.end <= month.end or last.mode is not Mode.PAID:
             continue
-        held = sum(int(((s.end or s.start) - s.start).total_seconds()) for s in history)
+        held = sum(((s.end or s.start) - s.start) // _SECOND for s in history)
         if last.price.oops_s <= held < last.price.minimum_s:
             lacking[last.activation, last.start] = last.price.minimum_s - held
     return lacking

@@ -66,18 +66,18 @@ class Direct:
 
     async def all(self, tx: Tx, **values: Any) -> list[Record]:
         """Every row."""
-        rows: list[Record] = await (await _driver(tx)).fetch(*self.call(values), record_class=_Record)
+        rows: list[Record] = await (await driver_of(tx)).fetch(*self.call(values), record_class=_Record)
         return rows
 
     async def first(self, tx: Tx, **values: Any) -> Record | None:
         """The first row."""
-        return await (await _driver(tx)).fetchrow(*self.call(values), record_class=_Record)
+        return await (await driver_of(tx)).fetchrow(*self.call(values), record_class=_Record)
 
     async def many(self, tx: Tx, values: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each of these values, without waiting in between."""
         calls = [self.call(each) for each in values]
         if calls:
-            await (await _driver(tx)).executemany(calls[0][0], [call[1:] for call in calls])
+            await (await driver_of(tx)).executemany(calls[0][0], [call[1:] for call in calls])
 
     async def read(self, database: Database, **values: Any) -> list[Record]:
         """Every row, read without a transaction: two round trips and most of SQLAlchemy's work less."""
@@ -102,7 +102,7 @@ def _argument(name: str, value: Any, bind: Any) -> _Argument:
     return name, value, bind.required, bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
 
 
-async def _driver(tx: Tx) -> Any:
+async def driver_of(tx: Tx) -> Any:
     """The driver's connection under a transaction, which the driver has begun."""
     assert tx.sync_connection is not None, "the transaction is open"
     adapter: Any = tx.sync_connection.connection.dbapi_connection
