@@ -73,5 +73,6 @@ def create_app(given: Told, clock: Callable[[], float] = time.time) -> FastAPI:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)
     it = told()
     uvicorn.run(create_app(it), host=it.host, port=it.port, log_level="warning", timeout_graceful_shutdown=2)
