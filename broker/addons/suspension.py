@@ -38,9 +38,15 @@ Act = Callable[[Tx, Sequence[LockedAddon]], Awaitable[int]]
 
 
 async def suspend_addons(
-    ctx: Context, addon_ids: Collection[UUID], why: Suspension, actor: Actor = SYSTEM, *, account_id: UUID | None = None
+    ctx: Context,
+    addon_ids: Collection[UUID],
+    why: Suspension,
+    actor: Actor = SYSTEM,
+    *,
+    account_id: UUID | None = None,
+    reason: str | None = None,
 ) -> int:
-    """Suspend those of the add-ons that are in use; how many those were. Repeating it is harmless.
+    """Suspend those of the add-ons that are in use; how many those were. Repeating it is harmless. The `reason` is for users.
 
     For want of payment, only while the account is suspended, and nothing that is free.
     Transactions: one for all that meet on some app.
@@ -49,7 +55,7 @@ async def suspend_addons(
     async def act(tx: Tx, addons: Sequence[LockedAddon]) -> int:
         if why is Suspension.UNPAID and not await _is_suspended(tx, account_id):
             return 0
-        return await _suspend(tx, addons, why, actor, ctx.clock.now())
+        return await _suspend(tx, addons, why, actor, ctx.clock.now(), reason)
 
     return await in_groups(ctx, addon_ids, act)
 
@@ -140,12 +146,14 @@ async def _is_suspended(tx: Tx, account_id: UUID | None) -> bool:
     return (await tx.execute(row)).scalar() is not None
 
 
-async def _suspend(tx: Tx, addons: Sequence[LockedAddon], why: Suspension, actor: Actor, at: datetime) -> int:
+async def _suspend(
+    tx: Tx, addons: Sequence[LockedAddon], why: Suspension, actor: Actor, at: datetime, reason: str | None
+) -> int:
     in_use = [addon for addon in addons if addon.state is AddonState.PROVISIONED and addon.suspended_for != why]
     if why is Suspension.UNPAID:
         in_use = [addon for addon in in_use if addon.suspended_for is None and not addon.is_free]
     for addon in in_use:
-        halted = {"suspended_at": addon.suspended_at or at, "suspended_for": why, "updated_at": at}
+        halted = {"suspended_at": addon.suspended_at or at, "suspended_for": why, "reason": reason, "updated_at": at}
         await tx.execute(update(Addon).where(Addon.id == addon.id).values(halted))
         await change_mode(tx, addon.id, replace(addon, suspended_for=why).mode, at)
         await note_suspended(tx, addon, why, actor, at)

@@ -1,4 +1,4 @@
-"""addons:credentials:create, addons:credentials:destroy: logins of their own to an add-on."""
+"""addons:credentials:show, :create, :destroy: the values of a login to an add-on, and logins of their own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from broker.cli.addons import resolve
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError
 from broker.cli.options import addon_argument, json_option, optional_app_option
-from broker.cli.output import clean, say, say_json
+from broker.cli.output import clean, moment, note, say, say_json
 from broker.cli.progress import Progress
 from broker.cli.waiting import goes_on, poll
 
 name_option = click.option("-n", "--name", required=True, metavar="NAME", help="Name of the credential.")
+
+
+@click.command()
+@addon_argument
+@optional_app_option
+@click.option("-n", "--name", default="default", show_default=True, metavar="NAME", help="Name of the credential.")
+@json_option
+def show(addon: str, app: str | None, name: str, as_json: bool) -> None:
+    """Show the values of a login to an add-on, also while it is suspended: to fetch the data. That it was read is recorded."""
+    with connect() as client:
+        found = resolve(client, addon, app)
+        shown = client.get(f"/addons/{segment(found['id'])}/credentials/{segment(name)}")
+    if as_json:
+        say_json(shown)
+        return
+    for key, value in shown["config"].items():
+        say(f"{clean(key)}={clean(value)}")
+    if shown["suspended_at"]:
+        until = f" Until {moment(shown['deletes_at'])} you can fetch your data with it." if shown["deletes_at"] else ""
+        note(f"{clean(shown['addon'])} is suspended.{until}")
 
 
 @click.command()

@@ -25,6 +25,7 @@ from broker.platform_api import (
     config_vars,
     costs,
     databases,
+    dunning,
     health,
     inventory,
     invitations,
@@ -88,6 +89,7 @@ NOUNS: Final = (
     payouts,
     payments,
     payment_keeping,
+    dunning,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 
