@@ -17,6 +17,7 @@ from broker.cli.output import clean, heading, note, say, say_json, table
 from broker.cli.provider_listings import own
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
+_COLUMNS: Final = ("Day", "Paid", "Tax", "Shared", "Platform", "Yours", "Paid out", "Balance")
 _STATES: Final = click.Choice(["draft", "approved", "paid", "failed"])
 
 
@@ -37,26 +38,26 @@ def statement(slug: str, since: datetime | None, until: datetime | None, as_json
     if as_json:
         say_json({"statements": found, "balances": stand})
         return
-    if found:
-        heading(f"{slug} Statement")
-        say(
-            table(
-                [_day_row(day) for day in found],
-                ("Day", "Paid", "Tax", "Shared", "Platform", "Yours", "Paid out", "Balance"),
-            )
-        )
-    else:
+    if not found:
         note("Nothing came in during these days.")
+    for currency in sorted({day["currency"] for day in found}):
+        heading(f"{slug} Statement in {clean(currency).upper()}")
+        say(table([_day_row(day) for day in found if day["currency"] == currency], _COLUMNS))
     for each in stand:
         say(_stands(each))
 
 
 def _day_row(day: Json) -> tuple[object, ...]:
-    names = ("gross_minor", "tax_minor", "base_minor", "commission_minor", "earned_minor", "paid_out_minor")
-    amounts = {name: day[name] for name in names}
-    amounts["gross_minor"] -= day["refunded_minor"]
-    amounts["earned_minor"] -= day["clawed_back_minor"]
-    return (day["day"], *(money(minor, day["currency"]) for minor in (*amounts.values(), day["balance_minor"])))
+    amounts = {
+        "paid": day["gross_minor"] - day["refunded_minor"],
+        "tax": day["tax_minor"],
+        "shared": day["base_minor"],
+        "platform": day["commission_minor"],
+        "yours": day["earned_minor"] - day["clawed_back_minor"],
+        "paid out": day["paid_out_minor"],
+        "balance": day["balance_minor"],
+    }
+    return (day["day"], *(money(minor, day["currency"]).partition(" ")[0] for minor in amounts.values()))
 
 
 def _stands(each: Json) -> str:
