@@ -81,11 +81,11 @@ async def unschedule_plan_change(ctx: Context, actor: Actor, key: AddonKey) -> S
 
     async def forget(tx: Tx) -> Scheduled:
         addon = await lock_visible_addon(tx, ctx, actor, key)
-        if not addon.is_free:
-            await require_payer(tx, actor, addon.app_id, "change paid plans")
         found = (await scheduled_of(tx, [addon.id])).get(addon.id)
         if found is None:
             raise NotFound("scheduled_change", f"No plan change of {addon.name} is scheduled.")
+        if not (addon.is_free and (await get_plan(tx, found.plan_id)).is_free):
+            await require_payer(tx, actor, addon.app_id, "change paid plans")
         await cancel_scheduled(tx, addon.id)
         await emit(
             tx, "addon.plan_change_unscheduled", actor, ctx.clock.now(), app_id=addon.app_id, addon_id=addon.id,

@@ -1,9 +1,10 @@
-"""addons:create, addons:upgrade (downgrade, change), addons:rename."""
+"""addons:create, addons:upgrade (downgrade, change), addons:unschedule, addons:rename."""
 
 from __future__ import annotations
 
 import click
 
+from broker.cli.addon_schedules import say_trial, schedule
 from broker.cli.addons import resolve
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.confirm import with_confirmation
@@ -40,6 +41,7 @@ def _options(words: tuple[str, ...]) -> dict[str, str | bool]:
 @app_option
 @click.option("--as", "attach_as", metavar="NAME", help="Name of the attachment; config vars begin with it.")
 @click.option("--name", metavar="NAME", help="Name of the add-on; invented when not given.")
+@click.option("--accept-trial-end", is_flag=True, help="Agree to pay when its trial is over, if it has one.")
 @confirm_option
 @request_option
 @dry_run_option
@@ -47,7 +49,7 @@ def _options(words: tuple[str, ...]) -> dict[str, str | bool]:
 @json_option
 def create(
     service: str, options: tuple[str, ...], app: str, attach_as: str | None, name: str | None,
-    confirm: str | None, request: bool, dry_run: bool, wait: bool, as_json: bool,
+    accept_trial_end: bool, confirm: str | None, request: bool, dry_run: bool, wait: bool, as_json: bool,
 ) -> int | None:  # fmt: skip
     """Add a service to an app.
 
@@ -59,13 +61,15 @@ def create(
         with connect() as client:
             return say_previews([preview(client, asked)], as_json)
     body["attachment"] = {"name": attach_as} if attach_as else {}
-    body |= {key: value for key, value in (("name", name), ("request", request)) if value}
+    asked_for = {"name": name, "request": request, "accept_trial_end": accept_trial_end}
+    body |= {key: value for key, value in asked_for.items() if value}
     with connect() as client:
         made = with_confirmation(app, confirm, lambda word: _create(client, app, service, _confirmed(body, word), wait))
         if as_json:
             say_json(made)
         else:
             _say_created(made)
+            say_trial(client, made)
     return None
 
 
@@ -116,13 +120,15 @@ def _say_created(made: Json) -> None:
 @addon_argument
 @click.argument("plan", required=False, metavar="[PLAN]", shell_complete=complete_service)
 @optional_app_option
+@click.option("--at-period-end", is_flag=True, help="When the month is over; `addons:unschedule` takes it back.")
 @request_option
 @dry_run_option
 @wait_option
 @json_option
 def upgrade(
-    addon: str, plan: str | None, app: str | None, request: bool, dry_run: bool, wait: bool, as_json: bool
-) -> int | None:
+    addon: str, plan: str | None, app: str | None, at_period_end: bool, request: bool, dry_run: bool, wait: bool,
+    as_json: bool,
+) -> int | None:  # fmt: skip
     """Change the plan of an add-on, up or down.
 
     `addons:upgrade ADDON PLAN`, or `addons:upgrade SERVICE:PLAN` when the app has one of that service.
@@ -138,6 +144,9 @@ def upgrade(
         if dry_run:
             asked = {"action": "change_plan", "addon": found["name"], "plan": wanted}
             return say_previews([preview(client, asked)], as_json)
+        if at_period_end:
+            schedule(client, found, wanted, as_json)
+            return None
         after = _change_plan(client, found, wanted, wait, request=request)
     if as_json:
         say_json(after)
@@ -158,6 +167,21 @@ def _change_plan(client: Client, found: Json, wanted: str, wait: bool, *, reques
     if not settled:
         note(f"The change goes on. Look at it with `broker addons:operations {found['name']}`.")
     return after
+
+
+@click.command()
+@addon_argument
+@optional_app_option
+@json_option
+def unschedule(addon: str, app: str | None, as_json: bool) -> None:
+    """Take back the plan change that is scheduled for an add-on."""
+    with connect() as client:
+        found = resolve(client, addon, app)
+        with Progress(f"Taking back the plan change of {found['name']}") as progress:
+            gone = client.delete(f"/addons/{found['id']}/scheduled-plan-change")
+            progress.done(f"done, it stays on {found['plan']['name']}")
+    if as_json:
+        say_json(gone)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from broker.cli.addon_listing import attached_as, listing, monthly_cost, with_foreign
+from broker.cli.addon_schedules import terms_fields
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError, NotFound, RefusedMissing
@@ -88,6 +89,7 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         found = resolve(client, addon, app)
         attachments = client.get_all(f"/addons/{found['id']}/addon-attachments")
         why = None if found["state"] == "provisioned" else reason(client, found)
+        terms = {} if as_json else terms_fields(client, found)
     if as_json:
         say_json({**found, "attachments": attachments})
         return
@@ -101,6 +103,7 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         "Config vars": found.get("config_vars"),
         "Owning app": found["app"]["name"],
         "Installed at": moment(found["created_at"]),
+        **terms,
         "State": state_word(found["state"]),
         "Reason": why,
         "Message": found.get("provision_message") or None,

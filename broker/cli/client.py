@@ -73,6 +73,9 @@ class Client:
     def patch(self, path: str, body: Json) -> Any:
         return self.request("PATCH", path, body)
 
+    def put(self, path: str, body: Json) -> Any:
+        return self.request("PUT", path, body)
+
     def delete(self, path: str, body: Json | None = None) -> Any:
         return self.request("DELETE", path, body)
 

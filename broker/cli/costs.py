@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 import click
 
 from broker.cli.client import Json, connect, segment
+from broker.cli.errors import CliError
 from broker.cli.options import app_option, json_option, optional_app_option
 from broker.cli.output import clean, heading, note, say, say_json, table
+from broker.cli.tags import by_tag
 
 _DIGITS = {
     **dict.fromkeys("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split(), 0),
@@ -38,9 +40,10 @@ def money(minor: int, currency: str) -> str:
 @click.command()
 @click.option("--month", metavar="YYYY-MM", help="Another month than the present one.")
 @optional_app_option
+@click.option("--by", metavar="WHAT", help="Sum up by app, service, plan, or tag:NAME.")
 @click.option("--explain", is_flag=True, help="Show how each line was computed.")
 @json_option
-def costs(month: str | None, app: str | None, explain: bool, as_json: bool) -> None:
+def costs(month: str | None, app: str | None, by: str | None, explain: bool, as_json: bool) -> None:
     """Show what the account owes for a month so far, and what it will be at the end if nothing changes."""
     wanted = {key: value for key, value in (("month", month), ("app", app)) if value}
     with connect() as client:
@@ -50,7 +53,10 @@ def costs(month: str | None, app: str | None, explain: bool, as_json: bool) -> N
         return
     heading(f"Costs in {found['month']}" + (f" of {clean(app)}" if app else ""))
     for statement in found["statements"]:
-        _say_statement(statement, explain=explain, whole=app is None)
+        if by is None:
+            _say_statement(statement, explain=explain, whole=app is None)
+        else:
+            _say_sums(statement, by)
 
 
 def _say_statement(statement: Json, *, explain: bool, whole: bool) -> None:
@@ -67,6 +73,29 @@ def _say_statement(statement: Json, *, explain: bool, whole: bool) -> None:
     say(table(rows, ("Add-on", "App", "For", "So far", "At the end")))
     if explain:
         _say_explanations(lines)
+
+
+def _say_sums(statement: Json, by: str) -> None:
+    """The lines summed up by what they have in common; before tax."""
+    sums: dict[str, list[int]] = {}
+    for line in statement["lines"]:
+        so_far = sums.setdefault(_under(line, by), [0, 0])
+        so_far[0] += line["amount_minor"]
+        so_far[1] += line["forecast_minor"]
+    currency = statement["currency"]
+    rows = [(name, *(money(each, currency) for each in sums[name])) for name in sorted(sums)]
+    total = [sum(each[place] for each in sums.values()) for place in (0, 1)]
+    say(table([*rows, ("Sum", *(money(each, currency) for each in total))], (by, "So far", "At the end")))
+
+
+def _under(line: Json, by: str) -> str:
+    kind, _, name = by.partition(":")
+    if kind == "tag":
+        return by_tag(line, name)
+    found = {"app": line["app"]["name"], "plan": line["plan"], "service": line["plan"].partition(":")[0]}.get(by)
+    if found is None:
+        raise CliError(f"--by {clean(by)}: use app, service, plan or tag:NAME.")
+    return str(found)
 
 
 def _row(line: Json, currency: str) -> tuple[object, ...]:

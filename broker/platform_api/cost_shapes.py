@@ -17,6 +17,7 @@ class CostLine(TypedDict):
 
     addon: Ref
     app: Ref
+    tags: dict[str, str]
     plan: str
     terms: str
     kind: Literal["fixed", "metered"]

@@ -58,6 +58,7 @@ def _line(line: CostLine) -> cost_shapes.CostLine:
     return {
         "addon": ref(line.forecast.resource, line.addon_name),
         "app": ref(line.app_id, line.app_name),
+        "tags": dict(line.tags),
         "plan": f"{price.service}:{price.plan}",
         "terms": line.forecast.mode.value,
         "kind": "metered" if meter else "fixed",

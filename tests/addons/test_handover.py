@@ -135,7 +135,7 @@ async def test_what_is_refused_or_taken_back_changes_nothing_and_the_payers_budg
     with pytest.raises(BudgetExceeded):
         await world.create(HUGE)
     await world.create(BIG)
-    with pytest.raises(Forbidden, match="bob@example.com pays"):
+    with pytest.raises(Forbidden, match=r"bob@example\.com pays"):
         await set_budget(ctx, alice, SetBudget(ScopeKind.APP, "shop", 100))
     mine = await set_budget(ctx, bob, SetBudget(ScopeKind.APP, "shop", 100))
     assert mine.scope_name == "shop"
