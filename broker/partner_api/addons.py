@@ -14,14 +14,16 @@ from broker.addons.partner import Partner
 from broker.addons.queries import AddonView, AttachmentView
 from broker.faces import serialize, shapes
 from broker.faces.answers import Answer
+from broker.faces.describe import REFUSED, gives, takes
 from broker.faces.ranges import page
 from broker.faces.reading import Body, checked, read_object, storable
 from broker.kernel.context import Actor
 from broker.kernel.errors import InvalidParams
 from broker.kernel.secret import Secret
 from broker.partner_api.deps import CurrentPartner, ctx_of
+from broker.partner_api.shapes import ConfigEntry
 
-router = APIRouter()
+router = APIRouter(tags=["add-ons"], responses=REFUSED)
 
 _LONGEST_VALUE: Final = 64 * 1024
 
@@ -69,32 +71,34 @@ def _one(partner: Partner, view: AddonView) -> Answer:
     return Answer(serialize.addon(view, _seer(partner)))
 
 
-@router.get("/addons")
+@router.get("/addons", responses=gives(shapes.Addon, many=True))
 async def list_(request: Request, partner: CurrentPartner) -> Answer:
     """The add-ons of its service that the token sees."""
     return page(request, addon_shapes(partner, await views.list_addons(ctx_of(request), partner)))
 
 
-@router.get("/users/{user}/addons")
+@router.get("/users/{user}/addons", responses=gives(shapes.Addon, many=True))
 async def list_of_user(request: Request, partner: CurrentPartner, user: str) -> Answer:
     """Those on apps of one owner."""
     return page(request, addon_shapes(partner, await views.list_addons_of(ctx_of(request), partner, user)))
 
 
-@router.get("/addons/{addon}")
+@router.get("/addons/{addon}", responses=gives(shapes.Addon))
 async def info(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """One add-on by id or name."""
     return _one(partner, await views.read_addon(ctx_of(request), partner, addon))
 
 
-@router.get("/addons/{addon}/config")
+@router.get("/addons/{addon}/config", responses=gives(list[ConfigEntry]))
 async def config(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """Its config vars under the manifest's names, null for what was not given."""
     ctx = ctx_of(request)
     return _config(await callbacks.read_config(ctx, await views.own_addon(ctx, partner, addon)))
 
 
-@router.patch("/addons/{addon}/config")
+@router.patch(
+    "/addons/{addon}/config", openapi_extra=takes(ConfigBody, required=True), responses=gives(list[ConfigEntry])
+)
 async def update_config(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """New values: a release of every attached app, unless the add-on is still being provisioned."""
     ctx = ctx_of(request)
@@ -114,21 +118,21 @@ def _config(values: dict[str, Secret | None]) -> Answer:
     return Answer([{"name": name, "value": value and value.reveal()} for name, value in values.items()])
 
 
-@router.post("/addons/{addon}/actions/provision")
+@router.post("/addons/{addon}/actions/provision", responses=gives(shapes.Addon))
 async def provisioned(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """The provider has finished what it had accepted: the apps get the config, and billing goes on."""
     ctx = ctx_of(request)
     return _one(partner, await callbacks.report_provisioned(ctx, await views.own_addon(ctx, partner, addon)))
 
 
-@router.post("/addons/{addon}/actions/deprovision")
+@router.post("/addons/{addon}/actions/deprovision", responses=gives(shapes.Addon))
 async def deprovisioned(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """The provider has removed the resource, or gives up making it. This ends the token too."""
     ctx = ctx_of(request)
     return _one(partner, await callbacks.report_deprovisioned(ctx, await views.own_addon(ctx, partner, addon)))
 
 
-@router.get("/addons/{addon}/addon-attachments")
+@router.get("/addons/{addon}/addon-attachments", responses=gives(shapes.Attachment, many=True))
 async def attachments(request: Request, partner: CurrentPartner, addon: str) -> Answer:
     """Where an add-on is attached, as far as the token sees."""
     ctx = ctx_of(request)

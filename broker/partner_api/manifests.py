@@ -17,11 +17,13 @@ from broker.catalog.faults import ManifestFaults
 from broker.catalog.push import push_manifest, rotate_secrets
 from broker.catalog.versions import VersionSummary, VersionView, get_version, list_versions
 from broker.faces.answers import Answer
+from broker.faces.describe import gives, takes, takes_shape
 from broker.faces.errors import refusal, status_of
 from broker.faces.reading import Body, checked, read_object
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError, Unauthorized
+from broker.partner_api import shapes
 
 
 def told(error: BrokerError) -> Answer:
@@ -50,7 +52,11 @@ class ManifestRoute(APIRoute):
 
 
 router = APIRouter(
-    prefix="/api/v3/addons/{slug}", tags=["manifests"], route_class=ManifestRoute, include_in_schema=False
+    prefix="/api/v3/addons/{slug}",
+    tags=["manifests"],
+    responses={"default": gives(shapes.ManifestRefusal)[200] | {"description": "Refused."}},
+    route_class=ManifestRoute,
+    include_in_schema=False,
 )
 
 
@@ -60,7 +66,11 @@ class RotationBody(Body):
     immediate: bool = False
 
 
-@router.post("/manifests")
+@router.post(
+    "/manifests",
+    openapi_extra=takes_shape(shapes.ManifestPush),
+    responses={**gives(shapes.ManifestVersion), **gives(shapes.ManifestVersion, 201)},
+)
 async def push(request: Request, slug: str) -> Answer:
     """Make the contents the service's newest version; the first push registers the service."""
     actor = await _actor(request)
@@ -73,25 +83,25 @@ async def push(request: Request, slug: str) -> Answer:
     return Answer(shown, 201 if pushed.changed else 200)
 
 
-@router.get("/manifests")
+@router.get("/manifests", responses=gives(list[shapes.ManifestSummary]))
 async def versions(request: Request, slug: str) -> Answer:
     """All versions, newest first."""
     return Answer([_summary(version) for version in await list_versions(_ctx(request), await _actor(request), slug)])
 
 
-@router.get("/current_manifest")
+@router.get("/current_manifest", responses=gives(shapes.ManifestVersion))
 async def current(request: Request, slug: str) -> Answer:
     """The newest version."""
     return Answer(_whole(await get_version(_ctx(request), await _actor(request), slug)))
 
 
-@router.get("/manifests/{version}")
+@router.get("/manifests/{version}", responses=gives(shapes.ManifestVersion))
 async def one(request: Request, slug: str, version: str) -> Answer:
     """The version with this id or revision."""
     return Answer(_whole(await get_version(_ctx(request), await _actor(request), slug, version)))
 
 
-@router.post("/client-secret")
+@router.post("/client-secret", openapi_extra=takes(RotationBody), responses=gives(shapes.ClientSecret, 201))
 async def client_secret(request: Request, slug: str) -> Answer:
     """A new client secret, shown this once."""
     actor, body = await _actor(request), await _rotation(request)
@@ -99,7 +109,7 @@ async def client_secret(request: Request, slug: str) -> Answer:
     return Answer({"client_secret": fresh.reveal()}, 201)
 
 
-@router.post("/secrets")
+@router.post("/secrets", openapi_extra=takes(RotationBody), responses=gives(shapes.ManifestVersion, 201))
 async def secrets(request: Request, slug: str) -> Answer:
     """A new password and salt, as a version of their own."""
     actor, body = await _actor(request), await _rotation(request)

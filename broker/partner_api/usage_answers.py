@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from broker.billing.intake import Result, Status
 from broker.faces.answers import Answer
+from broker.faces.describe import gives
 from broker.kernel.errors import Conflict, InvalidParams
+from broker.partner_api.shapes import UsageResults
 from broker.partner_api.usage_reading import Incoming
+
+ANSWERED: Final = {
+    **gives(UsageResults),
+    207: gives(UsageResults)[200] | {"description": "Some could not be stored; see each result."},
+}
+"""How the answer to a batch is described. To a CloudEvent by itself it is the one result."""
 
 
 def answer(incoming: Incoming, results: Sequence[Result]) -> Answer:

@@ -16,15 +16,17 @@ from broker.addons.protocol_names import callback_path, heroku_id, region_name
 from broker.addons.queries import AddonView
 from broker.catalog.manifest_auth import AuthenticatedService
 from broker.faces.answers import Answer
+from broker.faces.describe import REFUSED, gives, takes
 from broker.faces.reading import Body, checked, read_object
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams
 from broker.kernel.ids import as_uuid
 from broker.kernel.secret import Secret
+from broker.partner_api import shapes
 from broker.partner_api.addons import Value
 from broker.partner_api.deps import CurrentService, ctx_of
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["installs"], responses=REFUSED, include_in_schema=False)
 
 
 class ConfigMap(Body):
@@ -33,8 +35,8 @@ class ConfigMap(Body):
     config: Annotated[dict[str, Value | None], Field(max_length=500)]
 
 
-@router.get("/api/v3/apps")
-@router.get("/vendor/apps")
+@router.get("/api/v3/apps", responses=gives(list[shapes.Install]))
+@router.get("/vendor/apps", responses=gives(list[shapes.Install]))
 async def list_(request: Request, service: CurrentService) -> Answer:
     """Every add-on of the service, in parts; the header `Link` leads to the next."""
     after, limit = request.query_params.get("after"), _limit(request)
@@ -48,7 +50,7 @@ async def list_(request: Request, service: CurrentService) -> Answer:
     )
 
 
-@router.get("/vendor/apps/{key}")
+@router.get("/vendor/apps/{key}", responses=gives(shapes.InstallInfo))
 async def info(request: Request, service: CurrentService, key: str) -> Answer:
     """One of them, by the id in its callback URL or by the app's `heroku_id`."""
     view, config = await installs.read_install(ctx_of(request), service.id, key)
@@ -66,7 +68,7 @@ async def info(request: Request, service: CurrentService, key: str) -> Answer:
     return Answer(_entry(request, service, view) | shown)
 
 
-@router.put("/vendor/apps/{key}")
+@router.put("/vendor/apps/{key}", openapi_extra=takes(ConfigMap, required=True), responses=gives(shapes.InstallConfig))
 async def set_config(request: Request, service: CurrentService, key: str) -> Answer:
     """New config: a release of every attached app."""
     body = checked(ConfigMap, await read_object(request, request.app.state.bounds))
@@ -75,7 +77,7 @@ async def set_config(request: Request, service: CurrentService, key: str) -> Ans
     return Answer({"config": {name: value and value.reveal() for name, value in config.items()}})
 
 
-@router.get("/vendor/resources/{resource}/oauth-grant")
+@router.get("/vendor/resources/{resource}/oauth-grant", responses=gives(shapes.Grant))
 async def oauth_grant(request: Request, service: CurrentService, resource: str) -> Answer:
     """A fresh grant, as the provision request has it."""
     grant = await installs.fresh_grant(ctx_of(request), service.id, resource)
