@@ -64,6 +64,8 @@ class ServiceView(ServiceRef):
     """When it ends for those who have it, if that is announced."""
     successor: str | None = None
     """What to move to then: `service` or `service:plan`."""
+    featured_at: datetime | None = None
+    """Since when operators recommend it, if they do."""
     conformance: Mapping[str, Any] | None = None
     """The last report of the test kit: believed, and shown, if it names the revision that it is about."""
     reliability: Reliability | None = None
@@ -156,6 +158,7 @@ SERVICE_COLUMNS: Final = (
     AddonService.sunset_at,
     AddonService.successor,
     AddonService.conformance,
+    AddonService.featured_at,
     AddonService.reliability,
 )
 """What `service_view` reads."""
@@ -191,6 +194,7 @@ def service_view(row: RowMapping) -> ServiceView:
         sunset_at=row["sunset_at"],
         successor=row["successor"],
         conformance=row["conformance"],
+        featured_at=row["featured_at"],
         reliability=of_stored(row["reliability"]),
     )
 

@@ -17,6 +17,7 @@ from broker.web import (
     listing,
     login,
     marketplace,
+    operator_listings,
     profile,
     reset,
     sign_up,
@@ -39,6 +40,7 @@ NOUNS: Final = (
     landing,
     marketplace,
     listing,
+    operator_listings,
     sitemap,
 )
 
