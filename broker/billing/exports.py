@@ -15,6 +15,7 @@ from sqlalchemy import Select, select, tuple_
 
 from broker.billing.accrual import asked_month
 from broker.billing.focus import FOCUS_COLUMNS, focus_rows
+from broker.billing.ledger import LedgerAccount
 from broker.billing.models import Invoice, InvoiceLine, LedgerEntry, LedgerTransaction
 from broker.billing.months import Month
 from broker.kernel.clock import rfc3339
@@ -143,7 +144,9 @@ def _entries(month: Month, account: UUID | None) -> Any:
         .join(transaction, transaction.id == LedgerEntry.transaction_id)
         .where(transaction.at >= month.start, transaction.at < month.end)
     )
-    return statement if account is None else statement.where(transaction.account_id == account)
+    if account is None:
+        return statement
+    return statement.where(transaction.account_id == account, LedgerEntry.ledger_account.not_in(_NOT_THE_PAYERS))
 
 
 def _entry_row(entry: Any) -> Sequence[Row]:
@@ -161,6 +164,8 @@ def _entry_row(entry: Any) -> Sequence[Row]:
     return [row]
 
 
+_NOT_THE_PAYERS: Final = (LedgerAccount.SHARES, LedgerAccount.PARTNERS)
+"""What the platform agreed with partners is between them. The two cancel out."""
 _LINE_KEYS: Final = (InvoiceLine.invoice_id, InvoiceLine.number)
 _ENTRY_KEYS: Final = (LedgerEntry.transaction_id, LedgerEntry.ledger_account, LedgerEntry.service)
 _TABLES: Final = {

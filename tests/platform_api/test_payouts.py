@@ -69,4 +69,8 @@ async def test_a_partner_reads_statements_and_an_operator_pays(ctx: Context, app
         assert (await ours.post("/billing/payouts/nothing/actions/mark-paid", json={})).status_code == 404
         (refused,) = {(await hers.post(path)).status_code for path in ("/billing/payouts", f"{payout}/actions/fail")}
         assert refused == 404
+        async with client_of(app, await token_of(ctx, alice)) as payer:
+            own_books = (await payer.get("/account/exports/ledger?month=2026-12")).text
+        accounts = {row["ledger_account"] for row in csv.DictReader(io.StringIO(own_books))}
+        assert accounts == {"receivable", "sales", "cash"}
         assert (await ours.get("/billing/check")).json()["differences"] == []
