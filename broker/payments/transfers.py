@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount, Invoice
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
+from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.money import Money
@@ -49,35 +51,42 @@ async def record_transfer(
             raise Conflict("There is nothing to be paid of this invoice.")
         if not 0 < minor <= owed:
             raise InvalidParams(f"amount_minor: {Money(owed, invoice.currency)} is to be paid of this invoice.")
-        last = select(func.coalesce(func.max(Payment.attempt), 0)).where(Payment.invoice_id == invoice.id)
-        row = {
-            "id": payment_id,
-            "invoice_id": invoice.id,
-            "account_id": invoice.account_id,
-            "gateway": TRANSFER,
-            "attempt": (await tx.execute(last)).scalar_one() + 1,
-            "minor": minor,
-            "currency": invoice.currency,
-            "state": PaymentState.SUCCEEDED,
-            "by_hand": True,
-            "gateway_reference": reference,
-            "collected_minor": minor,
-            "actor_id": actor.id,
-            "actor_email": actor.email,
-        }
-        await tx.execute(insert(Payment).values(row | dict.fromkeys(("created_at", "updated_at", "finished_at"), now)))
-        left = await record_collected(tx, invoice.id, minor, collection_key(payment_id), now)
-        await look_again(tx, invoice.account_id, now)
-        facts: dict[str, Any] = {
-            "payment_id": str(payment_id),
-            "invoice_id": str(invoice.id),
-            "account_id": str(invoice.account_id),
-        }
-        facts |= {"number": invoice.number, "amount": str(Money(minor, invoice.currency))}
-        facts |= {"attempt": row["attempt"], "left": str(Money(left, invoice.currency))}
-        await emit(tx, "payment.succeeded", actor, now, **facts)
-        await notify(tx, invoice.account_id, "payment.received", facts, now, key=f"payment.received {payment_id}")
+        await transferred(tx, actor, invoice, minor, reference, payment_id, now)
         return await payment_view(tx, Payment.id == payment_id)
+
+
+async def transferred(
+    tx: Tx, actor: Actor, invoice: Any, minor: int, reference: str, payment_id: UUID, now: datetime
+) -> None:
+    """Write down a payment past the gateway of an invoice that is locked, of no more than it owes; it counts at once."""
+    last = select(func.coalesce(func.max(Payment.attempt), 0)).where(Payment.invoice_id == invoice.id)
+    row = {
+        "id": payment_id,
+        "invoice_id": invoice.id,
+        "account_id": invoice.account_id,
+        "gateway": TRANSFER,
+        "attempt": (await tx.execute(last)).scalar_one() + 1,
+        "minor": minor,
+        "currency": invoice.currency,
+        "state": PaymentState.SUCCEEDED,
+        "by_hand": True,
+        "gateway_reference": reference,
+        "collected_minor": minor,
+        "actor_id": actor.id,
+        "actor_email": actor.email,
+    }
+    await tx.execute(insert(Payment).values(row | dict.fromkeys(("created_at", "updated_at", "finished_at"), now)))
+    left = await record_collected(tx, invoice.id, minor, collection_key(payment_id), now)
+    await look_again(tx, invoice.account_id, now)
+    facts: dict[str, Any] = {
+        "payment_id": str(payment_id),
+        "invoice_id": str(invoice.id),
+        "account_id": str(invoice.account_id),
+    }
+    facts |= {"number": invoice.number, "amount": str(Money(minor, invoice.currency))}
+    facts |= {"attempt": row["attempt"], "left": str(Money(left, invoice.currency))}
+    await emit(tx, "payment.succeeded", actor, now, **facts)
+    await notify(tx, invoice.account_id, "payment.received", facts, now, key=f"payment.received {payment_id}")
 
 
 async def verify_account(ctx: Context, actor: Actor, email: str, *, exempt: bool = True) -> UUID:
