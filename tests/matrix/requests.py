@@ -30,6 +30,7 @@ MAKING: tuple[Making, ...] = (
         {"email": "zoe@example.com", "role": "developer"},
     ),
     ("budget", "owner", "POST", "/account/budgets", {"limit_minor": 1}),
+    ("mail", "operat", "GET", "/mails", None),
     ("manifest", "member", "GET", "/api/v3/addons/store/manifests", None),
     ("app_transfer", "owner", "POST", "/account/app-transfers", {"app": "shop", "recipient": "bob@example.com"}),
     (
@@ -72,6 +73,8 @@ NAMES = {
     "key": "{addon_id}",
     "version": "{manifest}",
     "line": "1",
+    "login": "of-nobody",
+    "passkey": "00000000-0000-7000-8000-000000000000",
     "position": "1",
     "format_": "csv?month=2026-10",
 }
@@ -101,6 +104,8 @@ BODIES: dict[Key, Any] = {
     ("POST", "/addons/{addon}/usage_events"): _EVENT,
     ("POST", "/api/v3/addons/{slug}/usage_batches"): _BATCH,
     ("POST", "/api/v3/addons/{slug}/usage_events"): _EVENT,
+    ("POST", "/auth"): {"description": "a command line"},
+    ("POST", "/invitations"): {"email": "guest@example.com"},
     ("POST", "/billing/closes"): {},
     ("POST", "/billing/payouts/{payout}/actions/fail"): {"reason": "for the matrix"},
     ("POST", "/provider-services/{service}/shares"): {"share_bp": 8000},

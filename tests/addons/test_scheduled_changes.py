@@ -1,0 +1,92 @@
+"""Plan changes at the month's end: one at most, forgotten by an immediate one, checked again when their time has come."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from broker.addons.budgets import SetBudget, set_budget
+from broker.addons.change_plan import change_plan
+from broker.addons.destroy import destroy_addon
+from broker.addons.ports import Answer, Reply
+from broker.addons.resolve import AddonKey
+from broker.addons.scheduled_changes import begin_scheduled, schedule_plan_change, unschedule_plan_change
+from broker.addons.terms import terms_of
+from broker.apps.collaborators import add_collaborator
+from broker.billing.budgets import ScopeKind
+from broker.billing.models import UsagePeriod
+from broker.events.models import Event
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Forbidden, InvalidParams, NotFound
+from broker.notices.models import Notice
+from tests.addons.conftest import World
+from tests.domain import new_user
+
+BIG, HUGE, FREE = "store:big", "store:huge", "store:free"
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+async def scheduled(world: World, name: str) -> str | None:
+    found = (await terms_of(world.ctx, world.user, AddonKey(name))).scheduled
+    return None if found is None else f"{found.plan} {found.effective_at:%Y-%m-%d}"
+
+
+async def test_a_downgrade_waits_for_the_end_of_the_month_and_the_provider_then_cuts_the_bill(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    addon = await world.provisioned(HUGE)
+    key = AddonKey(addon.name)
+    with pytest.raises(InvalidParams, match="already"):
+        await schedule_plan_change(ctx, alice, key, HUGE)
+    await schedule_plan_change(ctx, alice, key, FREE)
+    assert (await schedule_plan_change(ctx, alice, key, BIG)).effective_at == DECEMBER
+    assert await scheduled(world, addon.name) == "store:big 2026-12-01"
+    assert (await begin_scheduled(ctx), await world.unfinished()) == (0, [])
+    world.provider.will(Reply(Answer.DONE, 200))
+    ctx.clock._at = DECEMBER.replace(second=3)
+    assert (await begin_scheduled(ctx), await begin_scheduled(ctx)) == (1, 0)
+    await world.run()
+    assert await scheduled(world, addon.name) is None
+    async with ctx.database.transaction() as tx:
+        rows = await tx.execute(select(UsagePeriod.plan, UsagePeriod.started_at).order_by(UsagePeriod.started_at))
+        assert rows.all()[1:] == [("big", DECEMBER.replace(second=3))], "at the instant of the provider's confirmation"
+
+
+async def test_what_is_done_at_once_taken_back_or_destroyed_is_scheduled_no_more(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    addon = await world.provisioned(HUGE)
+    key = AddonKey(addon.name)
+    bob = await new_user(ctx, "bob@example.com")
+    await add_collaborator(ctx, alice, "shop", bob.email)
+    await schedule_plan_change(ctx, alice, key, FREE)
+    for deed in (schedule_plan_change(ctx, bob, key, BIG), unschedule_plan_change(ctx, bob, key)):
+        with pytest.raises(Forbidden):
+            await deed
+    await change_plan(ctx, alice, key, BIG)
+    assert await scheduled(world, addon.name) is None
+    with pytest.raises(NotFound):
+        await unschedule_plan_change(ctx, alice, key)
+    world.provider.will(Reply(Answer.DONE, 200))
+    await world.run()
+    await schedule_plan_change(ctx, alice, key, FREE)
+    assert (await unschedule_plan_change(ctx, alice, key)).plan == FREE
+    await schedule_plan_change(ctx, alice, key, FREE)
+    await destroy_addon(ctx, alice, key)
+    ctx.clock._at = DECEMBER
+    assert await begin_scheduled(ctx) == 0
+
+
+async def test_it_waits_for_another_change_and_is_given_up_with_a_notice_when_a_budget_forbids_it(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    addon = await world.provisioned(FREE)
+    await schedule_plan_change(ctx, alice, AddonKey(addon.name), HUGE)
+    await set_budget(ctx, alice, SetBudget(ScopeKind.ACCOUNT, None, 100))
+    ctx.clock._at = DECEMBER
+    await begin_scheduled(ctx)
+    assert (await scheduled(world, addon.name), await world.unfinished()) == (None, [])
+    async with ctx.database.transaction() as tx:
+        told = (await tx.execute(select(Event.data).where(Event.kind == "addon.plan_change_failed"))).scalar_one()
+        assert (await tx.execute(select(Notice.kind))).scalars().all() == ["plan_change.refused"]
+    assert told["reason"].startswith("The scheduled change to store:huge was not made: With it, the whole account")
