@@ -105,7 +105,7 @@ class StripeGateway:
                     "customer": call.customer,
                     "allowed_payment_method_types": ["card"],
                     "success_url": call.return_url,
-                    "cancel_url": call.return_url,
+                    "cancel_url": call.return_url.partition("?")[0],
                     "client_reference_id": str(call.id),
                     "expires_at": int(call.expires_at.timestamp()),
                 },

@@ -11,6 +11,7 @@ from broker.web import (
     cli_login,
     consent,
     door,
+    explained,
     factors,
     go,
     landing,
@@ -18,6 +19,7 @@ from broker.web import (
     login,
     marketplace,
     operator_listings,
+    payment,
     profile,
     reset,
     sign_up,
@@ -35,6 +37,7 @@ NOUNS: Final = (
     reset,
     profile,
     factors,
+    payment,
     cli_login,
     authorizations,
     landing,
@@ -51,3 +54,4 @@ def install(app: FastAPI) -> None:
     for noun in NOUNS:
         app.include_router(noun.router)
     app.mount("/static", Assets(), name="static")
+    explained.install(app)

@@ -1,0 +1,158 @@
+"""The page of payments: what the account pays with, what it owes, what it has paid. Cards are added on the gateway's own page."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from broker.billing.invoices import list_invoices
+from broker.faces.errors import status_of
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import BrokerError, NotFound
+from broker.kernel.money import Money
+from broker.oauth.sessions import SignedIn
+from broker.payments.by_hand import pay_invoice
+from broker.payments.methods import list_methods, make_default, remove_method
+from broker.payments.models import SetupState
+from broker.payments.setups import begin_setup, get_setup
+from broker.payments.standing import get_standing
+from broker.payments.start import TO_BE_PAID
+from broker.payments.views import PaymentView, list_payments
+from broker.web import browser
+from broker.web.browser import Form
+from broker.web.inside import account_page, act, flash
+from broker.web.moments import day
+from broker.web.pages import Flash, refusal_page
+
+router = APIRouter(include_in_schema=False)
+_HERE: Final = "/account/payment"
+_MOST_SHOWN: Final = 20
+_STATES: Final = {
+    "succeeded": ("good", "Paid"),
+    "failed": ("bad", "Failed"),
+    "action_needed": ("warn", "To be confirmed"),
+}
+"""All others are under way."""
+
+
+@router.get(_HERE)
+async def overview(request: Request) -> Response:
+    """Payment methods, invoices to be paid, and payments."""
+    seen = await browser.who(request)
+    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+
+@router.post(f"{_HERE}/methods")
+async def add(request: Request) -> Response:
+    """Ask the gateway for its page; the way there leads over one of ours, which waits for it."""
+
+    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> Response:
+        return RedirectResponse(f"{_HERE}/setups/{await begin_setup(ctx, seen.actor)}", 303)
+
+    return await act(request, deed, _overview, _HERE, "card")
+
+
+@router.get(_HERE + "/setups/{setup}")
+async def go_to_gateway(request: Request, setup: str) -> Response:
+    """The way to the gateway's page. A form of ours may not lead elsewhere, so that this page does."""
+    seen = await browser.who(request)
+    if seen is None:
+        return browser.to_sign_in(request)
+    try:
+        view = await get_setup(request.app.state.ctx, seen.actor, setup)
+    except BrokerError as error:
+        return refusal_page(error, seen)
+    if view.state in (SetupState.DONE, SetupState.OVER):
+        return RedirectResponse(f"{_HERE}?setup={view.id}", 303)
+    url = view.url if view.state == SetupState.OPEN else None
+    return account_page(request, "payment_setup.html", seen, 200, here=_HERE, url=url)
+
+
+@router.post(_HERE + "/methods/{method}/remove")
+async def remove(request: Request, method: str) -> Response:
+    """Pay with it no more."""
+
+    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
+        await remove_method(ctx, seen.actor, method)
+
+    return await act(request, deed, _overview, _HERE, "removed")
+
+
+@router.post(_HERE + "/methods/{method}/default")
+async def choose(request: Request, method: str) -> Response:
+    """Pay with it from now on."""
+
+    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
+        await make_default(ctx, seen.actor, method)
+
+    return await act(request, deed, _overview, _HERE, "policy")
+
+
+@router.post(_HERE + "/invoices/{invoice}")
+async def pay(request: Request, invoice: str) -> Response:
+    """Pay an invoice now."""
+
+    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
+        await pay_invoice(ctx, seen.actor, invoice)
+
+    return await act(request, deed, _overview, _HERE, "paying")
+
+
+async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
+    ctx: Context = request.app.state.ctx
+    actor = seen.actor
+    said, adding = (flash(request, fault), False) if fault else await _said(request, ctx, actor)
+    paid = await list_payments(ctx, actor, most=_MOST_SHOWN)
+    under_way = {each.invoice_id for each in paid if each.finished_at is None}
+    return account_page(
+        request,
+        "payment.html",
+        seen,
+        200 if fault is None else status_of(type(fault)),
+        here=_HERE,
+        flash=said,
+        adding=adding,
+        is_needed=ctx.rules.paid_plans_need_verification,
+        methods=await list_methods(ctx, actor),
+        standing=await get_standing(ctx, actor.id),
+        day=day,
+        unpaid=[
+            {"number": each.number, "month": each.month, "due": Money(each.due_minor, each.currency)}
+            for each in await list_invoices(ctx, actor)
+            if each.state in TO_BE_PAID and each.id not in under_way
+        ],
+        payments=[_payment(each) for each in paid],
+    )
+
+
+async def _said(request: Request, ctx: Context, actor: Actor) -> tuple[Flash | None, bool]:
+    """What is said above the page, and whether there soon will be more: its user has just come back from the gateway."""
+    key = request.query_params.get("setup")
+    if key is None:
+        return flash(request), False
+    try:
+        view = await get_setup(ctx, actor, key, look=True)
+    except NotFound:
+        return None, False
+    if view.state == SetupState.DONE:
+        return Flash("good", "Your payment method is added. Invoices are paid with it from now on."), False
+    if view.state == SetupState.OVER:
+        return Flash("bad", "No payment method was added: the page of the payment gateway is over."), False
+    return Flash("info", "The payment gateway is being asked for your payment method."), True
+
+
+def _payment(view: PaymentView) -> dict[str, Any]:
+    colour, state = _STATES.get(view.state, ("info", "Under way"))
+    return {
+        "invoice": view.invoice,
+        "amount": Money(view.minor, view.currency),
+        "back": Money(view.refunded_minor, view.currency) if view.refunded_minor else None,
+        "method": f"{view.brand} {view.last4}" if view.last4 else "transfer",
+        "colour": colour,
+        "state": state,
+        "day": day(view.created_at),
+        "action_url": view.action_url,
+        "why": view.failure_message,
+    }
