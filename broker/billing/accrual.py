@@ -42,7 +42,7 @@ async def accrued(ctx: Context, actor: Actor, month: str | None = None) -> tuple
 async def accrual_of(tx: Tx, payer_id: UUID, month: str | None, at: datetime) -> tuple[Accrual, ...]:
     """The same for any account, in the caller's transaction: one per currency, by its code, and at least one."""
     terms, zone = await account_of(tx, payer_id)
-    history = await history_of(tx, terms, asked_month(month, zone, at))
+    history = await history_of(tx, terms, asked_month(month, zone, at), ends=[at])
     end = max(at, history.month.end)
     return tuple(
         Accrual(history.statement(currency, at=at), history.statement(currency, at=end), at)

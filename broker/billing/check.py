@@ -137,7 +137,7 @@ async def _computed_again(tx: Tx, bills: Sequence[Any]) -> list[tuple[Any, State
     month = Month(year, number, first.starts_at, first.ends_at)
     stored = {(bill.account_id, bill.currency): terms_from(bill) for bill in bills}
     terms = {account: agreed for (account, _), (agreed, _) in stored.items()}
-    histories = await histories_of(tx, list(terms.values()), month, known_at=first.created_at)
+    histories = await histories_of(tx, list(terms.values()), month, known_at=first.created_at, ends=())
     by_account = {history.terms.account: history for history in histories}
     found = []
     for bill in bills:

@@ -92,7 +92,7 @@ async def _close(tx: Tx, due: Due, accounts: Sequence[UUID], name_them: NameThem
     ours = [agreed[each][0] for each in accounts if agreed[each][1] == due.zone and each not in done]
     bills = [
         _Bill(new_id(), history, history.statement(currency, at=due.month.end))
-        for history in await histories_of(tx, ours, due.month)
+        for history in await histories_of(tx, ours, due.month, ends=())
         for currency in history.currencies
     ]
     await _draft(tx, bills, due.zone, now)

@@ -30,13 +30,17 @@ DEFAULT_CURRENCY = "usd"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What an account had in a month: its terms, how it stood, and of every add-on that it had the segments and readings."""
+    """What an account had in a month: its terms, how it stood, and of every add-on that it had the segments and readings.
+
+    Statements can be made of it as of `ends` and of the month's end (None: as of any instant).
+    """
 
     terms: Terms
     month: Month
     segments: tuple[Segment, ...]
     readings: tuple[Reading, ...] = ()
     standing: Standings = field(default_factory=dict)
+    ends: tuple[datetime, ...] | None = None
 
     @property
     def currencies(self) -> list[str]:
@@ -47,26 +51,38 @@ class History:
 
     def statement(self, currency: str, *, at: datetime) -> Statement:
         """What it owes in one of them, as far as `at`."""
+        assert self.ends is None or at >= self.month.end or at in self.ends, (
+            "readings were summed up for other instants"
+        )
         standing = self.standing.get(currency, Standing())
         terms = replace(self.terms, currency=currency, credits=standing.credits, carried_minor=standing.carried_minor)
         return statement(terms, self.month, self.segments, self.readings, at=at)
 
 
-async def history_of(tx: Tx, terms: Terms, month: Month) -> History:
+async def history_of(tx: Tx, terms: Terms, month: Month, *, ends: Sequence[datetime] | None = None) -> History:
     """What the account of these terms had in the month."""
-    (history,) = await histories_of(tx, [terms], month)
+    (history,) = await histories_of(tx, [terms], month, ends=ends)
     return history
 
 
 async def histories_of(
-    tx: Tx, accounts: Sequence[Terms], month: Month, *, known_at: datetime | None = None
+    tx: Tx,
+    accounts: Sequence[Terms],
+    month: Month,
+    *,
+    known_at: datetime | None = None,
+    ends: Sequence[datetime] | None = None,
 ) -> list[History]:
-    """The same of several accounts, in as many statements as of one; `known_at` leaves out what was reported later."""
+    """The same of several accounts, in as many statements as of one; `known_at` leaves out what was reported later.
+
+    Whoever knows the instants as of which statements are to be made tells them as `ends` (besides the end of the month, as of
+    which they always can be): then not every reading has to be looked at.
+    """
     ids = [terms.account for terms in accounts]
     found = await segments_in(tx, ids, month)
     standing = await standings(tx, ids, str(month))
     readings: dict[UUID, list[Reading]] = defaultdict(list)
-    for reading in await readings_in(tx, found, month, known_at=known_at):
+    for reading in await readings_in(tx, found, month, known_at=known_at, ends=ends):
         readings[reading.resource].append(reading)
     segments: dict[UUID, list[Segment]] = defaultdict(list)
     holders: dict[UUID, set[UUID]] = defaultdict(set)
@@ -81,6 +97,7 @@ async def histories_of(
             tuple(segment for resource in _in_order(holders[terms.account]) for segment in segments[resource]),
             tuple(reading for resource in _in_order(holders[terms.account]) for reading in readings[resource]),
             standing.get(terms.account, {}),
+            None if ends is None else tuple(ends),
         )
         for terms in accounts
     ]

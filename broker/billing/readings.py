@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -16,9 +17,11 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     cast,
     exists,
     func,
+    literal,
     or_,
     select,
     tuple_,
@@ -31,30 +34,49 @@ from broker.billing.metering import Reading
 from broker.billing.models import UsageEvent
 from broker.billing.months import Month
 from broker.billing.prices import MeterKind
+from broker.billing.sums import Meter, can_be_summed, stretches, sums_in
 from broker.billing.timeline import Segment
 from broker.kernel.db import Tx
 
-_STANDING: Final = (MeterKind.AVERAGE, MeterKind.CUMULATIVE)
+_STANDING: Final = frozenset({MeterKind.AVERAGE, MeterKind.CUMULATIVE})
 """Kinds of meters for which a month begins with the last reading of the time before."""
 
 
 async def readings_in(
-    tx: Tx, segments: Iterable[Segment], month: Month, *, known_at: datetime | None = None
+    tx: Tx,
+    segments: Iterable[Segment],
+    month: Month,
+    *,
+    known_at: datetime | None = None,
+    ends: Sequence[datetime] | None = None,
 ) -> tuple[Reading, ...]:
     """What the statement of the month needs to know of the meters of these segments; nothing is read if they have none.
 
-    With `known_at`, only what had been reported by then.
+    With `known_at`, only what had been reported by then. With `ends`, for statements as of one of these instants or of the end
+    of the month, and for nothing else: then most of it is summed up already.
     """
     metered = [segment for segment in segments if segment.price.meters]
     if not metered:
         return ()
-    addons = {segment.resource for segment in metered}
-    standing = {
-        (segment.resource, meter.meter)
-        for segment in metered
-        for meter in segment.price.meters
-        if meter.kind in _STANDING
-    }
+    kinds: dict[Meter, set[MeterKind]] = defaultdict(set)
+    for segment in metered:
+        for meter in segment.price.meters:
+            kinds[segment.resource, meter.meter].add(meter.kind)
+    if ends is None:
+        return tuple(await _single(tx, kinds, month, known_at))
+    summable = await can_be_summed(tx, kinds)
+    single = await _single(tx, {meter: kinds[meter] for meter in kinds.keys() - summable}, month, known_at)
+    return (*single, *await sums_in(tx, stretches(metered, summable, month, ends), known_at))
+
+
+async def _single(
+    tx: Tx, kinds: Mapping[Meter, Collection[MeterKind]], month: Month, known_at: datetime | None
+) -> list[Reading]:
+    """Reading by reading."""
+    if not kinds:
+        return []
+    addons = {addon_id for addon_id, _ in kinds}
+    standing = [meter for meter, of in kinds.items() if not _STANDING.isdisjoint(of)]
     columns = (
         UsageEvent.source, UsageEvent.id, UsageEvent.addon_id, UsageEvent.meter, UsageEvent.quantity, UsageEvent.at,
         UsageEvent.subject, UsageEvent.voids,
@@ -64,15 +86,16 @@ async def readings_in(
         UsageEvent.voids.is_not(None),  # whenever it was taken back
         *(_before(month.start, standing) if standing else ()),
     ]
-    events = select(*columns).where(UsageEvent.addon_id.in_(sorted(addons)), or_(*wanted))
+    events = select(*columns).where(UsageEvent.addon_id == any_(literal(list(addons), ARRAY(Uuid))), or_(*wanted))
     if known_at is not None:
         events = events.where(UsageEvent.received_at <= known_at)
     # What voids a report reaches no further than its add-on.
     origin = {addon: f"{addon} " for addon in addons}
-    return tuple(
+    return [
         Reading(origin[addon] + source, name, addon, meter, Fraction(*quantity.as_integer_ratio()), at, subject, voids)
         for source, name, addon, meter, quantity, at, subject, voids in await tx.execute(events)
-    )
+        if (addon, meter) in kinds or voids is not None
+    ]
 
 
 def _before(start: datetime, standing: Iterable[tuple[UUID, str]]) -> list[ColumnElement[bool]]:
