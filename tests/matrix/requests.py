@@ -107,6 +107,7 @@ BODIES: dict[Key, Any] = {
     ("POST", "/auth"): {"description": "a command line"},
     ("POST", "/invitations"): {"email": "guest@example.com"},
     ("POST", "/billing/closes"): {},
+    ("POST", "/billing/receipts"): {"email": "bob@example.com", "amount_minor": 100, "reference": "for the matrix"},
     ("POST", "/billing/payouts/{payout}/actions/fail"): {"reason": "for the matrix"},
     ("POST", "/provider-services/{service}/shares"): {"share_bp": 8000},
     ("POST", "/billing/credits"): {"email": "alice@example.com", "amount_minor": 100, "reason": "for the matrix"},
