@@ -53,6 +53,8 @@ class PlanSpec:
     options_schema: dict[str, Any] | None = None
     meters: tuple[dict[str, Any], ...] = ()
     trial_days: int = 0
+    suspended_cents: int = 0
+    """What it costs per month while it is suspended for want of payment."""
     """For how long it costs nothing an account that has not had the service before."""
 
     @property
@@ -90,7 +92,16 @@ def _plan(node: Node, service_regions: tuple[str, ...]) -> PlanSpec:
         options_schema=_options_schema(node),
         meters=read_meters(node),
         trial_days=_trial_days(node),
+        suspended_cents=_suspended_cents(node),
     )
+
+
+def _suspended_cents(node: Node) -> int:
+    cents = node.whole("suspended_price_cents", _HIGHEST_PRICE_CENTS) or 0
+    price = node.raw("price_cents")
+    if isinstance(price, int) and cents > price:
+        node.fault("suspended_price_cents", "is more than price_cents: what can't be used must not cost more.")
+    return cents
 
 
 def _trial_days(node: Node) -> int:

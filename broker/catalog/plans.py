@@ -76,4 +76,5 @@ def _declared(spec: PlanSpec, position: int) -> dict[str, Any]:
         "options_schema": spec.options_schema,
         "meters": list(spec.meters),
         "trial_days": spec.trial_days,
+        "suspended_cents": spec.suspended_cents,
     }

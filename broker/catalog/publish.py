@@ -185,6 +185,7 @@ def _canonical(manifest: Manifest) -> bytes:
     if not manifest.listing.categories:
         del fields["listing"]["categories"]
     for plan in fields["plans"]:
-        if not plan["trial_days"]:
-            del plan["trial_days"]
+        for later in ("trial_days", "suspended_cents"):
+            if not plan[later]:
+                del plan[later]
     return json.dumps(fields, sort_keys=True, default=Secret.reveal).encode()

@@ -58,12 +58,17 @@ def _row(addon: Json, app: str | None) -> tuple[str, ...]:
     owner = addon["app"]["name"]
     cost = (price(amount), max_price(amount)) if app in (None, owner) else (f"(billed to {owner})", "")
     title = f"{addon['addon_service']['name']} ({addon['name']})"
-    return title, addon["plan"]["name"].partition(":")[2], *cost, state_word(addon["state"])
+    return title, addon["plan"]["name"].partition(":")[2], *cost, shown_state(addon)
+
+
+def shown_state(addon: Json) -> str:
+    """Its state in a word: an add-on that is suspended is there, and can't be used."""
+    return "suspended" if addon.get("suspended_at") and addon["state"] == "provisioned" else state_word(addon["state"])
 
 
 def _painted(row: str, addon: Json) -> str:
     """The row with the state at its end in colour."""
-    word = state_word(addon["state"])
+    word = shown_state(addon)
     return row.removesuffix(word) + paint_state(word) if word else row
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from broker.cli.addon_listing import attached_as, listing, monthly_cost, with_foreign
+from broker.cli.addon_listing import attached_as, listing, monthly_cost, shown_state, with_foreign
 from broker.cli.addon_schedules import terms_fields
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
@@ -24,7 +24,6 @@ from broker.cli.output import (
     price,
     say,
     say_json,
-    state_word,
     table,
     warn,
 )
@@ -104,8 +103,8 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         "Owning app": found["app"]["name"],
         "Installed at": moment(found["created_at"]),
         **terms,
-        "State": state_word(found["state"]),
-        "Reason": why,
+        "State": shown_state(found),
+        "Reason": why or found.get("reason"),
         "Message": found.get("provision_message") or None,
         "Service ends": _end(found["addon_service"].get("sunset")),
         "Dashboard": f"broker addons:open {found['name']}" if found.get("web_url") else None,

@@ -26,7 +26,7 @@ STATES = {
 }
 """The words people know for the states of an add-on."""
 
-_COLOURS = {"created": "green", "creating": "yellow", "destroying": "yellow", "errored": "red",
+_COLOURS = {"created": "green", "creating": "yellow", "destroying": "yellow", "errored": "red", "suspended": "red",
             "succeeded": "green", "failed": "red", "pending": "yellow", "running": "yellow", "waiting": "yellow"}  # fmt: skip
 
 
