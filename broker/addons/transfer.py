@@ -36,6 +36,7 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
+from broker.notices.outbox import notify
 
 _BUSY: Final = "Another change of {} is under way; wait for it with `addons:wait`, then transfer it."
 
@@ -100,6 +101,8 @@ async def offer_addon(ctx: Context, actor: Actor, key: AddonKey, recipient: str)
             tx, "transfer.offered", actor, at, app_id=addon.app_id, addon_id=addon.id,
             transfer=str(row["id"]), recipient=person.email,
         )  # fmt: skip
+        facts = {"name": addon.name, "kind": "add-on", "sender": actor.email}
+        await notify(tx, person.id, "transfer.offered", facts, at)
         return await _one(tx, Transfer.id == row["id"])
 
     return await with_locks(ctx, offer)
@@ -135,6 +138,8 @@ async def accept_addon(ctx: Context, actor: Actor, key: str, to_app: str) -> Add
             raise NotFound("addon_transfer", f"{view.addon_name} is not there to be taken any more.")
         await decide(tx, view.id, TransferState.ACCEPTED, ctx.clock.now(), to_app_id=target.id)
         await _move(tx, ctx, actor, addon, target)
+        facts = {"name": view.addon_name, "kind": "add-on", "recipient": view.recipient_email}
+        await notify(tx, view.sender_id, "transfer.accepted", facts, ctx.clock.now())
         return await _one(tx, Transfer.id == view.id)
 
     return await with_locks(ctx, accept)

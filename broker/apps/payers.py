@@ -28,6 +28,7 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
+from broker.notices.outbox import notify
 
 MoveBill: TypeAlias = Callable[[Tx, LockedApp, UUID], Awaitable[None]]
 """Has another account pay for what is billed to a locked app, from now on; may refuse. Known to `addons`, which is above us."""
@@ -87,6 +88,7 @@ async def ask_payer(ctx: Context, actor: Actor, app_key: str, key: str) -> Payer
         except IntegrityError:
             raise Conflict(f"Somebody was asked to pay for {app.name} at the same moment.") from None
         await emit(tx, "payer.asked", actor, at, app_id=app.id, payer=person.email)
+        await notify(tx, person.id, "payer.asked", {"app": app.name, "owner": app.owner_email}, at)
         return await _one(tx, row["id"])
 
 
@@ -191,6 +193,9 @@ async def end_payer(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) -
                 await _set_payer(tx, app.id, None, at)
                 await move_bill(tx, app, app.owner_id)
         await emit(tx, "payer.ended", actor, at, app_id=view.app_id, payer=view.payer_email)
+        if view.state is PayerState.ACCEPTED:
+            facts = {"app": view.app_name, "owner": view.owner_email, "payer": view.payer_email}
+            await notify(tx, view.payer_id if actor.id == view.owner_id else view.owner_id, "payer.ended", facts, at)
         return await _one(tx, view.id)
 
 

@@ -29,6 +29,7 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
+from broker.notices.outbox import notify
 
 
 class TransferState(StrEnum):
@@ -73,6 +74,7 @@ async def offer_app(ctx: Context, actor: Actor, app_key: str, key: str) -> Trans
         transfer_id = new_id()
         await put_offer(tx, app.name, at, id=transfer_id, app_id=app.id, sender_id=actor.id, recipient_id=person.id)
         await emit(tx, "transfer.offered", actor, at, app_id=app.id, transfer=str(transfer_id), recipient=person.email)
+        await notify(tx, person.id, "transfer.offered", {"name": app.name, "kind": "app", "sender": actor.email}, at)
         return await _one(tx, transfer_id)
 
 
@@ -135,6 +137,8 @@ async def accept_app(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) 
         changed, before = {"owner": view.recipient_email}, {"owner": view.sender_email}
         await emit(tx, "app.transferred", actor, at, app_id=app.id, changed=changed, before=before)
         await end_webhooks(tx, app.id, at)
+        facts = {"name": view.app_name, "kind": "app", "recipient": view.recipient_email}
+        await notify(tx, view.sender_id, "transfer.accepted", facts, at)
         return await _one(tx, view.id)
 
 
