@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from broker.cli.browser_login import log_in_with_browser
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.credentials import (
     DEFAULT_URL,
@@ -32,20 +33,21 @@ _LIFETIME_S = 30 * 24 * 3600
     "--url", metavar="URL", help=f"Address of the broker. [default: BROKER_URL, the last login, {DEFAULT_URL}]"
 )
 @click.option("--email", metavar="EMAIL", help="E-mail address of the account; asked for when not given.")
-@click.option("-i", "--interactive", is_flag=True, hidden=True, help="Ask here; the only way there is.")
+@click.option("-i", "--interactive", is_flag=True, hidden=True, help="Ask here, as is usual.")
+@click.option("-b", "--browser", "in_browser", is_flag=True, help="Sign in with a browser, also by passkey.")
 @json_option
-def login(url: str | None, email: str | None, interactive: bool, as_json: bool) -> None:
+def login(url: str | None, email: str | None, interactive: bool, in_browser: bool, as_json: bool) -> None:
     """Log in, and keep the token for later commands.
 
-    Asks for e-mail and password. In a script, give --email and write the password to standard input.
+    Asks for e-mail and password, and for a code if the account has a second factor. In a script, give --email and write
+    the password to standard input. With --browser, no password is typed here.
     """
+    if in_browser and (email or interactive):
+        raise click.UsageError("--browser needs neither --email nor --interactive: you say in the browser who you are.")
     base = normal_url(url) if url else known_url() or DEFAULT_URL
     if base.startswith("http:") and not is_loopback(base):
         warn(f"{base} is not encrypted: anybody on the way can read the password.")
-    email = email or _ask_email()
-    with Client(base) as client:
-        answer = _authorize(client, email, _ask_password())
-    kept = Login(base, answer["access_token"]["token"], answer["user"]["email"], answer["id"])
+    kept = log_in_with_browser(base) if in_browser else _log_in_here(base, email or _ask_email())
     path = store_login(kept)
     if os.environ.get("BROKER_TOKEN"):
         warn("BROKER_TOKEN is set and goes before this login.")
@@ -53,6 +55,12 @@ def login(url: str | None, email: str | None, interactive: bool, as_json: bool) 
         say_json({"url": base, "email": kept.email, "credentials_file": str(path)})
     else:
         say(f"Logged in to {base} as {kept.email}.")
+
+
+def _log_in_here(base: str, email: str) -> Login:
+    with Client(base) as client:
+        answer = _authorize(client, email, _ask_password())
+    return Login(base, answer["access_token"]["token"], answer["user"]["email"], answer["id"])
 
 
 def _ask_email() -> str:

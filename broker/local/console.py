@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from broker.local.mailbox import Mail
 from broker.local.seed import DemoAccount
 
 _GREEN, _RED, _BOLD, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
@@ -50,6 +51,14 @@ class Console:
         self.say(f"  logs      {home / 'logs'}")
         self.say("Ctrl-C stops everything.")
 
+    def mail(self, mail: Mail) -> None:
+        """A mail that there is no server for. On a terminal with its links, which are for its receiver alone."""
+        self.say(f"\n{self._in(_BOLD, 'Mail')} to {_plain(mail.to)}: {_plain(mail.subject)}")
+        if self._interactive:
+            self.say("\n".join(f"  {_plain(line)}" for line in mail.text.splitlines()))
+        else:
+            self.say(f"  see {mail.file}")
+
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._coloured else text
 
@@ -57,3 +66,8 @@ class Console:
         with suppress(BrokenPipeError):  # nobody reads any more, as after `| head`; what runs is to run on
             self._out.write(text)
             self._out.flush()
+
+
+def _plain(text: str) -> str:
+    """Somebody else's words without what would steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -51,6 +51,11 @@ class Home:
     def manifests(self) -> Path:
         return private_directory(self.path / "manifests")
 
+    @property
+    def mails(self) -> Path:
+        """What would be sent if there were a mail server."""
+        return private_directory(self.path / "mails")
+
     def log(self, name: str) -> Path:
         return private_directory(self.path / "logs") / f"{name}.log"
 

@@ -36,6 +36,7 @@ _GATEWAY = "payment gateway"
 def broker_service(home: Home, client: httpx.AsyncClient, port: int, database_url: str, seed: Path) -> Service:
     """API and worker in one process."""
     defaults = {"BROKER_OUTBOUND_ALLOW": "127.0.0.0/8,::1/128", "BROKER_PUBLIC_URL": origin(port)}
+    defaults |= {"BROKER_MAIL_FOLDER": str(home.mails), "BROKER_SIGN_UP": "open"}
     defaults |= payments.broker_settings(home, origin(home.port(_GATEWAY)))
     told = {
         "DATABASE_URL": database_url,

@@ -14,6 +14,7 @@ from broker.local import leftovers, payments, programs
 from broker.local.console import Console
 from broker.local.database import Database
 from broker.local.home import Home, HomeError, default_home, opened, private_directory, write_private
+from broker.local.mailbox import Mailbox
 from broker.local.seed import DemoAccount, demo_account, render_manifests, write_seed
 from broker.local.supervisor import Keeper, ServiceError, Supervisor
 from embedded.processes import LOOPBACK, EngineError, port_is_free
@@ -93,6 +94,7 @@ class _Stack:
         home.make_secret_key()
         account, manifests = demo_account(home), render_manifests(home)
         database_url = await self._start_database()
+        mailbox = Mailbox(home.mails)
         keepers = self._supervisor.launch(
             programs.broker_service(home, client, self._port, database_url, write_seed(home, account, manifests)),
             *(programs.provider_service(home, client, name, manifests, self._port) for name in programs.PROVIDERS),
@@ -107,6 +109,8 @@ class _Stack:
         self._console.welcome(programs.origin(self._port), account, home.path)
         while True:
             self._note(keepers)
+            for mail in mailbox.fresh():
+                self._console.mail(mail)
             await asyncio.sleep(_NOTE_S)
 
     def _note(self, keepers: list[Keeper]) -> None:
