@@ -29,6 +29,7 @@ from broker.platform_api.rates import RateLimits
 from broker.settings import Settings
 from broker.web import routes as pages
 from broker.web import sso
+from broker.web.explained import explained
 
 _SUMMARY: Final = "The Platform API of an add-on marketplace, as Heroku's clients speak it."
 
@@ -55,8 +56,8 @@ def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = No
     pages.install(app)
     app.add_api_route("/health", _health, include_in_schema=False)
     partners = partner_face(ctx, settings.public_url, app.state.bounds)
-    for each in (app, partners):
-        each.add_middleware(Edge, **edge)
+    app.add_middleware(Edge, **edge, explain=explained)
+    partners.add_middleware(Edge, **edge)
     app.add_middleware(ByToken, partners=partners)
     app.state.partners = partners
     partners.state.provider_networks = settings.outbound_allow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from math import ceil
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.accounts.tokens import token_hash
 from broker.faces.answers import Answer
+from broker.faces.asking import wants_page
 from broker.faces.credentials import Credentials, parse
 from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
@@ -24,15 +26,23 @@ from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
 from broker.platform_api.rates import RateLimits
 
-_UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json")
+_UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json|/static/.*")
+_TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
 _log = structlog.get_logger()
+
+
+Explain = Callable[[int, str], ASGIApp]
+"""Makes a page of a status and a sentence, for whoever asks with a browser."""
 
 
 class Edge:
     """Gives each request an id, counts it against its token, and turns what nobody expected into a 500 without values."""
 
-    def __init__(self, app: ASGIApp, rates: RateLimits, places: Places, clock: Clock) -> None:
+    def __init__(
+        self, app: ASGIApp, rates: RateLimits, places: Places, clock: Clock, explain: Explain | None = None
+    ) -> None:
         self._app = app
+        self._explain = explain
         self._rates = rates
         self._places = places
         self._clock = clock
@@ -54,26 +64,29 @@ class Edge:
         passage.scope["state"]["remaining"] = passage.remaining
         try:
             if not room:
-                await refusal(Overloaded(BUSY))(passage.scope, receive, passage.send)
+                await self._refuse(passage, receive, refusal(Overloaded(BUSY)), BUSY)
             elif allowed:
                 with self._places.one():
                     await self._app(passage.scope, receive, passage.send)
             else:
-                await self._too_many()(passage.scope, receive, passage.send)
+                await self._refuse(passage, receive, self._too_many(), _TOO_MANY)
         except ClientDisconnect:
             _log.debug("request.abandoned", **passage.facts())  # nobody is there to be answered
         except Exception as error:  # the boundary: whatever it is, the client gets an answer
             _log.error("request.failed", error=type(error).__name__, at=_origin(error), **passage.facts())
-            await passage.fail(receive)
+            await self._refuse(passage, receive, *passage.failure())
         else:
             _log.debug("request.answered", **passage.facts())
 
+    async def _refuse(self, passage: _Passage, receive: Receive, answer: Answer, text: str) -> None:
+        """Answer for the application: with a page where a person asks."""
+        shown: ASGIApp = answer
+        if self._explain is not None and wants_page(Headers(scope=passage.scope)):
+            shown = self._explain(answer.status_code, text)
+        await shown(passage.scope, receive, passage.send)
+
     def _too_many(self) -> Answer:
-        answer = refusal(
-            RateLimited(
-                "Your account reached the API rate limit. Please wait a few minutes before making new requests."
-            )
-        )
+        answer = refusal(RateLimited(_TOO_MANY))
         answer.headers["Retry-After"] = str(ceil(self._rates.retry_after.total_seconds()))
         return answer
 
@@ -103,15 +116,14 @@ class _Passage:
             headers["RateLimit-Remaining"] = str(self.remaining)
         await self._send(message)
 
-    async def fail(self, receive: Receive) -> None:
-        """Answer 500, unless an answer has begun: then the connection is all that can be broken."""
+    def failure(self) -> tuple[Answer, str]:
+        """The answer 500 and its sentence, unless an answer has begun: then the connection is all that can be broken."""
         if self._status is not None:
             raise ConnectionAbortedError("the answer was cut off by an error")
         text = (
             f"The broker failed to handle this request. Its operator finds the reason under request {self.request_id}."
         )
-        answer = Answer(error_body("internal_error", text, request_id=self.request_id), 500)
-        await answer(self.scope, receive, self.send)
+        return Answer(error_body("internal_error", text, request_id=self.request_id), 500), text
 
     def facts(self) -> dict[str, Any]:
         """What may be logged of a request: the route and not the path, which may hold anything."""
