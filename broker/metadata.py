@@ -18,6 +18,7 @@ from broker.notices import models as notices
 from broker.oauth import models as oauth
 from broker.payments import dunning_models as dunning
 from broker.payments import models as payments
+from broker.payments import receipt_models as receipts
 from broker.payouts import models as payouts
 
 metadata = Base.metadata
@@ -38,6 +39,7 @@ __all__ = [
     "payments",
     "payouts",
     "proofs",
+    "receipts",
     "search",
     "shares",
     "terms_of_addons",

@@ -54,7 +54,8 @@ async def record_collected(tx: Tx, invoice_id: UUID, minor: int, key: str, at: d
     await post(tx, [posting])
     await record(tx, posting, found)
     if minor > paid:
-        await _give(tx, bill, minor - paid, at)
+        more = Money(minor - paid, bill.currency)
+        await _give(tx, bill.account_id, more, f"more than {bill.number} asked for", at, SYSTEM)
     if paid and paid == owed:
         await paid_in_full(tx, bill, at)
     return owed - paid
@@ -162,7 +163,19 @@ async def paid_in_full(tx: Tx, bill: Any, at: datetime) -> None:
         await emit(tx, "invoice.paid", SYSTEM, at, **told, due=str(Money(bill.due_minor, bill.currency)))
 
 
-async def _give(tx: Tx, bill: Any, minor: int, at: datetime) -> None:
-    row = {"id": new_id(), "account_id": bill.account_id, "currency": bill.currency, "minor": minor}
-    row |= {"kind": CreditKind.PREPAID, "reason": f"more than {bill.number} asked for", "granted_at": at}
-    await tx.execute(insert(CreditGrant).values(row | {"actor_id": SYSTEM.id, "actor_email": SYSTEM.email}))
+async def record_unassigned(
+    tx: Tx, account_id: UUID, money: Money, key: str, reason: str, at: datetime, actor: Actor
+) -> None:
+    """Money came in that pays no invoice: it becomes a prepaid credit. For a key that is new.
+
+    Raises: IntegrityError for a key that is there.
+    """
+    amounts = collected_amounts(0, money.minor, 0)
+    await post(tx, [Posting(key, PAYMENT, account_id, money.currency, at, amounts)])
+    await _give(tx, account_id, money, reason, at, actor)
+
+
+async def _give(tx: Tx, account_id: UUID, money: Money, reason: str, at: datetime, actor: Actor) -> None:
+    row = {"id": new_id(), "account_id": account_id, "currency": money.currency, "minor": money.minor}
+    row |= {"kind": CreditKind.PREPAID, "reason": reason, "granted_at": at}
+    await tx.execute(insert(CreditGrant).values(row | {"actor_id": actor.id, "actor_email": actor.email}))

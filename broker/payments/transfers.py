@@ -97,14 +97,23 @@ async def verify_account(ctx: Context, actor: Actor, email: str, *, exempt: bool
     actor.require_operator()
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        known = select(User.id).where(func.lower(User.email) == email.lower())
-        account_id = (await tx.execute(known)).scalar_one_or_none()
-        if account_id is None:
-            raise NotFound("account")
+        account_id = await account_with(tx, email)
         since = now if exempt else None
         made = upsert(BillingAccount).values(id=account_id, verified_at=since, created_at=now, updated_at=now)
         kept = func.coalesce(BillingAccount.verified_at, now) if exempt else None
         change = {"verified_at": kept, "updated_at": now}
         await tx.execute(made.on_conflict_do_update(index_elements=[BillingAccount.id], set_=change))
         await emit(tx, "account.exempted", actor, now, account_id=str(account_id), exempt=exempt)
+    return account_id
+
+
+async def account_with(tx: Tx, email: str) -> UUID:
+    """The account with this address; who may ask was seen to before.
+
+    Raises: NotFound.
+    """
+    known = select(User.id).where(func.lower(User.email) == email.lower())
+    account_id = (await tx.execute(known)).scalar_one_or_none()
+    if account_id is None:
+        raise NotFound("account")
     return account_id

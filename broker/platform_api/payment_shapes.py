@@ -69,3 +69,24 @@ class Verification(TypedDict):
 
     account_id: str
     exempt: bool
+
+
+class ReceiptPart(TypedDict):
+    """What of a receipt paid an invoice, and what is still owed of that."""
+
+    invoice: str
+    amount_minor: int
+    left_minor: int
+
+
+class Receipt(TypedDict):
+    """Money for an account: the invoices that it paid, the oldest first, and what became a prepaid credit."""
+
+    id: str
+    account_id: str
+    currency: str
+    amount_minor: int
+    reference: str
+    paid: list[ReceiptPart]
+    credit_minor: int
+    created_at: str

@@ -40,6 +40,7 @@ from broker.platform_api import (
     payouts,
     pre_authorizations,
     previews,
+    receipts,
     reconcile,
     releases,
     rotations,
@@ -97,6 +98,7 @@ NOUNS: Final = (
     payouts,
     payments,
     payment_keeping,
+    receipts,
     dunning,
 )
 """In the order in which paths are tried: what is asked for most comes first."""

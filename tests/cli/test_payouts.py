@@ -93,3 +93,14 @@ def test_operators_draft_approve_export_and_mark(broker: Broker, served: Canned,
     assert "to store is failed" in broker("payouts:fail", "0190", "--reason", "sent back").err
     served.answer("GET /billing/payouts?state=failed", body=[PAYOUT])
     assert "0190" in broker("payouts", "--state", "failed").out
+
+
+def test_money_that_is_received_says_what_it_paid(broker: Broker, served: Canned) -> None:
+    paid = [{"invoice": "INV-1", "amount_minor": 1000, "left_minor": 0}, {"invoice": "INV-2", "amount_minor": 500, "left_minor": 1500}]  # fmt: skip
+    made = {"id": "1", "account_id": "2", "currency": "usd", "amount_minor": 1600, "reference": "SEPA 1", "paid": paid}
+    served.answer("POST /billing/receipts", status=201, body=made | {"credit_minor": 100, "created_at": ""})
+    said = broker("billing:receive", "alice@example.com", "16", "--reference", "SEPA 1").err
+    assert "INV-1: 10.00 USD paid, in full." in said
+    assert "INV-2: 5.00 USD paid, 15.00 USD left." in said
+    assert "a prepaid credit of 1.00 USD" in said
+    assert json.loads(served.seen[-1][2])["amount_minor"] == 1600

@@ -2,13 +2,14 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("share_agreements", "partner_shares")
+_APPEND_ONLY = ("share_agreements", "partner_shares", "receipts")
 
 
 def upgrade() -> None:
@@ -17,6 +18,7 @@ def upgrade() -> None:
     _create_share_agreements()
     _create_partner_shares()
     _create_payouts()
+    _create_receipts()
     for table in _APPEND_ONLY:
         op.execute(
             f"create trigger {table}_append_only before update or delete on {table}"
@@ -87,3 +89,22 @@ def _create_payouts() -> None:
         unique=True,
         postgresql_where=sa.text("state <> 'failed'"),
     )
+
+
+def _create_receipts() -> None:
+    op.create_table(
+        "receipts",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("minor", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("parts", postgresql.JSONB(), nullable=False),
+        sa.Column("credit_minor", sa.BigInteger(), nullable=False),
+        sa.Column("actor_id", sa.UUID(), nullable=False),
+        sa.Column("actor_email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["users.id"], name=op.f("fk_receipts_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
+    )
+    op.create_index("ix_receipts_account_id", "receipts", ["account_id"], unique=False)
