@@ -23,6 +23,7 @@ from broker.addons.trial_ends import look_at_trials
 from broker.billing.check import check_nightly
 from broker.billing.close import close_due
 from broker.billing.invoices import issue_finalized
+from broker.catalog.canary import withdraw_stale
 from broker.catalog.search_index import index_stale
 from broker.events.audit import seal
 from broker.events.webhook_sweep import forget_old, revive_webhooks
@@ -90,4 +91,5 @@ async def keep_shelves(wiring: Wiring) -> bool:
     """Make what the marketplace's search lacks, some at a time, and count what is popular; whether more is lacking."""
     more = await index_stale(wiring.context) > 0
     await count_installs(wiring.context)
+    await withdraw_stale(wiring.context)
     return more

@@ -3,23 +3,28 @@
 import asyncio
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.responses import JSONResponse, Response
 
 from broker.canary import Perch, run_due
-from broker.catalog.canary import RunView, list_runs, set_canary
+from broker.catalog.canary import RunView, list_runs, set_canary, withdraw_stale
 from broker.catalog.canary_runs import KEPT, LEASE, Outcome, begin, claim_due, end, resource_in_flight
 from broker.catalog.members import Role, set_member
 from broker.catalog.push import push_manifest, rotate_secrets
 from broker.catalog.queries import get_service
 from broker.catalog.views import ServiceView
+from broker.events.models import Event
+from broker.faces.mails.letters import Letters
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
+from broker.notices.queries import list_notices
 from broker.testkit.listen import bound, origin_of, served
 from tests.domain import StoppedClock
 from tests.testkit.shelf import PASSWORD, Item, Refusal, Shelf, manifest
@@ -205,6 +210,33 @@ async def test_old_runs_are_forgotten_and_the_end_of_a_canary_takes_its_figure_a
     assert (ended.every, (await shown(ctx)).reliability) == (None, None)
     again = await set_canary(ctx, alice, "shelf", HOURLY)
     assert again.reliability is not None, "what was measured is not undone by a pause"
+
+
+async def test_members_are_told_when_it_fails_twice_in_a_row_and_when_it_passes_again(
+    ctx: Context, alice: Actor, mallory: Actor, clock: StoppedClock
+) -> None:
+    await ordered(ctx, alice, "http://127.0.0.1:9")
+    await set_member(ctx, alice, "shelf", mallory.email, Role.DEVELOPER)
+    for well in (True, False, True, False, False, False, True, True):
+        claim = await claim_due(ctx)
+        assert claim is not None
+        outcome = PASSED if well else replace(PASSED, fault="It answered 500.")
+        await end(ctx, claim, outcome, is_removed=True)
+        clock.advance(hours=1)
+    notices = await list_notices(ctx, alice)
+    assert [notice.kind for notice in notices] == ["canary.recovered", "canary.failing"]
+    letter = Letters("https://broker.example.com").letter("canary.failing", notices[1].facts)
+    assert letter.subject == "Shelf fails its trials"
+    assert "    It answered 500." in letter.text
+    assert await list_notices(ctx, mallory) == [], "a developer cannot change anything"
+    async with ctx.database.transaction() as tx:
+        kinds = (await tx.execute(select(Event.kind).where(Event.kind.like("provider.%")).order_by(Event.id))).scalars()
+        assert [kind.partition("_")[2] for kind in kinds] == ["failed", "recovered"] * 2
+
+    assert await withdraw_stale(ctx) == 0
+    clock.advance(days=4)
+    assert await withdraw_stale(ctx) == 1, "nobody tries it any more"
+    assert (await shown(ctx)).reliability is None
 
 
 async def test_a_canary_does_not_connect_into_the_network_of_the_broker(ctx: Context, alice: Actor) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import DateTime, cast, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.catalog.members import PartnerService, Role, locked_service, member_service
@@ -22,6 +22,7 @@ from broker.kernel.errors import Conflict, InvalidParams
 SHORTEST: Final = timedelta(minutes=5)
 LONGEST: Final = timedelta(days=1)
 _MOST_SHOWN: Final = 1000
+_STALE: Final = 3 * LONGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,15 @@ async def show_reliability(tx: Tx, service_id: UUID, now: datetime, *, wanted: b
     found = reliability(await _flown(tx, service_id), now) if wanted else None
     changed = update(AddonService).where(AddonService.id == service_id)
     await tx.execute(changed.values(reliability=found and found.stored()))
+
+
+async def withdraw_stale(ctx: Context) -> int:
+    """Take away the figures of services that nobody has tried for days: what they say is over. How many."""
+    long_ago = ctx.clock.now() - _STALE
+    until = cast(AddonService.reliability["until"].astext, DateTime(timezone=True))
+    gone = update(AddonService).where(AddonService.reliability.is_not(None), until < long_ago)
+    async with ctx.database.transaction() as tx:
+        return int((await tx.execute(gone.values(reliability=null()))).rowcount)
 
 
 async def _must_be_possible(tx: Tx, ctx: Context, service: PartnerService, plan: str | None) -> None:

@@ -15,12 +15,12 @@ from uuid import UUID
 from sqlalchemy import Row, Select, delete, insert, or_, select, update
 
 from broker.catalog.canary import show_reliability
+from broker.catalog.canary_notices import tell
 from broker.catalog.members import PartnerService, Role
 from broker.catalog.models import AddonService, CanaryRun, ServiceCanary
 from broker.catalog.versions import newest_version
 from broker.catalog.views import SHUTDOWN
-from broker.events.emit import emit
-from broker.kernel.context import SYSTEM, Context
+from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
 
@@ -151,8 +151,9 @@ async def _is_current(tx: Tx, claim: Claim) -> bool:
 
 async def _keep(tx: Tx, claim: Claim, outcome: Outcome, now: datetime) -> None:
     before = await _passed_before(tx, claim.service_id)
+    id_ = new_id()
     row = {
-        "id": new_id(),
+        "id": id_,
         "service_id": claim.service_id,
         "at": claim.at,
         "revision": claim.revision,
@@ -166,14 +167,11 @@ async def _keep(tx: Tx, claim: Claim, outcome: Outcome, now: datetime) -> None:
     old = delete(CanaryRun).where(CanaryRun.service_id == claim.service_id, CanaryRun.at < now - KEPT)
     await tx.execute(old)
     await show_reliability(tx, claim.service_id, now, wanted=True)
-    if before and not outcome.passed:
-        await emit(tx, "provider.canary_failed", SYSTEM, now, service=claim.slug, fault=outcome.fault)
-    elif before is False and outcome.passed:
-        await emit(tx, "provider.canary_recovered", SYSTEM, now, service=claim.slug)
+    await tell(tx, claim.service_id, claim.slug, [outcome.passed, *before], outcome.fault, now, str(id_))
 
 
-async def _passed_before(tx: Tx, service_id: UUID) -> bool:
-    """How the run before ended; a service that was never tried counts as well."""
+async def _passed_before(tx: Tx, service_id: UUID) -> list[bool]:
+    """How the runs before ended, the newest first; a service that was never tried counts as well."""
     wanted = select(CanaryRun.passed).where(CanaryRun.service_id == service_id)
-    found = (await tx.execute(wanted.order_by(CanaryRun.at.desc(), CanaryRun.id.desc()).limit(1))).scalar()
-    return found is not False
+    found = await tx.execute(wanted.order_by(CanaryRun.at.desc(), CanaryRun.id.desc()).limit(2))
+    return [*found.scalars(), True, True][:2]
