@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -21,6 +21,7 @@ from broker.billing.models import CreditNoteLine, Invoice, InvoiceLine
 from broker.billing.share_models import PartnerShare, ShareAgreement
 from broker.billing.shares import Agreed, Share, Sold, share_during, share_of, spread
 from broker.kernel.db import Tx
+from broker.kernel.ids import new_id
 from broker.kernel.money import quotient
 
 
@@ -52,22 +53,33 @@ async def accrued(tx: Tx, bills: Sequence[Settled]) -> dict[UUID, Accrued]:
     return {bill.id: _accrued(bill, [lines[each] for each in chains[bill.id]], before) for bill in bills}
 
 
-async def accrue_closed(tx: Tx, bills: Sequence[Settled], at: datetime) -> None:
-    """The shares of what credits paid when these bills were closed."""
-    for bill_id, found in (await accrued(tx, bills)).items():
-        bill = next(bill for bill in bills if bill.id == bill_id)
-        key = f"shares {bill.account_id} {bill.currency} {bill.month}"
-        posting = Posting(key, "shares", bill.account_id, bill.currency, at, found.amounts, bill.id)
-        if found.amounts:
-            await post(tx, [posting])
-            await record(tx, posting, found)
+async def accrue_closed(tx: Tx, closed: Sequence[tuple[Settled, Posting]]) -> None:
+    """The shares of what credits paid when these bills were closed, by what that posted."""
+    if not closed:
+        return
+    found = await accrued(tx, [bill for bill, _ in closed])
+    await post(tx, [_beside(closing, found[bill.id].amounts) for bill, closing in closed])
+    await _record(tx, [(closing, found[bill.id]) for bill, closing in closed])
+
+
+def _beside(closing: Posting, amounts: Amounts) -> Posting:
+    """An event of its own: what a close posts follows from the bill alone, which the check relies on."""
+    return replace(closing, id=new_id(), key=f"shares of {closing.key}", kind="shares", amounts=amounts)
 
 
 async def record(tx: Tx, posting: Posting, found: Accrued) -> None:
     """Record of which lines the shares in a posting are, once it is posted."""
-    if found.rows:
-        common = {"transaction_id": posting.id, "currency": posting.currency, "at": posting.at}
-        await tx.execute(insert(PartnerShare), [common | row for row in found.rows])
+    await _record(tx, [(posting, found)])
+
+
+async def _record(tx: Tx, told: Sequence[tuple[Posting, Accrued]]) -> None:
+    rows = [
+        {"transaction_id": posting.id, "currency": posting.currency, "at": posting.at} | row
+        for posting, found in told
+        for row in found.rows
+    ]
+    if rows:
+        await tx.execute(insert(PartnerShare), rows)
 
 
 def _accrued(bill: Settled, chain: Sequence[Sequence[Sold]], before: Mapping[UUID, Share]) -> Accrued:

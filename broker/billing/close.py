@@ -100,8 +100,9 @@ async def _close(tx: Tx, due: Due, accounts: Sequence[UUID], name_them: NameThem
     await _finalize(tx, [bill.id for bill in bills if bill.statement.is_collected], now)
     await _settle(tx, [bill.id for bill in bills if not bill.statement.is_collected], now)
     await _use_credits(tx, bills)
-    await post(tx, [_posting(bill, now) for bill in bills])
-    await accrue_closed(tx, [_settled(bill) for bill in bills if bill.statement.used], now)
+    postings = [_posting(bill, now) for bill in bills]
+    await post(tx, postings)
+    await accrue_closed(tx, [(_settled(b), p) for b, p in zip(bills, postings, strict=True) if b.statement.used])
     await _fix_currencies(tx, [bill.statement for bill in bills if bill.statement.is_collected], now)
 
 

@@ -121,6 +121,16 @@ async def test_what_the_platform_gives_away_is_at_its_own_cost(world: World, ope
     assert await differences(ctx, operator) == []
 
 
+async def test_what_comes_to_no_share_is_collected_all_the_same(world: World, operator: Actor) -> None:
+    ctx = world.ctx
+    await grant_credit(ctx, operator, NewCredit("alice@example.com", 1, CreditKind.PREPAID, "in advance"))
+    await billed(world, 1000)
+    assert await differences(ctx, operator) == []
+    assert await collected(ctx, 999) == 0
+    assert await shares(ctx) == {"store": 700}
+    assert await differences(ctx, operator) == []
+
+
 async def test_only_invoices_are_paid_with_money(world: World) -> None:
     ctx = world.ctx
     await used(ctx, world.user, 10, 30)
