@@ -23,6 +23,8 @@ from broker.addons.wait import NO_WAIT, waiting
 from broker.apps.destroy import destroy_app
 from broker.apps.releases import LockedApp
 from broker.apps.resolve import AppView
+from broker.apps.term_models import Transfer
+from broker.apps.transfers import withdraw
 from broker.billing.usage import end_period
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -80,6 +82,7 @@ async def begin_deprovision(tx: Tx, addon: LockedAddon, operation_id: UUID, acto
     await end_period(tx, addon.id, now)
     await leave_trial(tx, addon.id, now)
     await cancel_scheduled(tx, addon.id)
+    await withdraw(tx, Transfer.addon_id == addon.id, now)
     await start_deprovision(tx, operation_id, addon.id, actor, now)
     await emit(tx, "addon.destroy_requested", actor, now, app_id=addon.app_id, addon_id=addon.id, plan=addon.plan_name)
 

@@ -136,10 +136,14 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
             raise InvalidParams(f"{gone.email} owns {app.name} and can't be removed from it.")
         if gone.user_id != actor.id:
             require_owner(actor, app, "remove somebody else from it")
-        mine = (Collaborator.app_id == app.id, Collaborator.user_id == gone.user_id)
-        await tx.execute(delete(Collaborator).where(*mine))
+        await end_collaboration(tx, app.id, gone.user_id)
         await emit(tx, "collaborator.removed", actor, at, app_id=app.id, user_id=str(gone.user_id), email=gone.email)
         return gone
+
+
+async def end_collaboration(tx: Tx, app_id: UUID, user_id: UUID) -> None:
+    """Somebody is a collaborator no more: removed, or the owner from now on."""
+    await tx.execute(delete(Collaborator).where(Collaborator.app_id == app_id, Collaborator.user_id == user_id))
 
 
 async def everybody_on(tx: Tx, app: AppView) -> list[CollaboratorView]:

@@ -12,6 +12,7 @@ from broker.apps.models import App, ConfigVar
 from broker.apps.payers import end_standing
 from broker.apps.releases import LockedApp
 from broker.apps.resolve import AppView, lock_visible_app
+from broker.apps.transfers import withdraw_offers
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -34,6 +35,7 @@ async def destroy_app(ctx: Context, actor: Actor, key: str, before: BeforeDestro
         await before(tx, app)
         await tx.execute(delete(ConfigVar).where(ConfigVar.app_id == app.id))
         await end_standing(tx, app.id, at)
+        await withdraw_offers(tx, app.id, at)
         gone = update(App).where(App.id == app.id)
         await tx.execute(gone.values(destroyed_at=at, updated_at=at, data_key=None))
         await emit(tx, "app.destroyed", actor, at, app_id=app.id, name=app.name)

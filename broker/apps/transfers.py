@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from broker.accounts.models import User
-from broker.apps.collaborators import require_owner
-from broker.apps.models import App, Collaborator
+from broker.apps.collaborators import end_collaboration, require_owner
+from broker.apps.models import App
 from broker.apps.payers import MoveBill, end_standing
 from broker.apps.people import find_person
 from broker.apps.releases import lock_app
@@ -131,8 +131,8 @@ async def accept_app(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) 
             raise NotFound("app_transfer", f"{view.app_name} is not there to be taken any more.")
         await end_standing(tx, app.id, at)
         await tx.execute(update(App).where(App.id == app.id).values(owner_id=actor.id, updated_at=at))
-        await tx.execute(delete(Collaborator).where(Collaborator.app_id == app.id, Collaborator.user_id == actor.id))
-        await withdraw(tx, (Transfer.app_id == app.id) | (Transfer.to_app_id == app.id), at)
+        await end_collaboration(tx, app.id, actor.id)
+        await withdraw_offers(tx, app.id, at)
         await move_bill(tx, app, actor.id)
         changed, before = {"owner": view.recipient_email}, {"owner": view.sender_email}
         await emit(tx, "app.transferred", actor, at, app_id=app.id, changed=changed, before=before)
@@ -176,6 +176,11 @@ async def decide(tx: Tx, transfer_id: UUID, state: TransferState, at: datetime, 
     if (await tx.execute(decided)).scalar() is None:
         now = (await tx.execute(select(Transfer.state).where(Transfer.id == transfer_id))).scalar()
         raise Conflict(f"That transfer is {now} already.")
+
+
+async def withdraw_offers(tx: Tx, app_id: UUID, at: datetime) -> None:
+    """Take back what is offered of an app that goes, or belongs to somebody else from now on: itself, and its add-ons."""
+    await withdraw(tx, Transfer.app_id == app_id, at)
 
 
 async def withdraw(tx: Tx, which: ColumnElement[bool], at: datetime) -> None:

@@ -92,7 +92,7 @@ def canned() -> Iterator[Canned]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815  the names that http.server calls
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815  the names that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Say nothing: the test says what went wrong."""
