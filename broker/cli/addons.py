@@ -104,12 +104,16 @@ def info(addon: str, app: str | None, as_json: bool) -> None:
         "Installed at": moment(found["created_at"]),
         **terms,
         "State": shown_state(found),
-        "Reason": why or found.get("reason"),
+        "Reason": why or found.get("reason") or _unpaid(found),
         "Message": found.get("provision_message") or None,
         "Service ends": _end(found["addon_service"].get("sunset")),
         "Dashboard": f"broker addons:open {found['name']}" if found.get("web_url") else None,
     }
     say(card(fields))
+
+
+def _unpaid(found: Json) -> str | None:
+    return "Its bill is not paid: broker billing:status" if found.get("suspended_for") == "unpaid" else None
 
 
 def _end(sunset: Json | None) -> str | None:
