@@ -22,6 +22,7 @@ from broker.kernel.outage import DatabaseMissing, wait_until_there
 from broker.migrations.run import MigrationFailed, SchemaTooNew, upgrade
 from broker.seed import apply_seed
 from broker.settings import Settings, SettingsError, load
+from broker.testkit.listen import CannotListen, bound
 from broker.wiring import Wiring, wired
 
 _REFUSED: Final = 1
@@ -46,6 +47,10 @@ def work() -> None:
 def try_providers(listen: tuple[str, int], origin: str | None, timeout_s: float, once: bool) -> None:
     """Migrate, then make the runs of canaries that are due, `once` or until a signal."""
     settings = _ready()
+    try:
+        bound(*listen).close()
+    except CannotListen as error:
+        _refuse(str(error))
     perch = canary.Perch(listen, origin, timeout_s, allowed=settings.outbound_allow)
     _run(_try_providers(settings, perch, once))
 
