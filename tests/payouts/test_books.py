@@ -36,7 +36,7 @@ async def taxed(ctx: Context, user: Actor, rate: str, *, inclusive: bool) -> Non
 async def happens(ctx: Context, operator: Actor, chance: random.Random, number: int) -> None:
     """Something to one of the invoices; what is refused changes nothing."""
     bill = chance.choice([each for each in await invoices(ctx) if each.number])
-    what, now = chance.randrange(4), ctx.clock.now()
+    what, now = chance.choice([0, 1, 1, 2, 2]), ctx.clock.now()
     try:
         if what == 0:
             document = await _document(ctx, bill.number)
@@ -76,7 +76,7 @@ async def test_the_books_are_right_whatever_comes_and_goes(world: World, operato
     after(ctx, month_at(2027, 1))
     await close_all(ctx)
     await issue_finalized(ctx)
-    for number in range(60):
+    for number in range(70):
         await happens(ctx, operator, chance, number)
     assert await differences(ctx, operator) == []
     world.ctx.clock.advance(days=10)
@@ -94,8 +94,8 @@ async def test_the_books_are_right_whatever_comes_and_goes(world: World, operato
             continue
     assert await differences(ctx, operator) == []
     async with ctx.database.transaction() as tx:
-        kinds = await tx.execute(text("select kind, count(*) from ledger_transactions group by kind"))
-        happened = {kind: count for kind, count in kinds}
+        kinds = await tx.execute(text("select kind, count(*) as times from ledger_transactions group by kind"))
+        happened = {row.kind: row.times for row in kinds}
     assert min(happened[kind] for kind in ("payment", "refund", "credit_note", "shares")) > 2
     assert (await ledger(ctx))["fees"] > 0
 
