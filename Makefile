@@ -21,11 +21,11 @@ LONG := tests/backup tests/bench tests/billing/test_close_interrupted.py tests/b
   tests/providers/redis/test_program.py tests/providers/styles tests/testkit tests/wire tests/worker
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup program demo up test check lint tools bench docs chaos faults long clean
+.PHONY: help setup program demo up test check lint tools bench docs screenshots chaos faults long clean
 
 help: ## this list
 	@echo 'make <target>:'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(TOOLS) ## make .venv with everything in it; again only when the dependencies change
 	@:
@@ -67,6 +67,9 @@ bench: setup ## measure provisions and reads per second beside the floors of thi
 
 docs: program ## write docs/reference anew from the code
 	@$(BIN)/python -m scripts.reference
+
+screenshots: setup ## pictures of the pages, light and dark, wide and narrow, in .cache/screenshots
+	@$(BIN)/python -m tests.browser.screenshots
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

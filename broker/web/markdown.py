@@ -45,6 +45,12 @@ class _Renderer(RendererHTML):
             tokens, idx, options, env
         )
 
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        """Lines of code, which may be wider than the page: to be scrolled by keyboard, too."""
+        return f'<pre tabindex="0"><code>{escape(tokens[idx].content)}</code></pre>\n'
+
+    code_block = fence
+
     def td_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """A cell; how it is aligned would be an inline style, which pages refuse."""
         tokens[idx].attrs.pop("style", None)

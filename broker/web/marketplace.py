@@ -86,6 +86,7 @@ async def _results(request: Request, wanted: Wanted) -> Response:
         origin=request.app.state.face.public_url,
         indexable=not wanted.text and wanted == Wanted(category=wanted.category, page=wanted.page),
     )
+    response.headers["hx-replace-url"] = _address(wanted, page=wanted.page)  # what htmx shows while one types
     return cached(request, response, FOR_A_MINUTE, seen)
 
 
