@@ -11,7 +11,7 @@ import segno
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
-from broker.accounts.passkeys import Site, add_passkey, begin_passkey, list_passkeys, remove_passkey
+from broker.accounts.passkeys import add_passkey, begin_passkey, list_passkeys, remove_passkey
 from broker.accounts.totp import as_typed, as_uri
 from broker.accounts.two_factor import (
     Factors,
@@ -32,6 +32,7 @@ from broker.web.browser import Form
 from broker.web.inside import Deed, account_page, act, flash, needs_proof
 from broker.web.login import SCRIPTS
 from broker.web.moments import day
+from broker.web.passkey_site import site_of, usable_site
 
 router = APIRouter(include_in_schema=False)
 _HERE = "/account/two-factor"
@@ -92,7 +93,7 @@ async def add(request: Request) -> Response:
     """Keep a passkey that the browser has made."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response | None:
-        site = _site(request)
+        site = site_of(request)
         if site is None:
             raise InvalidParams("Passkeys need an installation with a host name.")
         made = await add_passkey(ctx, seen.actor, site, sent.one("state"), sent.one("answer"), sent.one("name"))
@@ -153,14 +154,10 @@ async def _app(ctx: Context, seen: SignedIn, factors: Factors) -> dict[str, Any]
 
 
 async def _passkey(request: Request, seen: SignedIn) -> dict[str, Any]:
-    site = _site(request)
+    """What is needed to add a passkey on this page; or where it can be done."""
+    site, named = usable_site(request), site_of(request)
     if site is None:
-        return {"passkey": None, "scripts": (), "elsewhere": None}
+        return {"passkey": None, "scripts": (), "elsewhere": named and named.origin}
     challenge = await begin_passkey(request.app.state.ctx, seen.actor, site)
     asked = {"options": json.dumps(dict(challenge.options)), "state": challenge.state}
-    elsewhere = None if request.app.state.face.public_url == site.origin else site.origin
-    return {"passkey": asked, "scripts": SCRIPTS, "elsewhere": elsewhere}
-
-
-def _site(request: Request) -> Site | None:
-    return Site.of(request.app.state.face.public_url)
+    return {"passkey": asked, "scripts": SCRIPTS, "elsewhere": None}

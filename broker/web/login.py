@@ -11,13 +11,14 @@ from fastapi.responses import RedirectResponse
 
 from broker.accounts.halfway import half_way, whole_way
 from broker.accounts.login import check_password, enter
-from broker.accounts.passkeys import Site, ask_for_passkey, sign_in_with_passkey
+from broker.accounts.passkeys import ask_for_passkey, sign_in_with_passkey
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, RateLimited, TwoFactorRequired, Unauthorized
 from broker.kernel.secret import Secret
 from broker.web import browser
 from broker.web.doorstep import leave, let_in, outside, sent_from_outside
 from broker.web.pages import page, refusal_page
+from broker.web.passkey_site import site_of, usable_site
 
 router = APIRouter(include_in_schema=False)
 SCRIPTS: Final = ("passkeys.js",)
@@ -81,7 +82,7 @@ async def second_step(request: Request) -> Response:
 @router.post("/login/passkey")
 async def with_passkey(request: Request) -> Response:
     """Begin a session with a passkey, which needs neither password nor code."""
-    ctx, site = request.app.state.ctx, Site.of(request.app.state.face.public_url)
+    ctx, site = request.app.state.ctx, site_of(request)
     try:
         sent = await sent_from_outside(request)
     except BrokerError as error:
@@ -148,7 +149,7 @@ def _code_form(request: Request, onward: str, fault: BrokerError | None = None) 
 
 def _passkey(request: Request) -> dict[str, Any]:
     """What a page needs that offers passkeys: a challenge, and the script that hands it to the browser."""
-    site = Site.of(request.app.state.face.public_url)
+    site = usable_site(request)
     if site is None:
         return {"passkey": None, "scripts": ()}
     cookie = browser.signing_in_cookie(request) or browser.new_cookie()
