@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
+from broker.billing.invoices import visible_invoices
 from broker.billing.models import Invoice
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -75,16 +76,21 @@ async def list_payments(
 ) -> list[PaymentView]:
     """The payments of the actor's account, the newest first; of one invoice, if it is named; for operators, of all accounts.
 
-    Raises: Forbidden, also for a token that is limited to some apps; NotFound for everybody's, except to operators.
+    Raises: Forbidden, also for a token that is limited to some apps; NotFound for everybody's, except to operators, and for an
+        invoice that is not the actor's.
     """
     actor.require(Scope.READ)
     actor.require_every_app()
     if everybody:
         actor.require_operator()
     wanted = payments() if everybody else visible_payments(actor)
-    if invoice is not None:
-        wanted = wanted.where(Invoice.id == as_uuid(invoice) if as_uuid(invoice) else Invoice.number == invoice)
+    which = Invoice.id == as_uuid(invoice or "") if as_uuid(invoice or "") else Invoice.number == invoice
     async with ctx.database.transaction() as tx:
+        if invoice is not None:
+            known = select(Invoice.id).where(which) if everybody else visible_invoices(actor).where(which)
+            if (await tx.execute(known)).first() is None:
+                raise NotFound("invoice")
+            wanted = wanted.where(which)
         rows = await tx.execute(wanted.order_by(Payment.created_at.desc(), Payment.attempt.desc()).limit(most))
         return [PaymentView(*row) for row in rows]
 

@@ -7,7 +7,7 @@ runs the installation.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -36,9 +36,10 @@ from broker.events.attempts import Attempt, Receipt
 from broker.events.audit import seal
 from broker.events.deliver import deliver
 from broker.faces.webhook_payloads import WebhookPayloads
-from broker.kernel.context import SYSTEM, Actor, Context, Scope
+from broker.kernel.context import SYSTEM, Actor, Context, Rules, Scope
 from broker.kernel.ids import new_id
 from broker.oauth.sessions import begin_session
+from broker.payments.setups import begin_setup
 from broker.payouts.models import Payout
 from tests.addons.conftest import MANIFEST
 from tests.addons.test_grants import tokens_of
@@ -48,6 +49,7 @@ from tests.domain import new_user
 from tests.matrix.requests import MAKING, TOLD, Making
 from tests.matrix.table import ACTORS
 from tests.partner_api.conftest import OTHER_SERVICE, stocked
+from tests.payments.fake import FakeGateway, with_card
 from tests.platform_api.conftest import client_of, settings, token_of
 
 _SCOPED = {
@@ -100,6 +102,7 @@ async def prepared(ctx: Context) -> AsyncIterator[World]:
         world = World(app, {actor: clients[actor] for actor in ACTORS}, named)
         world.named["invoice"] = await _billed(ctx, alice)
         world.named["payout"] = await _owing(ctx)
+        await _paying(ctx, alice, world)
         await _made(world, MAKING)
         await _ask(world)
         await _hold(ctx, alice, world)
@@ -167,6 +170,13 @@ async def _owing(ctx: Context) -> str:
     async with ctx.database.transaction() as tx:
         await tx.execute(insert(Payout).values(payout))
     return str(payout["id"])
+
+
+async def _paying(ctx: Context, payer: Actor, world: World) -> None:
+    """A payment method, and one that is being added."""
+    world.named["payment_method"] = str(await with_card(ctx, FakeGateway(), payer))
+    allowed = replace(ctx, rules=Rules(paid_plans_need_verification=True))
+    world.named["setup"] = str(await begin_setup(allowed, payer))
 
 
 async def _made(world: World, making: Iterable[Making]) -> None:
