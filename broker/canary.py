@@ -104,12 +104,12 @@ async def _surroundings(perch: Perch) -> AsyncIterator[Surroundings]:
     async def permit(host: str) -> str | None:
         return await refusal_of(host, perch.allowed)
 
-    async def connected(value: object) -> str | None:
+    async def tried(value: object) -> str | None:
         return await connect.complaint(value, permit)
 
     # Each call is bounded as a whole, by the kit.
     async with httpx.AsyncClient(transport=guarded_transport(perch.allowed), trust_env=False, timeout=None) as client:  # noqa: S113
-        yield Surroundings(client, connected, perch.listen, perch.origin)
+        yield Surroundings(client, tried, perch.listen, perch.origin)
 
 
 def _outcome(flight: Flight, subject: Subject) -> Outcome:

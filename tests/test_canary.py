@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +24,8 @@ from broker.faces.mails.letters import Letters
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
 from broker.notices.queries import list_notices
-from broker.testkit.listen import bound, origin_of, served
 from tests.domain import StoppedClock
 from tests.testkit.shelf import PASSWORD, Item, Refusal, Shelf, manifest
-from tests.testkit.test_our_providers import application, whole_manifest
 from tests.testkit.trying import offered
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -89,20 +86,6 @@ async def test_a_good_provider_passes_and_keeps_nothing(ctx: Context, alice: Act
     assert figure is not None
     assert (figure.runs, figure.passed, figure.measured) == (1, 1, False)
     assert await in_flight(ctx) is None
-
-
-@pytest.mark.parametrize("slug", ["postgres", "redis", "mail"])
-async def test_our_providers_pass(slug: str, ctx: Context, alice: Actor, tmp_path: Path, postgres_url: str) -> None:
-    listener = bound()
-    whole = whole_manifest(slug, origin_of(listener))
-    app = application(slug, tmp_path, whole, postgres_url)
-    await push_manifest(ctx, alice, slug, whole, networks=LOOPBACK)
-    await set_canary(ctx, alice, slug, HOURLY)
-    async with app.router.lifespan_context(app), served(app, listener):
-        assert await run_due(ctx, PERCH) == 1
-    run = await last_run(ctx, alice, slug)
-    assert run.fault is None
-    assert ("The addresses in config work: a connection can be made to each.", "pass") in run.checks
 
 
 async def test_a_failure_is_told_in_a_sentence_without_secrets_and_lowers_the_figure(

@@ -108,6 +108,7 @@ def show_listing(found: Json) -> None:
         "Successor": end and end["successor"],
         "Revision": found["revision"],
         "Conformant": badge_text(found["conformance"]),
+        "Trials": found["reliability"] and found["reliability"]["summary"],
         "Your role": found["role"],
     }
     say(card(fields))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from broker.faces.shapes import Conformance, Sunset
+from broker.faces.shapes import Conformance, Reliability, Sunset
 
 
 class ChecklistPoint(TypedDict):
@@ -49,6 +49,7 @@ class OwnService(TypedDict):
     revision: int
     sunset: Sunset | None
     conformance: Conformance | None
+    reliability: Reliability | None
     created_at: str
     updated_at: str
 

@@ -164,6 +164,7 @@ def _service(view: ServiceView, role: Role) -> listing_shapes.OwnService:
         "revision": view.revision,
         "sunset": serialize.sunset(view),
         "conformance": serialize.conformance(view),
+        "reliability": serialize.reliability(view.reliability),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
     }

@@ -29,7 +29,7 @@ class Surroundings:
     """Where a run happens. `origin` is the address by which providers reach `listen`, None for that itself."""
 
     client: httpx.AsyncClient
-    connect: Callable[[object], Awaitable[str | None]]
+    try_address: Callable[[object], Awaitable[str | None]]
     listen: tuple[str, int] = ("127.0.0.1", 0)
     origin: str | None = None
 
@@ -83,7 +83,7 @@ async def sweep_up(subject: Subject, uuid: UUID, around: Surroundings, limits: L
 
 def _prepare(probe: Probe, uuid: UUID, around: Surroundings) -> None:
     probe.new_uuid = lambda: uuid
-    probe.connect = around.connect
+    probe.try_address = around.try_address
     probe.origin = around.origin or probe.origin
 
 

@@ -120,8 +120,8 @@ class Probe:
     """Those of the present check, for the report."""
     new_uuid: Callable[[], UUID] = uuid4
     """The next resource that is asked for."""
-    connect: Callable[[object], Awaitable[str | None]] = connect.complaint
-    """Connects to an address in config; what is wrong with it."""
+    try_address: Callable[[object], Awaitable[str | None]] = connect.complaint
+    """Connects to an address in config; what is wrong with it, if anything is."""
     rotation: Rotation | None = None
     login: Login | None = None
     at_once: Sequence[tuple[Resource, Exchange]] | None = None

@@ -50,7 +50,7 @@ async def connected(probe: Probe, resource: Resource) -> str:
     names = connect.tried(resource.config)
     if not names:
         raise Skipped("No config var holds an address that the kit can try, such as postgres://, redis:// or smtp://.")
-    complaints = [f"{name}: {why}." for name in names if (why := await probe.connect(resource.config[name]))]
+    complaints = [f"{name}: {why}." for name in names if (why := await probe.try_address(resource.config[name]))]
     if complaints:
         raise Failed(f"{' '.join(complaints)} An app with this config would not work.")
     return f"Connected to {', '.join(names)}."
