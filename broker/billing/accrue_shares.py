@@ -16,13 +16,15 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
+from broker.billing.credits import Funding
 from broker.billing.ledger import Amounts, LedgerAccount, Posting, post
-from broker.billing.models import CreditNoteLine, Invoice, InvoiceLine
+from broker.billing.models import CreditGrant, CreditNoteLine, CreditUsed, Invoice, InvoiceLine
+from broker.billing.pricing import CreditKind
 from broker.billing.share_models import PartnerShare, ShareAgreement
 from broker.billing.shares import Agreed, Share, Sold, share_during, share_of, spread
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
-from broker.kernel.money import quotient
+from broker.kernel.money import quotient, share_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +149,37 @@ async def lines_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, list[Sold]]:
         .where(InvoiceLine.invoice_id.in_(bills), InvoiceLine.minor > InvoiceLine.discount_minor)
         .order_by(InvoiceLine.invoice_id, InvoiceLine.number)
     )
-    rows = (await tx.execute(statement)).all()
-    agreed = await _agreed(tx, {row.service for row in rows})
-    found: dict[UUID, list[Sold]] = defaultdict(list)
-    for row in rows:
-        found[row.invoice_id].append(_sold(row, agreed.get(row.service, ())))
-    return found
+    by_bill: dict[UUID, list[Any]] = defaultdict(list)
+    for row in await tx.execute(statement):
+        by_bill[row.invoice_id].append(row)
+    agreed = await _agreed(tx, {row.service for rows in by_bill.values() for row in rows})
+    promoted = {bill for bill, rows in by_bill.items() if any(row.promo_minor for row in rows)}
+    given = await _given(tx, promoted) if promoted else {}
+    return {
+        bill: [
+            _sold(row, promo, agreed.get(row.service, ()))
+            for row, promo in zip(rows, share_out(given.get(bill, 0), [row.promo_minor for row in rows]), strict=True)
+        ]
+        for bill, rows in by_bill.items()
+    }
 
 
-def _sold(row: Any, agreed: Sequence[Agreed]) -> Sold:
+async def _given(tx: Tx, bills: Collection[UUID]) -> dict[UUID, int]:
+    """The promotional credits in these bills that are at the platform's cost alone."""
+    its_own = (CreditGrant.kind == CreditKind.PROMO, CreditGrant.funded_by == Funding.PLATFORM)
+    sums = (
+        select(CreditUsed.invoice_id, func.sum(CreditUsed.minor))
+        .join(CreditGrant, CreditGrant.id == CreditUsed.credit_id)
+        .where(CreditUsed.invoice_id.in_(bills), *its_own)
+        .group_by(CreditUsed.invoice_id)
+    )
+    return {bill: int(minor) for bill, minor in await tx.execute(sums)}
+
+
+def _sold(row: Any, promo: int, agreed: Sequence[Agreed]) -> Sold:
     tax = row.terms.get("tax") or {}
     rate, inclusive = Fraction(tax.get("rate", 0)), tax.get("inclusive", False)
     price = row.minor - row.discount_minor - row.promo_minor
-    promo = row.promo_minor
     if inclusive:
         promo -= quotient(promo * rate.numerator, rate.numerator + rate.denominator)
     spans = [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in row.spans]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,15 @@ from broker.kernel.money import Money
 _MOST_MINOR = 10**12
 
 
+class Funding(StrEnum):
+    """At whose cost a promotional credit is."""
+
+    PLATFORM = "platform"
+    """Partners get their share of the price before it."""
+    BOTH = "both"
+    """Partners get their share of what is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewCredit:
     """What is granted. Units: minor units. It can't be used at `expires_at` any more."""
@@ -34,6 +44,7 @@ class NewCredit:
     reason: str
     currency: str = "usd"
     expires_at: datetime | None = None
+    funded_by: Funding = Funding.PLATFORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ async def grant_credit(ctx: Context, actor: Actor, new: NewCredit, credit_id: UU
             "kind": new.kind,
             "minor": new.minor,
         }
-        row |= {"reason": new.reason, "granted_at": now, "expires_at": new.expires_at}
+        row |= {"reason": new.reason, "granted_at": now, "expires_at": new.expires_at, "funded_by": new.funded_by}
         await tx.execute(insert(CreditGrant).values(row | {"actor_id": actor.id, "actor_email": actor.email}))
         moved = credit_amounts(new.kind, new.minor)
         await post(tx, [Posting(f"credit {credit_id}", "credit", account_id, new.currency, now, moved)])

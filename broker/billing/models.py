@@ -256,6 +256,8 @@ class CreditGrant(Base):
     kind: Mapped[str]
     minor: Mapped[int]
     reason: Mapped[str]
+    funded_by: Mapped[str] = mapped_column(server_default="platform")
+    """At whose cost a promotional credit is."""
     granted_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     actor_id: Mapped[UUID]

@@ -76,14 +76,23 @@ def check(as_json: bool) -> None:
 @click.option(
     "--expires", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="From when on it is lost (UTC)."
 )
+@click.option("--funded-by", type=click.Choice(["platform", "both"]), default="platform", show_default=True,
+              help="At whose cost a promotional one is: the platform's, or its partners' too.")  # fmt: skip
 @json_option
 def credit(
-    email: str, amount: str, reason: str, kind: str, currency: str, expires: datetime | None, as_json: bool
+    email: str,
+    amount: str,
+    reason: str,
+    kind: str,
+    currency: str,
+    expires: datetime | None,
+    funded_by: str,
+    as_json: bool,
 ) -> None:
     """Give an account a credit, such as 25.00, which its next bills use up (operators)."""
     currency = currency.lower()
     body: Json = {"email": email, "amount_minor": minor(amount, currency), "reason": reason, "kind": kind}
-    body["currency"] = currency
+    body |= {"currency": currency, "funded_by": funded_by}
     if expires is not None:
         body["expires_at"] = f"{expires:%Y-%m-%d}T00:00:00Z"
     with connect() as client:

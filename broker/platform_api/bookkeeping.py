@@ -16,7 +16,7 @@ from broker.addons.billed_names import billed_names
 from broker.billing.check import check_some
 from broker.billing.close_now import close_now
 from broker.billing.credit_notes import TakenBack, get_credit_note, write_credit_note
-from broker.billing.credits import NewCredit, get_credit, grant_credit
+from broker.billing.credits import Funding, NewCredit, get_credit, grant_credit
 from broker.billing.exports import every_export
 from broker.billing.pricing import CreditKind
 from broker.faces.answers import Answer
@@ -46,6 +46,7 @@ class CreditBody(Body):
     reason: Text
     currency: Annotated[str, Field(pattern="^[a-z]{3}$")] = "usd"
     expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    funded_by: Literal["platform", "both"] = "platform"
 
 
 class CreditNoteLineBody(Body):
@@ -94,7 +95,10 @@ async def grant(request: Request, actor: CurrentActor) -> Answer:
     """Give an account a credit, which its next bills use up. `Idempotency-Key` is understood."""
     actor.require_operator()
     ctx, body = face_of(request).ctx, await read(request, CreditBody)
-    new = NewCredit(body.email, body.amount_minor, CreditKind(body.kind), body.reason, body.currency, body.expires_at)
+    new = NewCredit(
+        body.email, body.amount_minor, CreditKind(body.kind), body.reason, body.currency, body.expires_at,
+        Funding(body.funded_by),
+    )  # fmt: skip
 
     async def make(credit_id: UUID) -> tuple[UUID, Answer]:
         return credit_id, Answer(credit(await grant_credit(ctx, actor, new, credit_id)), 201)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from broker.billing.collect import record_collected
-from broker.billing.credits import NewCredit, grant_credit, list_credits
+from broker.billing.credits import Funding, NewCredit, grant_credit, list_credits
 from broker.billing.invoices import issue_finalized
 from broker.billing.months import month_at
 from broker.billing.pricing import CreditKind
@@ -118,6 +118,19 @@ async def test_what_the_platform_gives_away_is_at_its_own_cost(world: World, ope
     after(ctx)
     await close_all(ctx)
     assert (await states(ctx), await shares(ctx)) == (["statement"], {"store": 700})
+    assert await differences(ctx, operator) == []
+
+
+async def test_what_both_give_away_is_at_the_cost_of_both(world: World, operator: Actor) -> None:
+    ctx = world.ctx
+    for minor, funded_by in ((200, Funding.PLATFORM), (300, Funding.BOTH)):
+        new = NewCredit("alice@example.com", minor, CreditKind.PROMO, "welcome", funded_by=funded_by)
+        await grant_credit(ctx, operator, new)
+    await used(ctx, world.user, 1000, 30, service="mail")
+    await billed(world, 1000)
+    assert await collected(ctx, 1500) == 0
+    # Of 20.00, 3.00 lower what is shared, and 2.00 do not.
+    assert await shares(ctx) == {"mail": 595, "store": 595}
     assert await differences(ctx, operator) == []
 
 

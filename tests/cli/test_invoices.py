@@ -118,7 +118,7 @@ def test_a_credit_is_granted_in_the_words_of_people(broker: Broker, served: Cann
     assert "25.00 USD" in result.err
     assert json.loads(served.seen[-1][2]) == {
         "email": "alice@example.com", "amount_minor": 2500, "reason": "welcome", "kind": "promo", "currency": "usd",
-        "expires_at": "2027-01-01T00:00:00Z",
+        "expires_at": "2027-01-01T00:00:00Z", "funded_by": "platform",
     }  # fmt: skip
 
 
