@@ -93,7 +93,7 @@ async def check_plan_change(tx: Tx, ctx: Context, actor: Actor, addon: LockedAdd
     require_usable(addon.name, addon.suspended_for, "its plan can be changed")
     if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
-    if not target.is_free and _mode_on(addon, target) is Mode.PAID:
+    if not target.is_free and mode_on(addon, target) is Mode.PAID:
         await require_verified(tx, ctx, addon.payer_id or actor.id)
     return target
 
@@ -108,12 +108,12 @@ async def check_cost(tx: Tx, ctx: Context, actor: Actor, addon: LockedAddon, tar
     payer_id = addon.payer_id or actor.id
     if addon.is_free or target.price_cents > addon.price_cents:
         await require_paid_up(tx, payer_id)
-    wanted = planned(addon.id, addon.app_id, payer_id, target, _mode_on(addon, target))
+    wanted = planned(addon.id, addon.app_id, payer_id, target, mode_on(addon, target))
     place = Place(addon.app_id, addon.service_id, actor.authorization_id)
     await check_budgets(tx, actor, wanted, place, ctx.clock.now(), changing=True)
 
 
-def _mode_on(addon: LockedAddon, target: PlanView) -> Mode:
+def mode_on(addon: LockedAddon, target: PlanView) -> Mode:
     """A trial goes on with a plan that has one, too."""
     return Mode.TRIAL if addon.on_trial and target.trial_days else Mode.PAID
 

@@ -6,6 +6,7 @@ No provider is asked, so what only a provider knows (the values of new config va
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from asyncpg import UniqueViolationError
 from sqlalchemy.exc import IntegrityError
 
 from broker.addons.attach import AttachAddon, record_attachment
-from broker.addons.change_plan import full_name, record_plan_change
+from broker.addons.change_plan import full_name, mode_on, record_plan_change
 from broker.addons.create import CreateAddon, attachment_name_for, record_creation
 from broker.addons.destroy import record_removal
 from broker.addons.detach import record_detachment
@@ -24,10 +25,12 @@ from broker.addons.queries import given_vars
 from broker.addons.resolve import AddonKey, lock_visible_addon, visible_attachment
 from broker.addons.settle import until_locked
 from broker.addons.spending import Spending, planned, spending_of
+from broker.addons.trials import has_trial
 from broker.apps.releases import LockedApp, lock_app
 from broker.apps.resolve import AppView, visible_app
 from broker.billing.budgets import Place
 from broker.billing.history import DEFAULT_CURRENCY
+from broker.billing.timeline import Mode
 from broker.billing.usage import Subject
 from broker.catalog.queries import resolve_offer, resolve_plan
 from broker.catalog.views import PlanView
@@ -96,6 +99,8 @@ async def preview_creation(ctx: Context, actor: Actor, request: CreateAddon) -> 
         subject = planned(new_id(), app.id, app.payer_id, plan)
         before = await _spending(tx, ctx, actor, app.payer_id)
         obstacle = await _tried(record_creation(tx, ctx, actor, request, subject.addon_id, new_id()))
+        if obstacle is None and plan.trial_days and await has_trial(tx, subject.addon_id):
+            subject = replace(subject, mode=Mode.TRIAL)
         place = Place(app.id, plan.service.id, actor.authorization_id)
         there = present[app.id].values.keys() & names
         return PreviewView(
@@ -131,7 +136,7 @@ async def preview_plan_change(ctx: Context, actor: Actor, key: AddonKey, plan: s
         before = await _spending(tx, ctx, actor, _payer(addon))
         environments = await environments_of(tx, addon.apps.values())
         obstacle = await _tried(record_plan_change(tx, ctx, actor, key, plan, new_id()))
-        subject = planned(addon.id, addon.app_id, _payer(addon), target)
+        subject = planned(addon.id, addon.app_id, _payer(addon), target, mode_on(addon, target))
         place = Place(addon.app_id, addon.service_id, actor.authorization_id)
         return PreviewView(
             Action.CHANGE_PLAN,

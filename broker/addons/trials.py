@@ -33,6 +33,12 @@ async def claim_trial(
     return (await tx.execute(claimed.returning(Trial.addon_id))).scalar() is not None
 
 
+async def has_trial(tx: Tx, addon_id: UUID) -> bool:
+    """Whether the account's trial is this add-on's, begun or not."""
+    claimed = select(Trial.addon_id).where(Trial.addon_id == addon_id, Trial.outcome.is_(None))
+    return (await tx.execute(claimed)).first() is not None
+
+
 async def begin_trial(tx: Tx, addon_id: UUID, days: int, at: datetime) -> None:
     """Let the trial that the add-on has claimed begin, if it is the account's first of the service."""
     claimed = update(Trial).where(Trial.addon_id == addon_id, Trial.ends_at.is_(None))

@@ -14,6 +14,7 @@ from broker.addons.costs import account_costs
 from broker.addons.destroy import destroy_addon, destroy_app_with_addons
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
 from broker.addons.locks import lock_addon
+from broker.addons.models import Addon
 from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.taken import reserved_names
@@ -259,3 +260,35 @@ async def test_of_what_happens_at_once_each_is_before_or_after_the_transfer(live
     assert sum(each == "done" for each in took) == 1
     (*_, last) = await periods(ctx, addon.id)
     assert (last[0], last[2]) == ((bob.id, None) if took[0] == "done" else (alice.id, ctx.clock.now()))
+
+
+async def test_an_add_on_that_moves_while_it_is_changed_or_destroyed_ends_in_one_place(live_ctx: Context) -> None:
+    ctx = live_ctx
+    alice = await new_user(ctx, "alice@example.com")
+    world = await make_world(ctx, alice)
+    await create_app(ctx, alice, CreateApp(name="second"))
+    await create_app(ctx, alice, CreateApp(name="third"))
+    addon = await world.provisioned(BIG)
+    key = AddonKey(addon.name)
+    ctx.clock.advance(days=1)
+    took = await raced(
+        move_addon(ctx, alice, key, "second"), change_plan(ctx, alice, key, HUGE), move_addon(ctx, alice, key, "third")
+    )
+    assert all(each == "done" or isinstance(each, Conflict) for each in took), took
+    world.provider.will(Reply(Answer.DONE, 200, config=done("store://2").config))
+    await world.run(seconds=1)
+    here = (await read_addon(ctx, alice, key)).app_name
+    given = (await get_config_vars(ctx, alice, here))["STORE_URL"]
+    assert given == ("store://2" if took[1] == "done" else f"store://{addon.id}")
+    async with ctx.database.transaction() as tx:
+        open_now = select(UsagePeriod.app_id, UsagePeriod.plan).where(UsagePeriod.ended_at.is_(None))
+        ((app_id, plan),) = (await tx.execute(open_now)).all()
+        assert app_id == (await tx.execute(select(Addon.app_id).where(Addon.id == addon.id))).scalar_one()
+    assert plan == ("huge" if took[1] == "done" else "big")
+    ctx.clock.advance(days=1)
+    other = "second" if here != "second" else "third"
+    took = await raced(destroy_addon(ctx, alice, key, force=True), move_addon(ctx, alice, key, other))
+    assert took[0] == "done"
+    assert (await periods(ctx, addon.id))[-1][2] == ctx.clock.now()
+    async with ctx.database.transaction() as tx:
+        assert (await tx.execute(open_now)).all() == []
