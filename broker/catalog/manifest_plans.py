@@ -99,7 +99,7 @@ def _plan(node: Node, service_regions: tuple[str, ...]) -> PlanSpec:
 def _suspended_cents(node: Node) -> int:
     cents = node.whole("suspended_price_cents", _HIGHEST_PRICE_CENTS) or 0
     price = node.raw("price_cents")
-    if isinstance(price, int) and cents > price:
+    if cents and isinstance(price, int) and cents > price:
         node.fault("suspended_price_cents", "is more than price_cents: what can't be used must not cost more.")
     return cents
 
