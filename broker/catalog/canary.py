@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from broker.catalog.members import PartnerService, Role, locked_service, member_service
 from broker.catalog.models import AddonService, CanaryRun, Plan, ServiceCanary
-from broker.catalog.reliability import Flown, Reliability, reliability
+from broker.catalog.reliability import WINDOW, Flown, Reliability, reliability
 from broker.catalog.versions import newest_version
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
@@ -21,7 +21,7 @@ from broker.kernel.errors import Conflict, InvalidParams
 
 SHORTEST: Final = timedelta(minutes=5)
 LONGEST: Final = timedelta(days=1)
-_MOST_SHOWN: Final = 1000
+_MOST_SHOWN: Final = 200
 _STALE: Final = 3 * LONGEST
 
 
@@ -94,7 +94,7 @@ async def list_runs(ctx: Context, actor: Actor, slug: str) -> list[RunView]:
 
 async def show_reliability(tx: Tx, service_id: UUID, now: datetime, *, wanted: bool) -> None:
     """Compute the figure of a service anew, or take it away. Nothing else about the service has changed."""
-    found = reliability(await _flown(tx, service_id), now) if wanted else None
+    found = reliability(await _flown(tx, service_id, now), now) if wanted else None
     changed = update(AddonService).where(AddonService.id == service_id)
     await tx.execute(changed.values(reliability=found and found.stored()))
 
@@ -119,16 +119,16 @@ async def _must_be_possible(tx: Tx, ctx: Context, service: PartnerService, plan:
 async def _view(tx: Tx, service: PartnerService, now: datetime) -> CanaryView:
     columns = (ServiceCanary.every_s, ServiceCanary.plan, ServiceCanary.next_at)
     row = (await tx.execute(select(*columns).where(ServiceCanary.service_id == service.id))).one_or_none()
-    found = reliability(await _flown(tx, service.id), now)
+    found = reliability(await _flown(tx, service.id, now), now)
     if row is None or row.every_s is None:
         return CanaryView(None, None, None, found)
     return CanaryView(timedelta(seconds=row.every_s), row.plan, row.next_at, found)
 
 
-async def _flown(tx: Tx, service_id: UUID) -> list[Flown]:
+async def _flown(tx: Tx, service_id: UUID, now: datetime) -> list[Flown]:
     columns = (CanaryRun.at, CanaryRun.passed, CanaryRun.provision_ms)
-    rows = await tx.execute(select(*columns).where(CanaryRun.service_id == service_id))
-    return [Flown(*row) for row in rows]
+    lately = (CanaryRun.service_id == service_id, CanaryRun.at >= now - WINDOW)
+    return [Flown(*row) for row in await tx.execute(select(*columns).where(*lately))]
 
 
 def _run(row: Any) -> RunView:
