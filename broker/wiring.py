@@ -66,10 +66,12 @@ async def wired(settings: Settings) -> AsyncIterator[Wiring]:
     )
     await signals.start()
     try:
-        context = Context(database, SystemClock(), vault, signals, _rules(settings))
+        clock = AheadClock(SystemClock()) if settings.test_clock else SystemClock()
+        context = Context(database, clock, vault, signals, _rules(settings))
         registry = Registry(PartnerApi(client, settings.public_url))
         post = _mailer(settings)
-        yield Wiring(settings, context, registry, WebhookSender(receivers), post, *_payments(settings, bank))
+        async with _following(context):
+            yield Wiring(settings, context, registry, WebhookSender(receivers), post, *_payments(settings, bank))
     finally:
         await signals.stop()
         await client.close()
