@@ -18,6 +18,7 @@ from broker.app import create_app
 from broker.http_server import http_server
 from broker.kernel.db import libpq_url
 from broker.kernel.errors import DatabaseUnavailable
+from broker.kernel.garbage import look_seldom
 from broker.kernel.outage import DatabaseMissing, wait_until_there
 from broker.migrations.run import MigrationFailed, SchemaTooNew, upgrade
 from broker.seed import apply_seed
@@ -146,6 +147,7 @@ async def _serve(settings: Settings, host: str, port: int, with_worker: bool, wi
     async with wired(settings) as wiring:
         await apply_seed(wiring)
         app = create_app(wiring.context, settings, wiring.news)
+        look_seldom()
         server = http_server(app, wiring.context.signals, host, port, settings.client_timeout_s)
         working = asyncio.create_task(worker.run(wiring), name="worker") if with_worker else None
         trying = asyncio.create_task(_canary(wiring), name="canary") if with_canary else None
@@ -170,6 +172,7 @@ async def _try_providers(settings: Settings, perch: canary.Perch, once: bool) ->
 
 async def _work(settings: Settings) -> None:
     async with wired(settings) as wiring:
+        look_seldom()
         await _until_told(worker.run(wiring))
 
 

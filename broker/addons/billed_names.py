@@ -30,11 +30,11 @@ async def billed_names(tx: Tx, held: Collection[Held], until: datetime) -> dict[
     )
     named = select(last.c.payer_id, last.c.addon_id, Addon.name.label("addon"), App.id.label("app_id"), App.name)
     named = named.join(Addon, Addon.id == last.c.addon_id).join(App, App.id == last.c.app_id)
-    rows = [row for row in await tx.execute(named) if (row.payer_id, row.addon_id) in held]
-    tags = await tags_of(tx, {row.app_id for row in rows} | {row.payer_id for row in rows})
+    rows = [row for row in await tx.execute(named) if (row[0], row[1]) in held]
+    payers = {(row.payer_id, row.app_id) for row in rows}
+    tags = await tags_of(tx, {each for both in payers for each in both})
+    tagged = {both: tags.get(both[0], {}) | tags.get(both[1], {}) for both in payers}
     return {
-        (row.payer_id, row.addon_id): Named(
-            row.addon, row.app_id, row.name, tags.get(row.payer_id, {}) | tags.get(row.app_id, {})
-        )
-        for row in rows
+        (payer_id, addon_id): Named(addon, app_id, app, tagged[payer_id, app_id])
+        for payer_id, addon_id, addon, app_id, app in rows
     }

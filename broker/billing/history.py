@@ -95,7 +95,7 @@ async def histories_of(
             terms,
             month,
             tuple(segment for resource in _in_order(holders[terms.account]) for segment in segments[resource]),
-            tuple(reading for resource in _in_order(holders[terms.account]) for reading in readings[resource]),
+            tuple(reading for resource in _in_order(holders[terms.account]) for reading in readings.get(resource, ())),
             standing.get(terms.account, {}),
             None if ends is None else tuple(ends),
         )

@@ -70,7 +70,7 @@ def _line(line: CostLine) -> cost_shapes.CostLine:
         "amount_minor": now.minor if now else 0,
         "forecast_minor": line.forecast.minor,
         "spans": [{"from": rfc3339(start), "until": rfc3339(end)} for start, end in (now.spans if now else ())],
-        "explanation": explain(now) if now else [],
+        "explanation": list(explain(now)) if now else [],
     }
 
 

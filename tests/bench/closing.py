@@ -18,12 +18,13 @@ _PER = 100_000
 
 @dataclass(frozen=True)
 class Closing:
-    """One month that was closed, and its invoices handed out. Units: seconds, also of processor time; `peak_mib` MiB."""
+    """One month that was closed, and the first of its invoices handed out. Units: seconds, also of processor time; MiB."""
 
     periods: int
     accounts: int
     lines: int
     close_s: float
+    issued: int
     issue_s: float
     cpu_s: float
     postgres_cpu_s: float | None

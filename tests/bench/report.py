@@ -59,9 +59,9 @@ def _line(name: str, measured: Measured, floor: Measured | None) -> str:
 
 def _closings(closings: Sequence[Closing]) -> list[str]:
     """Times are per 100,000 usage periods; the last columns compare one of them with that of the first month."""
-    head = "| month closed, usage periods | accounts | s per 100,000 | CPU s: process | PostgreSQL | invoices out s | peak MiB |"
+    head = "| month closed, usage periods | accounts | s per 100,000 | CPU s: process | PostgreSQL | peak MiB |"
     return [
-        head + " by time | by CPU |",
+        head + " by time | by CPU | invoices out per s |",
         "|---|" + "--:|" * 8,
         *(_closing(each, closings[0]) for each in closings),
     ]
@@ -74,7 +74,7 @@ def _closing(each: Closing, first: Closing) -> str:
     if each is not first:
         compared = [f"x{each.per_100_000_s / first.per_100_000_s:.2f}", _ratio(each, first)]
     cells = [f"{each.periods:,}", f"{each.accounts:,}", f"{each.per_100_000_s:.1f}", f"{each.cpu_s * per:.1f}"]
-    cells += [_number(postgres, 1), f"{each.issue_s * per:.1f}", f"{each.peak_mib:.0f}", *compared]
+    cells += [_number(postgres, 1), f"{each.peak_mib:.0f}", *compared, f"{each.issued / each.issue_s:.0f}"]
     return "| " + " | ".join(cells) + " |"
 
 
