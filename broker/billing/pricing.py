@@ -16,7 +16,7 @@ from uuid import UUID
 
 from broker.billing.metering import Reading, in_force, quantity
 from broker.billing.months import Month
-from broker.billing.prices import MeterPrice, PriceVersion, charge
+from broker.billing.prices import Allowance, MeterKind, MeterPrice, PriceVersion, charge
 from broker.billing.timeline import Mode, Segment
 from broker.kernel.money import quotient, rounded, share_out
 
@@ -167,7 +167,7 @@ def _lines(
 ) -> list[Line]:
     """The lines of one add-on on one price: what is fixed, then what is metered."""
     ours, spans, seconds, extra, minor, so_far, charged = False, [], 0, 0, 0, 0, 0
-    first = segments[0]
+    first, turns = segments[0], list[_Turn]()
     monthly, month_s = _monthly(first), month.seconds
     for segment in sorted(segments, key=lambda segment: segment.start) if len(segments) > 1 else segments:
         start, end = max(segment.start, month.start), min(segment.end or until, until)
@@ -182,11 +182,33 @@ def _lines(
             ours, extra, minor = True, extra + more, minor + owed - charged
             seconds += held
             spans.append((start, end))
+        turns.append((segment.account == account, (start, end)))
         charged = owed
     if not ours:
         return []
     fixed = Line(first.resource, first.price, first.mode, None, tuple(spans), seconds, extra, _NOTHING, month, minor)
-    return [fixed, *(_metered(fixed, meter, by_meter) for meter in _meters(first))]
+    meters = _meters(first)
+    if meters and len(spans) < len(turns):
+        meters = tuple(
+            _left_of(meter, turns, by_meter.get((first.resource, meter.meter), ()), month) for meter in meters
+        )
+    return [fixed, *(_metered(fixed, meter, by_meter) for meter in meters)]
+
+
+_Turn = tuple[bool, tuple[datetime, datetime]]
+"""Whether the account that is billed had the add-on, and from when to when."""
+
+
+def _left_of(meter: MeterPrice, turns: Sequence[_Turn], readings: Sequence[Reading], month: Month) -> MeterPrice:
+    """A meter with as many of its included units as the account used first: what is given whole is given once a month."""
+    if meter.allowance is not Allowance.KEEP or meter.kind not in (MeterKind.COUNTER, MeterKind.CUMULATIVE):
+        return meter
+    left, free = meter.included, _NOTHING
+    for ours, span in turns:
+        taken = min(max(quantity(meter.kind, readings, (span,), month.seconds), _NOTHING), left)
+        left -= taken
+        free += taken if ours else _NOTHING
+    return replace(meter, included=free)
 
 
 def _monthly(segment: Segment) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broker.billing.metering import Reading, differences, in_force, quantity
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, Model, PriceKind, Tier, charge, unit_price_text
-from tests.billing.making import APRIL, bill, day, history, minors, price, resource
+from tests.billing.making import ALICE, APRIL, BOB, bill, day, history, minors, price, resource
 
 
 def reading(id: str, quantity: str, at: datetime | None = None, **more: str) -> Reading:
@@ -53,6 +53,21 @@ def test_what_is_included_shrinks_with_the_time_unless_it_is_kept(allowance: All
     plan = price(meters=(metered(unit_minor=Fraction(1), included=Fraction(100), allowance=allowance),))
     used = history((day(0), "activate", plan), (day(15), "end"))
     assert minors(bill(used, readings=[reading("a", "100")])) == [0, cents]
+
+
+@pytest.mark.parametrize(
+    ("allowance", "ours", "theirs"),
+    [(Allowance.KEEP, [0, 120 - 50], [0, 90 - 50]), (Allowance.PRORATE, [0, 120 - 60], [0, 90 - 40])],
+)
+def test_what_is_included_is_not_had_again_by_handing_it_over(
+    allowance: Allowance, ours: list[int], theirs: list[int]
+) -> None:
+    """Kept whole, it goes to whoever uses it first: of 100, 50 and 50. By the time, each account has its part."""
+    plan = price(meters=(metered(unit_minor=Fraction(1), included=Fraction(100), allowance=allowance),))
+    used = history((day(0), "activate", plan), (day(9), "transfer", BOB), (day(21), "transfer", ALICE))
+    reported = [reading("a", "50", day(1)), reading("b", "90", day(10)), reading("c", "70", day(22))]
+    assert minors(bill(used, readings=reported)) == ours
+    assert minors(bill(used, readings=reported, account=BOB)) == theirs
 
 
 @pytest.mark.parametrize(
