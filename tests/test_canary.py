@@ -24,7 +24,7 @@ from broker.faces.mails.letters import Letters
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
 from broker.notices.queries import list_notices
-from tests.domain import StoppedClock
+from tests.domain import StoppedClock, new_user
 from tests.testkit.shelf import PASSWORD, Item, Refusal, Shelf, manifest
 from tests.testkit.trying import offered
 
@@ -150,6 +150,13 @@ async def test_a_run_that_was_killed_is_cleaned_up_by_the_next(ctx: Context, ali
     assert not await end(ctx, claim, None, is_removed=True), "it belongs to another one now"
     assert (await last_run(ctx, alice)).passed
     assert [item.gone for item in shelf.items.values()] == [True, True]
+
+
+async def test_a_run_is_made_by_one_process_however_many_look(live_ctx: Context) -> None:
+    partner = await new_user(live_ctx, "partner@example.com")
+    await ordered(live_ctx, partner, "http://127.0.0.1:9")
+    claims = await asyncio.gather(*(claim_due(live_ctx) for _ in range(5)))
+    assert len([claim for claim in claims if claim is not None]) == 1
 
 
 async def test_a_run_that_is_cancelled_removes_what_it_made(ctx: Context, alice: Actor) -> None:
