@@ -81,8 +81,12 @@ class Smtp:
                 return await self._hand_in(message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             return _refusal(refused.recipients[0])
-        except aiosmtplib.SMTPResponseException as refused:
+        except aiosmtplib.SMTPDataError as refused:
             return _refusal(refused)
+        except (
+            aiosmtplib.SMTPResponseException
+        ) as refused:  # whoever sends, or how, is refused: operators can change that
+            return Receipt(Fate.FAILED, _said(refused))
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return Receipt(Fate.FAILED, f"no conversation with the mail server: {type(error).__name__}")
 
@@ -98,6 +102,8 @@ class Smtp:
             local_hostname="localhost",
         )
         async with client:
+            if server.is_here and not server.is_tls:
+                await client.ehlo()  # which tells what it can
             if not server.is_tls and (not server.is_here or client.supports_extension("starttls")):
                 await client.starttls()
             if server.user is not None and server.password is not None:
@@ -115,9 +121,12 @@ async def _log_in(client: aiosmtplib.SMTP, user: str, password: Secret) -> None:
 
 
 def _refusal(refused: aiosmtplib.SMTPResponseException) -> Receipt:
+    return Receipt(Fate.REFUSED if refused.code in _FOR_EVER else Fate.FAILED, _said(refused))
+
+
+def _said(refused: aiosmtplib.SMTPResponseException) -> str:
     said = "".join(c if c.isprintable() else " " for c in refused.message)[:200]
-    fate = Fate.REFUSED if refused.code in _FOR_EVER else Fate.FAILED
-    return Receipt(fate, f"{refused.code} {said}")
+    return f"{refused.code} {said}"
 
 
 class Folder:

@@ -8,6 +8,7 @@ from broker.accounts.cli_logins import decide_cli_login, look_at_cli_login
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
 from broker.web import browser
+from broker.web.inside import needs_proof
 from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
@@ -15,10 +16,12 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/auth/browser/{login}")
 async def question(request: Request, login: str) -> Response:
-    """Ask the user, who signs in first."""
+    """Ask the user, who signs in first, or shows the password again: what is given here does everything for a month."""
     seen = await browser.who(request)
     if seen is None:
         return browser.to_sign_in(request)
+    if (proof := needs_proof(request, seen, request.url.path)) is not None:
+        return proof
     try:
         view = await look_at_cli_login(request.app.state.ctx, login)
     except BrokerError as error:
@@ -34,6 +37,8 @@ async def answer(request: Request, login: str) -> Response:
     seen = await browser.who(request)
     if seen is None:
         return browser.to_sign_in(request)
+    if (proof := needs_proof(request, seen, request.url.path)) is not None:
+        return proof
     try:
         sent = await browser.read_form(request)
         browser.check_form(request, sent, seen)

@@ -1,13 +1,15 @@
 """The outbox on a real database, the words, and how they reach a real SMTP server."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +20,15 @@ from sqlalchemy import select, update
 from broker.faces.mails.letters import Letters
 from broker.kernel.context import Actor, Context
 from broker.kernel.secret import Secret
+from broker.local.mailbox import Mailbox
 from broker.notices.letters import Envelope as Mail
 from broker.notices.letters import Fate, Letter, Receipt
 from broker.notices.models import Notice
 from broker.notices.outbox import notify, notify_address, send_secrets
 from broker.notices.queries import list_notices
 from broker.notices.send import look_after_notices, send_notice
-from broker.outbound.mailer import Nowhere, Smtp, SmtpServer
+from broker.outbound.mailer import Folder, Nowhere, Smtp, SmtpServer
+from providers.mail import tls
 
 LETTERS = Letters("https://broker.example.com")
 DEVICE: dict[str, Any] = {
@@ -170,12 +174,12 @@ class Server:
 
 
 @asynccontextmanager
-async def smtp_server(handler: Server) -> AsyncIterator[int]:
+async def smtp_server(handler: Server, **options: Any) -> AsyncIterator[int]:
     def check(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right")
 
     def factory() -> SMTP:
-        return SMTP(handler, authenticator=check, auth_require_tls=False, hostname="localhost")
+        return SMTP(handler, authenticator=check, auth_require_tls=False, hostname="localhost", **options)
 
     server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
     async with server:
@@ -228,6 +232,43 @@ async def test_what_a_server_says_decides_whether_it_is_tried_again(
     assert "right" not in (receipt.error or "")
     assert handler.taken == []
     assert (await post_to(port)(mail)).fate is Fate.FAILED  # it is gone now
+
+
+async def test_a_server_that_offers_tls_must_show_a_certificate_that_is_trusted(ctx: Context, tmp_path: Path) -> None:
+    certificate, key = tls.ensure_self_signed(tmp_path, "localhost", datetime.now(UTC))
+    handler, mail = Server(), Mail(UUID(int=1), "alice@example.com", Letter("a", "b", "c"), ctx.clock.now())
+    async with smtp_server(handler, tls_context=tls.server_context(certificate, key), require_starttls=True) as port:
+        server = SmtpServer.parse(f"smtp://localhost:{port}")
+        assert (await Smtp(server, "mail@example.com")(mail)).fate is Fate.FAILED
+        assert handler.taken == []
+        trusting = ssl.create_default_context(cafile=certificate)
+        assert (await Smtp(server, "mail@example.com", trusting)(mail)).fate is Fate.SENT
+
+
+@pytest.mark.parametrize("url", ["http://a", "smtp://", "smtp://host/path", "smtp://host?x=1", "mail.example.com"])
+def test_what_is_no_mail_server_is_none(url: str) -> None:
+    with pytest.raises(ValueError, match="must be smtp://"):
+        SmtpServer.parse(url)
+
+
+def test_the_ports_are_those_of_submission_and_no_password_is_shown() -> None:
+    server = SmtpServer.parse("smtps://us%40er:pass%3Aword@mail.example.com")
+    assert (server.port, server.is_tls, server.user) == (465, True, "us@er")
+    assert "pass:word" not in repr(server)
+    assert SmtpServer.parse("smtp://mail.example.com").port == 587
+
+
+async def test_mail_in_a_folder_is_read_once_and_by_its_owner_alone(ctx: Context, tmp_path: Path) -> None:
+    folder = tmp_path / "mails"
+    post = Folder(folder, "mail@example.com")
+    letter = Letter("Hello", "https://broker.example.com/confirm?token=x", "<p>Hello</p>")
+    assert (await post(Mail(UUID(int=1), "alice@example.com", letter, ctx.clock.now()))).fate is Fate.KEPT
+    box = Mailbox(folder)
+    assert box.fresh() == []
+    await post(Mail(UUID(int=2), "bob@example.com", letter, ctx.clock.now()))
+    [mail] = box.fresh()
+    assert (mail.to, mail.subject, mail.text.strip()) == ("bob@example.com", "Hello", letter.text)
+    assert (mail.file.stat().st_mode & 0o777, box.fresh()) == (0o600, [])
 
 
 async def test_an_address_that_is_none_is_refused_and_breaks_nothing(ctx: Context) -> None:

@@ -55,6 +55,18 @@ async def test_a_command_line_gets_its_token_once_when_its_user_says_so(
     assert (await fetched(anonymous, login)).status_code == 404, "once"
 
 
+async def test_an_old_session_shows_the_password_again_first(
+    app: FastAPI, ctx: Context, alice: Actor, anonymous: httpx.AsyncClient, clock: StoppedClock
+) -> None:
+    async with client_of(app) as browser:
+        browser.cookies["broker-session"] = (await begin_session(ctx, alice, "Firefox")).reveal()
+        clock.advance(minutes=20)
+        login = await begun(anonymous)
+        for answer in (await browser.get(login["browser_url"]), await browser.post(login["browser_url"], data={})):
+            assert answer.headers["location"].startswith("/account/prove?next=%2Fauth%2Fbrowser%2F")
+    assert (await fetched(anonymous, login)).status_code == 503
+
+
 async def test_what_was_refused_or_is_too_old_gives_nothing(
     app: FastAPI, ctx: Context, alice: Actor, anonymous: httpx.AsyncClient, clock: StoppedClock
 ) -> None:
