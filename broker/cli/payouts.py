@@ -68,7 +68,7 @@ def _stands(each: Json) -> str:
     for name, words in (
         ("held", "held for now"),
         ("reserved", "reserved"),
-        ("on_its_way", "besides on its way to you"),
+        ("on_its_way", "besides on its way"),
     ):
         parts += [f"{amount(name)} {words}"] if each[f"{name}_minor"] else []
     if each["payable_minor"]:
@@ -161,9 +161,15 @@ def run(as_json: bool) -> None:
     if as_json:
         say_json(made)
         return
-    _show(made["payouts"], "Drafted", as_json=False)
+    if made["payouts"]:
+        _show(made["payouts"], "Drafted", as_json=False)
+    else:
+        note("There is nothing to be paid out by now.")
     for each in made["left"]:
         say(f"{each['service']}: {_stands(each)}")
+    for each in made["unowned"]:
+        amount = money(each["payable_minor"], each["currency"])
+        say(f"{each['service']}: {amount}, and no owner who could get it: see `broker provider:members:set`.")
     if made["payouts"]:
         note("Next: `broker payouts:approve`, then `broker payouts:export`.")
 

@@ -17,7 +17,7 @@ from broker.kernel.ids import new_id
 from broker.kernel.money import Money
 from broker.payouts.balances import BalanceView, balances
 from broker.payouts.models import Payout, PayoutState
-from broker.payouts.payouts import PayoutView
+from broker.payouts.payouts import PayoutView, owners_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Drafted:
 
     payouts: Sequence[PayoutView]
     left: Sequence[BalanceView]
+    unowned: Sequence[BalanceView] = ()
+    """What could be paid out if the service had an owner."""
 
 
 async def draft_payouts(ctx: Context, actor: Actor) -> Drafted:
@@ -38,14 +40,17 @@ async def draft_payouts(ctx: Context, actor: Actor) -> Drafted:
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         found = await balances(tx, ctx.rules, now)
+        unowned = [each for each in found if each.payable_minor and not await owners_of(tx, each.service)]
     made, left = [], []
     for each in found:
+        if each in unowned:
+            continue
         payout = await _draft(ctx, actor, each, now) if each.payable_minor else None
         if payout is not None:
             made.append(payout)
         elif each.balance_minor:
             left.append(each)
-    return Drafted(made, left)
+    return Drafted(made, left, unowned)
 
 
 async def _draft(ctx: Context, actor: Actor, seen: BalanceView, now: datetime) -> PayoutView | None:

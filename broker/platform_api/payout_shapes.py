@@ -66,7 +66,8 @@ class ShareAgreement(TypedDict):
 
 
 class PayoutRun(TypedDict):
-    """What was drafted, and who has too little, is held, or owes."""
+    """What was drafted; who has too little, is held, or owes; and what can't be paid because the service has no owner."""
 
     payouts: list[Payout]
     left: list[PartnerBalance]
+    unowned: list[PartnerBalance]

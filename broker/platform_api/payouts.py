@@ -121,8 +121,13 @@ async def export(request: Request, actor: CurrentActor, state: str = PayoutState
 async def run(request: Request, actor: CurrentActor) -> Answer:
     """Draft what can be paid out now, once a day for each service and currency. It may be interrupted and repeated."""
     drafted = await draft_payouts(face_of(request).ctx, actor)
-    left = [_balance(view) for view in drafted.left]
-    return Answer({"payouts": [_payout(view) for view in drafted.payouts], "left": left})
+    return Answer(
+        {
+            "payouts": [_payout(view) for view in drafted.payouts],
+            "left": [_balance(view) for view in drafted.left],
+            "unowned": [_balance(view) for view in drafted.unowned],
+        }
+    )
 
 
 @router.post(

@@ -43,7 +43,7 @@ def test_a_statement_shows_days_and_how_the_partner_stands(broker: Broker, serve
     shown = words(broker("provider:statement", "store", "--since", "2026-12-01").out)
     assert "2026-12-04 12.00 2.00 10.00 3.00 7.00 0.00 7.00" in shown
     assert (
-        "Balance 7.00 USD, 1.00 USD held for now, 0.30 USD besides on its way to you. No payout yet: 6.00 USD is"
+        "Balance 7.00 USD, 1.00 USD held for now, 0.30 USD besides on its way. No payout yet: 6.00 USD is"
         " available, and the least is 25.00 USD."
     ) in shown
     served.answer("GET /provider-services/store/statements", body=[])
@@ -75,10 +75,18 @@ def test_a_share_is_agreed_in_hundredths_of_a_percent(broker: Broker, served: Ca
 
 def test_operators_draft_approve_export_and_mark(broker: Broker, served: Canned, tmp_path: Path) -> None:
     draft = PAYOUT | {"state": "draft", "reason": ""}
-    served.answer("POST /billing/payouts", body={"payouts": [draft], "left": [BALANCE | {"service": "mail"}]})
+    served.answer(
+        "POST /billing/payouts",
+        body={
+            "payouts": [draft],
+            "left": [BALANCE | {"service": "mail"}],
+            "unowned": [BALANCE | {"payable_minor": 600}],
+        },
+    )
     result = broker("payouts:run")
     assert "7.00 USD" in result.out
     assert "mail: Balance 7.00 USD" in result.out
+    assert "store: 6.00 USD, and no owner" in result.out
     assert "payouts:approve" in result.err
     served.answer("POST /billing/payouts/actions/approve", body=[draft | {"state": "approved"}])
     assert "approved" in broker("payouts:approve", "0190").out

@@ -216,7 +216,14 @@ async def test_only_owners_and_admins_of_the_service_see_what_it_earns(
         await mark_paid(ctx, operator, "nothing")
 
 
-async def test_what_moves_to_partners_has_no_payer(world: World, operator: Actor) -> None:
+async def test_nobody_is_paid_for_a_service_without_an_owner(world: World, operator: Actor) -> None:
+    await seasoned(world, 1000)
+    drafted = await draft_payouts(world.ctx, operator)
+    assert (drafted.payouts, drafted.left, [each.payable_minor for each in drafted.unowned]) == ([], [], [700])
+    assert (await balance(world, operator)).balance_minor == 700
+
+
+async def test_what_moves_to_partners_has_no_payer(world: World, operator: Actor, partner: Actor) -> None:
     await seasoned(world, 1000)
     await paid_out(world, operator)
     async with world.ctx.database.transaction() as tx:

@@ -14,6 +14,7 @@ from broker.billing.invoices import issue_finalized
 from broker.billing.models import LedgerEntry, LedgerTransaction
 from broker.billing.share_models import PartnerShare
 from broker.catalog.manifest import parse
+from broker.catalog.members import Role, set_member
 from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Database, async_url
@@ -35,6 +36,8 @@ OPERATOR = replace(SYSTEM, is_operator=True)
 async def invoiced(ctx: Context) -> list[UUID]:
     """Two invoices of 50.00, in different currencies."""
     await publish(ctx, parse(MANIFEST), SYSTEM)
+    partner = await new_user(ctx, "paula@example.com")
+    await set_member(ctx, OPERATOR, "store", partner.email, Role.OWNER)
     for currency in ("eur", "usd"):
         await used(ctx, await new_user(ctx, f"{currency}@example.com"), 5000, 30, currency=currency)
     after(ctx)

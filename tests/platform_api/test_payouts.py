@@ -52,7 +52,7 @@ async def test_a_partner_reads_statements_and_an_operator_pays(ctx: Context, app
 
         run = (await ours.post("/billing/payouts")).json()
         assert ([each["amount_minor"] for each in run["payouts"]], run["left"]) == ([700], [])
-        assert (await ours.post("/billing/payouts")).json() == {"payouts": [], "left": []}
+        assert (await ours.post("/billing/payouts")).json() == {"payouts": [], "left": [], "unowned": []}
         (balance,) = (await hers.get(f"{own}/balances")).json()
         assert (balance["balance_minor"], balance["on_its_way_minor"]) == (0, 700)
         payout = f"/billing/payouts/{run['payouts'][0]['id']}"
