@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, or_, select, update
 
 from broker.catalog.canary import show_reliability
 from broker.catalog.canary_notices import tell
@@ -79,20 +79,22 @@ async def begin(ctx: Context, claim: Claim) -> UUID | None:
     """The resource that the run may ask for, now that nothing is left of those before; None if the run is not ours any more."""
     async with ctx.database.transaction() as tx:
         resource = new_id()
-        noted = _ours(claim).values(resource_id=resource).returning(ServiceCanary.service_id)
-        return resource if (await tx.execute(noted)).first() else None
+        noted = update(ServiceCanary).where(*_ours(claim)).values(resource_id=resource)
+        return resource if (await tx.execute(noted)).rowcount else None
 
 
 async def end(ctx: Context, claim: Claim, outcome: Outcome | None, *, is_removed: bool) -> bool:
     """Keep what came of it, unless another manifest was pushed meanwhile. Whether the run was still ours."""
     async with ctx.database.transaction() as tx:
         now = ctx.clock.now()
-        following = max(claim.at + (claim.every or _AGAIN), now + _REST)
-        values: dict[str, Any] = {"lease_until": None, "next_at": following}
-        ended = _ours(claim).values(**values, **({"resource_id": None} if is_removed else {}))
-        row = (await tx.execute(ended.returning(ServiceCanary.every_s))).one_or_none()
+        held = select(ServiceCanary.every_s).where(*_ours(claim)).with_for_update()
+        row = (await tx.execute(held)).one_or_none()
         if row is None:
             return False
+        every = _AGAIN if row.every_s is None else timedelta(seconds=row.every_s)
+        ended: dict[str, Any] = {"lease_until": None, "next_at": max(claim.at + every, now + _REST)}
+        ended |= {"resource_id": None} if is_removed else {}
+        await tx.execute(update(ServiceCanary).where(*_ours(claim)).values(**ended))
         if outcome is not None and row.every_s is not None and await _is_current(tx, claim):
             await _keep(tx, claim, outcome, now)
         return True
@@ -137,10 +139,9 @@ async def _claim(tx: Tx, ctx: Context, row: Row[Any], now: datetime) -> Claim:
     )
 
 
-def _ours(claim: Claim) -> Any:
-    return update(ServiceCanary).where(
-        ServiceCanary.service_id == claim.service_id, ServiceCanary.fencing == claim.fencing
-    )
+def _ours(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The order, as long as nobody has taken it over."""
+    return ServiceCanary.service_id == claim.service_id, ServiceCanary.fencing == claim.fencing
 
 
 async def _is_current(tx: Tx, claim: Claim) -> bool:
