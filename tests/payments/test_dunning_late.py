@@ -1,0 +1,91 @@
+"""Dunning when something comes in between: a worker that was away, money that is on its way, a dispute."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from broker.addons.follow_account import follow_accounts
+from broker.addons.models import AddonState
+from broker.kernel.clock import rfc3339
+from broker.kernel.context import Context
+from broker.payments.disputes import dispute, end_dispute
+from broker.payments.dunning_models import Dunning
+from broker.payments.ports import Pending, Succeeded
+from tests.domain import new_user
+from tests.payments.debtor import Debtor
+from tests.payments.debtor import debtor as debtor
+
+
+async def test_a_worker_that_was_away_for_a_month_skips_no_notice_and_deletes_nothing_early(debtor: Debtor) -> None:
+    debtor.ctx.clock.advance(days=40)
+    back = debtor.ctx.clock.now()
+    await debtor.round()
+    assert await debtor.state() == "past_due"
+    assert await debtor.env() == ["FREE_URL", "PAID_URL"]
+    await debtor.until_day(40 + 29)
+
+    assert (await debtor.addon()).state is AddonState.PROVISIONED
+    told = await debtor.notices("account.deletes")
+    assert len(told) == 3
+    deletes = datetime.fromisoformat(told[-1].facts["deletes_at"])
+    assert deletes >= back + timedelta(days=30)
+    assert {facts["deletes_at"] for _, facts in told} == {rfc3339(deletes)}
+    debtor.ctx.clock.advance(seconds=(deletes - debtor.ctx.clock.now()).total_seconds() - 60)
+    await debtor.round()
+    assert (await debtor.addon()).state is AddonState.PROVISIONED
+    debtor.ctx.clock.advance(minutes=2)
+    await debtor.round()
+    assert (await debtor.addon()).state is AddonState.DEPROVISIONING
+
+
+async def test_a_worker_that_stops_before_the_last_notice_gives_it_and_waits_for_the_window(debtor: Debtor) -> None:
+    await debtor.round()
+    await debtor.until_day(26)
+    debtor.ctx.clock.advance(days=20)
+    await debtor.round()
+    told = await debtor.notices("account.deletes")
+    assert len(told) == 3
+    assert datetime.fromisoformat(told[-1].facts["deletes_at"]) >= debtor.ctx.clock.now() + timedelta(days=3)
+    assert (await debtor.addon()).state is AddonState.PROVISIONED
+    assert (await debtor.account()).deletes_at == datetime.fromisoformat(told[-1].facts["deletes_at"])
+
+
+async def test_money_that_is_on_its_way_puts_everything_off(debtor: Debtor) -> None:
+    await debtor.round()
+    await debtor.until_day(6)
+    debtor.answer = Pending("in_transit")
+    await debtor.until_day(20)
+    assert await debtor.env() == ["FREE_URL", "PAID_URL"]
+    account = await debtor.account()
+    assert account.suspends_at > debtor.ctx.clock.now()
+    assert account.deletes_at - account.suspends_at == timedelta(days=16)
+
+    debtor.answer = Succeeded("arrived")
+    await debtor.round()
+    assert await debtor.state() == "paid"
+    assert (await debtor.account()).delinquent_at is None
+
+
+async def test_what_is_disputed_is_not_collected_and_nobody_is_suspended_for_it(debtor: Debtor, ctx: Context) -> None:
+    operator = replace(await new_user(ctx, "olga@example.com"), is_operator=True)
+    await debtor.round()
+    await debtor.until_day(14)
+    assert await debtor.env() == ["FREE_URL"]
+
+    await dispute(ctx, operator, debtor.number, "They say that it never worked.", line=1)
+    await follow_accounts(ctx)
+    assert await debtor.env() == ["FREE_URL", "PAID_URL"]
+    assert (await debtor.account()).delinquent_at is None
+    await debtor.until_day(40)
+    assert (await debtor.addon()).suspended_at is None
+
+    await end_dispute(ctx, operator, debtor.number)
+    account = await debtor.account()
+    assert account.suspended_at is not None
+    assert account.deletes_at is not None
+    assert account.deletes_at > debtor.ctx.clock.now() + timedelta(days=15)
+    await debtor.round()
+    assert await debtor.env() == ["FREE_URL"]
+    async with ctx.database.transaction() as tx:
+        assert (await tx.execute(select(Dunning.state))).scalar_one() == "open"
