@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ARRAY, DateTime, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.types import TypeEngine
 
 from broker.billing.metered import MeteredAddon, metered_addons
 from broker.billing.models import UsageEvent
@@ -25,6 +27,7 @@ from broker.billing.voids import voided_instants
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.direct import Direct
 
 LATENESS: Final = timedelta(hours=72)
 """How long after the end of a month its usage is still taken in: until then the month is not closed."""
@@ -56,11 +59,16 @@ class Report:
     @property
     def digest(self) -> bytes:
         """Of everything that was said, so that a repetition can be told from a contradiction."""
-        quantity = Fraction(self.quantity)
         at = "" if self.at is None else rfc3339(whole_second(self.at))
         voids = "" if self.voids is None else f"voids {self.voids}"
-        said = (str(self.addon_id), self.meter, str(quantity), at, self.subject, voids)
+        said = (str(self.addon_id), self.meter, _canonical(self.quantity), at, self.subject, voids)
         return hashlib.sha256("\0".join(said).encode()).digest()
+
+
+@lru_cache(maxsize=4096)
+def _canonical(quantity: Decimal) -> str:
+    """`5` for `5.00`, too."""
+    return str(Fraction(quantity))
 
 
 class Status(StrEnum):
@@ -185,9 +193,22 @@ def _repeated(report: Report, digest: bytes) -> Result:
 async def _digests(tx: Tx, names: Collection[_Name]) -> dict[_Name, bytes]:
     if not names:
         return {}
-    columns = (UsageEvent.source, UsageEvent.id, UsageEvent.digest)
-    named = tuple_(UsageEvent.source, UsageEvent.id).in_(sorted(names))
-    return {(row.source, row.id): row.digest for row in await tx.execute(select(*columns).where(named))}
+    sources, ids = zip(*names, strict=True)
+    return {(source, name): digest for source, name, digest in await _KNOWN.all(tx, sources=sources, ids=ids)}
+
+
+def _unnested(**columns: TypeEngine[Any]) -> Any:
+    """Rows of parameters, given as a list for each column."""
+    lists = [bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in columns.items()]
+    return func.unnest(*lists).table_valued(*columns).render_derived()
+
+
+_NAMED: Final = _unnested(source=Text(), id=Text())
+_KNOWN: Final = Direct(
+    select(UsageEvent.source, UsageEvent.id, UsageEvent.digest).join(
+        _NAMED, (UsageEvent.source == _NAMED.c.source) & (UsageEvent.id == _NAMED.c.id)
+    )
+)
 
 
 async def _store(tx: Tx, reports: Iterable[Report], now: datetime) -> set[_Name]:
@@ -195,23 +216,27 @@ async def _store(tx: Tx, reports: Iterable[Report], now: datetime) -> set[_Name]
     rows = [_row(report, now) for report in sorted(reports, key=lambda report: (report.source, report.id))]
     if not rows:
         return set()
-    statement = insert(UsageEvent).on_conflict_do_nothing().returning(UsageEvent.source, UsageEvent.id)
-    return {(row.source, row.id) for row in await tx.execute(statement, rows)}
+    columns = {f"{name}s": column for name, column in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
+    return {(source, name) for source, name in await _STORED.all(tx, **columns, received_at=now)}
 
 
-def _row(report: Report, now: datetime) -> dict[str, Any]:
-    return {
-        "source": report.source,
-        "id": report.id,
-        "addon_id": report.addon_id,
-        "meter": report.meter,
-        "quantity": report.quantity,
-        "at": now if report.at is None else whole_second(report.at),
-        "subject": report.subject,
-        "voids": report.voids,
-        "digest": report.digest,
-        "received_at": now,
-    }
+def _row(report: Report, now: datetime) -> tuple[Any, ...]:
+    """By `_COLUMNS`."""
+    at = now if report.at is None else whole_second(report.at)
+    return (
+        report.source, report.id, report.addon_id, report.meter, report.quantity, at, report.subject, report.voids,
+        report.digest,
+    )  # fmt: skip
+
+
+_COLUMNS: Final = "source id addon_id meter quantity at subject voids digest".split()
+_REPORTED: Final = _unnested(**{name: UsageEvent.__table__.c[name].type for name in _COLUMNS})
+_STORED: Final = Direct(
+    insert(UsageEvent)
+    .from_select([*_COLUMNS, "received_at"], select(_REPORTED, bindparam("received_at", type_=DateTime(timezone=True))))
+    .on_conflict_do_nothing()
+    .returning(UsageEvent.source, UsageEvent.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,14 +273,17 @@ class _Rules:
         return None
 
     def _check_time(self, addon: MeteredAddon, at: datetime) -> None:
-        clock = f"It is {rfc3339(self.now)} here."
         if at > self.now + SKEW:
-            raise Refusal("in_the_future", f"This lies in the future. {clock}")
+            raise Refusal("in_the_future", f"This lies in the future. {self._clock}")
         if at < addon.started_at:
-            raise Refusal("before_start", f"The add-on was provisioned at {rfc3339(addon.started_at)}. {clock}")
+            raise Refusal("before_start", f"The add-on was provisioned at {rfc3339(addon.started_at)}. {self._clock}")
         if addon.ended_at is not None and at > addon.ended_at + LATENESS:
-            raise Refusal("after_end", f"The add-on was destroyed at {rfc3339(addon.ended_at)}. {clock}")
+            raise Refusal("after_end", f"The add-on was destroyed at {rfc3339(addon.ended_at)}. {self._clock}")
         self._check_open(addon, at)
+
+    @property
+    def _clock(self) -> str:
+        return f"It is {rfc3339(self.now)} here."
 
     def _check_open(self, addon: MeteredAddon, at: datetime) -> None:
         month = month_of(at, addon.held_at(at).zone)

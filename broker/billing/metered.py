@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Uuid, any_, func, literal, select
 
 from broker.billing.models import BillingAccount, UsagePeriod
 from broker.kernel.db import Tx
@@ -53,7 +53,10 @@ class MeteredAddon:
 
     def held_at(self, at: datetime) -> Held:
         """What it was on then; before the first the first, after the last the last."""
-        return next((held for held in reversed(self.held) if held.started_at <= at), self.held[0])
+        for held in reversed(self.held):
+            if held.started_at <= at:
+                return held
+        return self.held[0]
 
 
 async def metered_addons(tx: Tx, service: str, addon_ids: Collection[UUID]) -> dict[UUID, MeteredAddon]:
@@ -65,7 +68,7 @@ async def metered_addons(tx: Tx, service: str, addon_ids: Collection[UUID]) -> d
     periods = (
         select(*columns)
         .outerjoin(BillingAccount, BillingAccount.id == UsagePeriod.payer_id)
-        .where(UsagePeriod.addon_id.in_(sorted(addon_ids)), UsagePeriod.service == service)
+        .where(UsagePeriod.addon_id == any_(literal(list(addon_ids), ARRAY(Uuid))), UsagePeriod.service == service)
         .order_by(UsagePeriod.addon_id, UsagePeriod.started_at)
     )
     found: dict[UUID, list[Held]] = defaultdict(list)

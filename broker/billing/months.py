@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ class Month:
         return f"{self.year:04}-{self.month:02}"
 
 
+@lru_cache(maxsize=1024)
 def month_at(year: int, month: int, zone: str = "UTC") -> Month:
     """The month as its zone has it: an hour longer or shorter where clocks are changed."""
     following = (year + 1, 1) if month == 12 else (year, month + 1)
@@ -62,6 +64,8 @@ def local_days_after(at: datetime, days: int, zone: str) -> datetime:
 
 def whole_second(at: datetime) -> datetime:
     """The instant as it is billed: in UTC, its fraction of a second cut off."""
+    if at.tzinfo is UTC and not at.microsecond:
+        return at
     return at.astimezone(UTC).replace(microsecond=0)
 
 

@@ -39,4 +39,4 @@ def wall_of(clock: Clock) -> Clock:
 
 def rfc3339(instant: datetime) -> str:
     """`2026-11-21T09:54:07Z`: whole seconds, as the Platform API writes times."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
