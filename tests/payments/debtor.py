@@ -102,6 +102,10 @@ class Debtor:
 
 @pytest.fixture
 async def debtor(ctx: Context) -> Debtor:
+    return await make_debtor(ctx)
+
+
+async def make_debtor(ctx: Context) -> Debtor:
     world = await make_world(ctx, await new_user(ctx, "alice@example.com"))
     paid = await world.provisioned("store:big", attachment_name="PAID")
     free = await world.provisioned(attachment_name="FREE")

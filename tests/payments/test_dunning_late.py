@@ -1,5 +1,7 @@
 """Dunning when something comes in between: a worker that was away, money that is on its way, a dispute."""
 
+import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -7,13 +9,17 @@ from sqlalchemy import select
 
 from broker.addons.follow_account import follow_accounts
 from broker.addons.models import AddonState
+from broker.apps.release_history import list_releases
+from broker.events.models import Event
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Context
 from broker.payments.disputes import dispute, end_dispute
+from broker.payments.dunning import dun
 from broker.payments.dunning_models import Dunning
+from broker.payments.dunning_schedule import schedule
 from broker.payments.ports import Pending, Succeeded
 from tests.domain import new_user
-from tests.payments.debtor import Debtor
+from tests.payments.debtor import DAYS, Debtor, make_debtor
 from tests.payments.debtor import debtor as debtor
 
 
@@ -89,3 +95,26 @@ async def test_what_is_disputed_is_not_collected_and_nobody_is_suspended_for_it(
     assert await debtor.env() == ["FREE_URL"]
     async with ctx.database.transaction() as tx:
         assert (await tx.execute(select(Dunning.state))).scalar_one() == "open"
+
+
+async def test_several_workers_at_once_take_each_step_once(live_ctx: Context) -> None:
+    debtor = await make_debtor(live_ctx)
+    await debtor.round()
+    for day in (3, 5, 7, 11, 14, 16, 23, 27, 30):
+        left = debtor.issued_at + timedelta(days=day, seconds=1) - live_ctx.clock.now()
+        live_ctx.clock.advance(seconds=left.total_seconds())
+        await asyncio.gather(*(each for _ in range(3) for each in (dun(live_ctx, DAYS), follow_accounts(live_ctx))))
+        await debtor.bank()
+        await debtor.round()
+
+    assert (await debtor.addon()).state is AddonState.DEPROVISIONING
+    assert Counter(kind for kind, _ in await debtor.notices()) == Counter({
+        "invoice.issued": 1, "payment.failed": 4, "invoice.past_due": 1, "account.suspends": 1, "account.suspended": 1,
+        "account.deletes": 3,
+    })  # fmt: skip
+    async with live_ctx.database.transaction() as tx:
+        steps = select(Event.data["step"].astext).where(Event.kind == "dunning.step_taken").order_by(Event.at, Event.id)
+        taken = list((await tx.execute(steps)).scalars())
+    assert sorted(taken) == sorted(step.name for step in schedule(debtor.issued_at, "UTC", DAYS))
+    releases = await list_releases(live_ctx, debtor.world.user, "shop", newest_first=False, limit=9)
+    assert [each.description for each in releases if "Suspend" in each.description] == ["Suspend PAID (unpaid)"]
