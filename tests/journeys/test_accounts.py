@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.journeys.people import Person
+from tests.journeys.people import Person, send, signed_up
 from tests.journeys.test_browser import PHONE, QUIET, sideways
 from tests.platform import Platform
+from tests.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -115,3 +120,40 @@ async def test_a_passkey_signs_in_without_a_password(chromium: Browser, platform
     await page.get_by_role("button", name="Remove My <laptop>").click()
     await expect(page.get_by_role("status")).to_contain_text("removed")
     await page.context.close()
+
+
+async def test_our_own_command_line_logs_in_with_a_browser_or_a_code(platform: Platform, tmp_path: Path) -> None:
+    """Without Chromium: what a browser would do is little here."""
+    asked = tmp_path / "url"
+    opener = tmp_path / "browser"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {asked}.part && mv {asked}.part {asked}\n')
+    opener.chmod(0o700)
+    surroundings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BROWSER": str(opener)}
+    command = [sys.executable, "-m", "broker"]
+
+    def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *words], env=surroundings, input=given, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    async def opened() -> bool:
+        return asked.exists()
+
+    with signed_up(platform) as (person, browser):
+        login = [*command, "login", "--url", platform.url, "--browser"]
+        with subprocess.Popen(login, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as waiting:
+            await until(opened, within_s=30)
+            page = asked.read_text().removeprefix(platform.url)
+            code = re.search(r"<code>([A-Z]{4}-[A-Z]{4})</code>", browser.get(page).text)
+            send(browser, page, decision="allow")
+            said = waiting.communicate(timeout=60)[0].decode()
+        assert waiting.returncode == 0, said
+        assert code is not None
+        assert f"Your code is {code[1]}." in said
+        assert run("whoami").stdout == f"{person.email}\n"
+        assert "Somebody signed in" in run("notices").stdout
+        run("logout")
+        typed = f"{person.password}\n{person.recovery_codes[0]}\n"
+        done = run("login", "--url", platform.url, "--email", person.email, given=typed)
+        assert done.returncode == 0, done.stderr
+        run("logout")
