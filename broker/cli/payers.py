@@ -9,6 +9,7 @@ from broker.cli.errors import RefusedMissing
 from broker.cli.options import app_argument, complete_app, json_option
 from broker.cli.output import clean, moment, note, say, say_json, table
 from broker.cli.progress import Progress
+from broker.cli.transfers import per_month
 
 
 @click.command()
@@ -16,7 +17,7 @@ from broker.cli.progress import Progress
 @click.argument("email", required=False)
 @json_option
 def ask(name: str | None, email: str | None, as_json: bool) -> None:
-    """Show who pays for an app; with an e-mail address, ask that person to.
+    """Show who pays for an app, or ask somebody to.
 
     They have to agree. They then see what the app costs, and nothing else of it; what may be added is limited by their
     budgets. Either of you ends it with `broker payers:end APP`.
@@ -67,11 +68,12 @@ def list_(as_json: bool) -> None:
                 item["owner"]["email"],
                 item["payer"]["email"],
                 item["state"],
+                per_month(item),
                 moment(item["accepted_at"] or item["created_at"]),
             )
             for item in found
         ]
-        say(table(rows, ("App", "Owner", "Payer", "State", "Since")))
+        say(table(rows, ("App", "Owner", "Payer", "State", "Costs", "Since")))
     else:
         note("Everybody pays for their own apps. Ask somebody with `broker apps:payer APP EMAIL`.")
 
@@ -80,7 +82,10 @@ def list_(as_json: bool) -> None:
 @click.argument("app", shell_complete=complete_app)
 @json_option
 def accept(app: str, as_json: bool) -> None:
-    """Agree to pay for an app, from now on. What it costs, `broker costs --app APP` shows."""
+    """Agree to pay for an app, from now on.
+
+    What it costs, `broker costs --app APP` shows.
+    """
     _act(app, "accept", f"Paying for {app} from now on", as_json)
 
 
@@ -96,7 +101,10 @@ def decline(app: str, as_json: bool) -> None:
 @click.argument("app", shell_complete=complete_app)
 @json_option
 def end(app: str, as_json: bool) -> None:
-    """End it that somebody pays for an app in its owner's place, as either of them: from now on its owner pays."""
+    """End it that somebody pays in the owner's place.
+
+    Both of them can. From now on the owner pays; what was not answered yet is taken back.
+    """
     _act(app, "end", f"Ending that somebody else pays for {app}", as_json)
 
 

@@ -18,7 +18,10 @@ _account = click.option("--account", is_flag=True, help="Of the account: for eve
 @click.argument("app", required=False, metavar="[APP]", shell_complete=complete_app)
 @json_option
 def list_(app: str | None, as_json: bool) -> None:
-    """Show the tags of an app; without one, those of your account, which apply where an app has none of that name."""
+    """Show the tags of an app, or of your account.
+
+    Those of the account are those of every app that it pays for, unless the app has one of that name.
+    """
     with connect() as client:
         found = client.get(_path(app))["tags"]
     _say(found, as_json)
@@ -29,7 +32,10 @@ def list_(app: str | None, as_json: bool) -> None:
 @_account
 @json_option
 def set_(words: tuple[str, ...], account: bool, as_json: bool) -> None:
-    """Set tags: `broker tags:set shop team=growth`, or `broker tags:set --account cost-centre=4711`."""
+    """Set tags of an app, or of your account.
+
+    `broker tags:set shop team=growth`, or `broker tags:set --account cost-centre=4711`
+    """
     app, pairs = _split(words, account)
     changes = {name: value for name, equals, value in (pair.partition("=") for pair in pairs) if equals}
     if len(changes) != len(pairs):
@@ -42,7 +48,10 @@ def set_(words: tuple[str, ...], account: bool, as_json: bool) -> None:
 @_account
 @json_option
 def unset(words: tuple[str, ...], account: bool, as_json: bool) -> None:
-    """Remove tags: `broker tags:unset shop team`, or `broker tags:unset --account team`."""
+    """Remove tags of an app, or of your account.
+
+    `broker tags:unset shop team`, or `broker tags:unset --account team`
+    """
     app, names = _split(words, account)
     _change(app, dict.fromkeys(names), f"Removing {', '.join(names)}", as_json)
 

@@ -6,6 +6,7 @@ import click
 
 from broker.cli.addons import resolve
 from broker.cli.client import Client, Json, connect, segment
+from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import addon_argument, app_option, complete_app, json_option, optional_app_option
 from broker.cli.output import clean, moment, note, say, say_json, table
@@ -80,11 +81,12 @@ def list_(as_json: bool) -> None:
                 item["owner"]["email"],
                 item["recipient"]["email"],
                 item["state"],
+                per_month(item),
                 moment(item["created_at"]),
             )
             for item in found
         ]
-        say(table(rows, ("What", "", "From", "To", "State", "Offered")))
+        say(table(rows, ("What", "Kind", "From", "To", "State", "Costs", "Offered")))
     else:
         note("Nothing was offered. Offer an app with `broker apps:transfer EMAIL --app APP`.")
 
@@ -121,6 +123,18 @@ def decline(name: str, as_json: bool) -> None:
             made = client.patch(f"{_PATHS[item['kind']]}/{segment(item['id'])}", {"state": "declined"})
     if as_json:
         say_json(made)
+
+
+def per_month(item: Json) -> str:
+    """What is offered costs, as long as it is: `50.00 USD/month + usage`."""
+    if item["state"] != "pending":
+        return ""
+    sums: dict[str, int] = {}
+    for plan in item.get("plans", ()):
+        sums[plan["currency"]] = sums.get(plan["currency"], 0) + plan["price_cents"]
+    fixed = [f"{money(sums[currency], currency)}/month" for currency in sorted(sums) if sums[currency]]
+    usage = ["usage"] if any(plan["metered"] for plan in item.get("plans", ())) else []
+    return " + ".join(fixed + usage) or "nothing"
 
 
 def _all(client: Client) -> list[Json]:

@@ -14,7 +14,7 @@ from broker.cli.progress import Progress
 @click.command()
 @json_option
 def list_(as_json: bool) -> None:
-    """List the trials of your account: one per service, until when, and what follows."""
+    """List the trials of your account, one per service."""
     with connect() as client:
         found = client.get_all("/account/trials")
     if as_json:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request
 
 from broker.addons.handover import agree_to_pay, stop_paying
+from broker.addons.offered import OfferedPlan, offered_plans
 from broker.apps import payers
 from broker.apps.payers import PayerView
 from broker.faces.answers import Answer
@@ -15,6 +18,7 @@ from broker.platform_api import shapes, term_shapes
 from broker.platform_api.collaborators import Person
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.offered import offered_shapes
 
 router = APIRouter(tags=["payers"], responses=REFUSED)
 
@@ -25,13 +29,14 @@ class AskPayerBody(Body):
     payer: Person
 
 
-def _payer(view: PayerView) -> term_shapes.Payer:
+def _payer(view: PayerView, plans: Sequence[OfferedPlan] = ()) -> term_shapes.Payer:
     return {
         "id": str(view.id),
         "app": ref(view.app_id, view.app_name),
         "owner": {"id": str(view.owner_id), "email": view.owner_email},
         "payer": {"id": str(view.payer_id), "email": view.payer_email},
         "state": view.state.value,
+        "plans": offered_shapes(plans),
         "created_at": rfc3339(view.created_at),
         "accepted_at": maybe(view.accepted_at),
         "ended_at": maybe(view.ended_at),
@@ -59,13 +64,18 @@ async def info_of_app(request: Request, actor: CurrentActor, app: str) -> Answer
 @router.get("/account/payers", responses=gives(shapes.Payer, many=True))
 async def list_(request: Request, actor: CurrentActor) -> Answer:
     """Whom the account asked to pay, and what it was asked to pay for; newest first."""
-    return page(request, [_payer(view) for view in await payers.list_payers(face_of(request).ctx, actor)])
+    ctx = face_of(request).ctx
+    views = await payers.list_payers(ctx, actor)
+    plans = await offered_plans(ctx, views)
+    return page(request, [_payer(view, plans.get(view.id, ())) for view in views])
 
 
 @router.get("/account/payers/{payer}", responses=gives(shapes.Payer))
 async def info(request: Request, actor: CurrentActor, payer: str) -> Answer:
     """One of them by its id; what stands, also by the app's name."""
-    return Answer(_payer(await payers.get_payer(face_of(request).ctx, actor, payer)))
+    ctx = face_of(request).ctx
+    view = await payers.get_payer(ctx, actor, payer)
+    return Answer(_payer(view, (await offered_plans(ctx, [view])).get(view.id, ())))
 
 
 @router.post("/account/payers/{payer}/actions/accept", responses=gives(shapes.Payer))

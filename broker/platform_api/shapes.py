@@ -96,6 +96,7 @@ from broker.platform_api.payment_shapes import PaymentMethod as PaymentMethod
 from broker.platform_api.payment_shapes import PaymentSetup as PaymentSetup
 from broker.platform_api.payment_shapes import Refund as Refund
 from broker.platform_api.payment_shapes import Verification as Verification
+from broker.platform_api.payout_shapes import PartnerAccrual as PartnerAccrual
 from broker.platform_api.payout_shapes import PartnerBalance as PartnerBalance
 from broker.platform_api.payout_shapes import PartnerStatement as PartnerStatement
 from broker.platform_api.payout_shapes import Payout as Payout
@@ -113,6 +114,7 @@ from broker.platform_api.sso_shapes import SignOnForm as SignOnForm
 from broker.platform_api.term_shapes import AddonTerms as AddonTerms
 from broker.platform_api.term_shapes import AddonTransfer as AddonTransfer
 from broker.platform_api.term_shapes import AppTransfer as AppTransfer
+from broker.platform_api.term_shapes import OfferedPlan as OfferedPlan
 from broker.platform_api.term_shapes import Payer as Payer
 from broker.platform_api.term_shapes import ScheduledPlanChange as ScheduledPlanChange
 from broker.platform_api.term_shapes import TagSet as TagSet

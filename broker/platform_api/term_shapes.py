@@ -9,14 +9,24 @@ from typing_extensions import TypedDict
 from broker.faces.shapes import Ref, UserRef
 
 
+class OfferedPlan(TypedDict):
+    """The plan of an add-on that somebody would pay for, per month; `metered`: and what is used of it."""
+
+    plan: str
+    price_cents: int
+    currency: str
+    metered: bool
+
+
 class AppTransfer(TypedDict):
-    """An app that is offered to somebody. `declined` also when the sender took it back."""
+    """An app that is offered to somebody. `declined` also when the sender took it back; `plans` while it is pending."""
 
     id: str
     app: Ref
     owner: UserRef
     recipient: UserRef
     state: Literal["pending", "accepted", "declined"]
+    plans: list[OfferedPlan]
     created_at: str
     updated_at: str
 
@@ -31,6 +41,7 @@ class AddonTransfer(TypedDict):
     owner: UserRef
     recipient: UserRef
     state: Literal["pending", "accepted", "declined"]
+    plans: list[OfferedPlan]
     created_at: str
     updated_at: str
 
@@ -44,6 +55,7 @@ class Payer(TypedDict):
     owner: UserRef
     payer: UserRef
     state: str
+    plans: list[OfferedPlan]
     created_at: str
     accepted_at: str | None
     ended_at: str | None

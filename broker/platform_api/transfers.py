@@ -5,12 +5,14 @@ Source: the app transfers of the public Platform API; those of add-ons are our o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 
 from broker.addons import transfer as addon_transfers
 from broker.addons.handover import accept_app_transfer
+from broker.addons.offered import OfferedPlan, offered_plans
 from broker.addons.resolve import AddonKey
 from broker.addons.transfer import AddonTransferView
 from broker.apps import transfers
@@ -25,6 +27,7 @@ from broker.platform_api.bodies import Named, Text, Truth
 from broker.platform_api.collaborators import Person
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
+from broker.platform_api.offered import offered_shapes
 
 router = APIRouter(tags=["transfers"], responses=REFUSED)
 
@@ -59,19 +62,20 @@ class TransferAddonBody(Body):
     recipient: Person | None = None
 
 
-def _app_transfer(view: TransferView) -> term_shapes.AppTransfer:
+def _app_transfer(view: TransferView, plans: Sequence[OfferedPlan] = ()) -> term_shapes.AppTransfer:
     return {
         "id": str(view.id),
         "app": ref(view.app_id, view.app_name),
         "owner": {"id": str(view.sender_id), "email": view.sender_email},
         "recipient": {"id": str(view.recipient_id), "email": view.recipient_email},
         "state": _STATES[view.state],
+        "plans": offered_shapes(plans),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
     }
 
 
-def _addon_transfer(view: AddonTransferView) -> term_shapes.AddonTransfer:
+def _addon_transfer(view: AddonTransferView, plans: Sequence[OfferedPlan] = ()) -> term_shapes.AddonTransfer:
     return {
         "id": str(view.id),
         "addon": ref(view.addon_id, view.addon_name),
@@ -80,6 +84,7 @@ def _addon_transfer(view: AddonTransferView) -> term_shapes.AddonTransfer:
         "owner": {"id": str(view.sender_id), "email": view.sender_email},
         "recipient": {"id": str(view.recipient_id), "email": view.recipient_email},
         "state": _STATES[view.state],
+        "plans": offered_shapes(plans),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
     }
@@ -88,7 +93,10 @@ def _addon_transfer(view: AddonTransferView) -> term_shapes.AddonTransfer:
 @router.get("/account/app-transfers", responses=gives(shapes.AppTransfer, many=True))
 async def list_(request: Request, actor: CurrentActor) -> Answer:
     """The apps that the account offered or was offered, newest first."""
-    return page(request, [_app_transfer(view) for view in await transfers.list_transfers(face_of(request).ctx, actor)])
+    ctx = face_of(request).ctx
+    views = await transfers.list_transfers(ctx, actor)
+    plans = await offered_plans(ctx, views)
+    return page(request, [_app_transfer(view, plans.get(view.id, ())) for view in views])
 
 
 @router.post(
@@ -106,7 +114,9 @@ async def offer(request: Request, actor: CurrentActor) -> Answer:
 @router.get("/account/app-transfers/{app_transfer}", responses=gives(shapes.AppTransfer))
 async def info(request: Request, actor: CurrentActor, app_transfer: str) -> Answer:
     """One of them by its id; the pending one also by the app's name."""
-    return Answer(_app_transfer(await transfers.get_transfer(face_of(request).ctx, actor, app_transfer)))
+    ctx = face_of(request).ctx
+    view = await transfers.get_transfer(ctx, actor, app_transfer)
+    return Answer(_app_transfer(view, (await offered_plans(ctx, [view])).get(view.id, ())))
 
 
 @router.patch(
@@ -154,8 +164,10 @@ async def transfer_addon(request: Request, actor: CurrentActor, addon: str) -> A
 @router.get("/account/addon-transfers", responses=gives(shapes.AddonTransfer, many=True))
 async def list_of_addons(request: Request, actor: CurrentActor) -> Answer:
     """The add-ons that the account offered or was offered, newest first."""
-    found = await addon_transfers.list_addon_transfers(face_of(request).ctx, actor)
-    return page(request, [_addon_transfer(view) for view in found])
+    ctx = face_of(request).ctx
+    views = await addon_transfers.list_addon_transfers(ctx, actor)
+    plans = await offered_plans(ctx, views)
+    return page(request, [_addon_transfer(view, plans.get(view.id, ())) for view in views])
 
 
 @router.patch(

@@ -14,6 +14,7 @@ OFFER = {
     "owner": {"id": "2", "email": "alice@example.com"},
     "recipient": {"id": "3", "email": "bob@example.com"},
     "state": "pending",
+    "plans": [{"plan": "redis:big", "price_cents": 5000, "currency": "usd", "metered": True}],
     "created_at": "2026-11-21T09:00:00Z",
     "updated_at": "2026-11-21T09:00:00Z",
 }
@@ -31,6 +32,7 @@ PAYER = {
     "owner": {"id": "2", "email": "alice@example.com"},
     "payer": {"id": "3", "email": "bob@example.com"},
     "state": "pending",
+    "plans": [],
     "created_at": "2026-11-21T09:00:00Z",
     "accepted_at": None,
     "ended_at": None,
@@ -74,6 +76,7 @@ def test_an_app_and_an_add_on_are_offered_listed_and_accepted(alice: Broker, can
         canned.answer("GET /account/addon-transfers", body=[ADDON_OFFER])
     listed = alice("transfers").out
     assert [line.split()[:2] for line in listed.splitlines()[2:]] == [["shop", "app"], ["redis-1", "addon"]]
+    assert "pending  50.00 USD/month + usage" in listed
     canned.answer(f"PATCH /account/app-transfers/{OFFER['id']}", body=OFFER | {"state": "accepted"})
     assert "Accepting shop from alice@example.com... done" in alice("transfers:accept", "shop").err
     assert "--to" in alice("transfers:accept", "redis-1").err

@@ -20,6 +20,7 @@ async def world(ctx: Context, alice: Actor) -> World:
 async def test_an_app_is_transferred_as_the_public_api_says(
     world: World, api: httpx.AsyncClient, intruder: httpx.AsyncClient
 ) -> None:
+    await world.provisioned("store:big")
     assert (await api.get("/account/app-transfers")).json() == []
     body = {"app": {"name": "shop"}, "recipient": "mallory@example.com", "silent": True}
     made = await api.post("/account/app-transfers", json=body)
@@ -28,7 +29,10 @@ async def test_an_app_is_transferred_as_the_public_api_says(
     assert (await api.post("/account/app-transfers", json=body)).status_code == 409
     assert (await intruder.patch(path, json={"state": "maybe"})).status_code == 422
     assert (await api.patch(path, json={"state": "accepted"})).status_code == 403
-    assert (await intruder.get("/account/app-transfers/shop")).json() == made.json()
+    shown = (await intruder.get("/account/app-transfers/shop")).json()
+    assert shown == made.json() | {"plans": shown["plans"]}
+    big = {"plan": "store:big", "price_cents": 5000, "currency": "usd", "metered": False}
+    assert (await intruder.get("/account/app-transfers")).json()[0]["plans"] == shown["plans"] == [big]
     taken = await intruder.patch("/account/app-transfers/shop", json={"state": "accepted"})
     assert (taken.status_code, taken.json()["state"]) == (200, "accepted")
     assert (await intruder.get("/apps/shop")).json()["owner"]["email"] == "mallory@example.com"
@@ -65,6 +69,7 @@ async def test_somebody_pays_and_sees_what_it_costs_by_tags(
     assert (await api.get("/apps/shop/payer")).json()["message"] == "shop is paid for by its owner, alice@example.com."
     asked = await api.put("/apps/shop/payer", json={"payer": "mallory@example.com"})
     assert (asked.status_code, asked.json()["state"]) == (201, "pending")
+    assert (await intruder.get("/account/payers")).json()[0]["plans"][0]["price_cents"] == 5000
     agreed = await intruder.post("/account/payers/shop/actions/accept")
     assert (agreed.status_code, agreed.json()["state"]) == (200, "accepted")
     assert (await api.get("/apps/shop/payer")).json() == agreed.json()
