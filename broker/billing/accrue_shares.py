@@ -152,7 +152,7 @@ async def lines_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, list[Sold]]:
     by_bill: dict[UUID, list[Any]] = defaultdict(list)
     for row in await tx.execute(statement):
         by_bill[row.invoice_id].append(row)
-    agreed = await _agreed(tx, {row.service for rows in by_bill.values() for row in rows})
+    agreed = await agreements_of(tx, {row.service for rows in by_bill.values() for row in rows})
     promoted = {bill for bill, rows in by_bill.items() if any(row.promo_minor for row in rows)}
     given = await _given(tx, promoted) if promoted else {}
     return {
@@ -195,7 +195,8 @@ def _sold(row: Any, promo: int, agreed: Sequence[Agreed]) -> Sold:
     )
 
 
-async def _agreed(tx: Tx, services: Collection[str]) -> dict[str, list[Agreed]]:
+async def agreements_of(tx: Tx, services: Collection[str]) -> dict[str, list[Agreed]]:
+    """What was agreed for these services, in the order in which it comes into force."""
     statement = (
         select(ShareAgreement.service, ShareAgreement.starts_at, ShareAgreement.share_bp)
         .where(ShareAgreement.service.in_(services))

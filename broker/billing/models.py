@@ -22,6 +22,7 @@ class UsagePeriod(Base):
         Index("uq_usage_periods_open", "addon_id", unique=True, postgresql_where=text("ended_at is null")),
         Index("ix_usage_periods_payer_id", "payer_id", "started_at"),
         Index("ix_usage_periods_addon_id", "addon_id", "started_at"),
+        Index("ix_usage_periods_service", "service", "started_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

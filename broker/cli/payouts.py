@@ -35,16 +35,27 @@ def statement(slug: str, since: datetime | None, until: datetime | None, as_json
     with connect() as client:
         found = client.get_all(f"{own(slug)}/statements" + (f"?{urlencode(days)}" if days else ""))
         stand = client.get_all(f"{own(slug)}/balances")
+        coming = client.get_all(f"{own(slug)}/accruals")
     if as_json:
-        say_json({"statements": found, "balances": stand})
+        say_json({"statements": found, "balances": stand, "accruals": coming})
         return
     if not found:
         note("Nothing came in during these days.")
     for currency in sorted({day["currency"] for day in found}):
         heading(f"{slug} Statement in {clean(currency).upper()}")
         say(table([_day_row(day) for day in found if day["currency"] == currency], _COLUMNS))
-    for each in stand:
-        say(_stands(each))
+    for each in (*map(_stands, stand), *map(_comes, coming)):
+        say(each)
+
+
+def _comes(each: Json) -> str:
+    share = money(each["share_minor"], each["currency"])
+    if not each["month"]:
+        return f"Billed and not paid yet: {share} of it will be yours."
+    forecast = money(each["forecast_minor"], each["currency"])
+    return (
+        f"Being used in {each['month']}: {share} by now is yours once it is paid, {forecast} by the end of the month."
+    )
 
 
 def _day_row(day: Json) -> tuple[object, ...]:

@@ -23,6 +23,15 @@ class PartnerBalance(TypedDict):
     paid_minor: int
 
 
+class PartnerAccrual(TypedDict):
+    """The partner's share of a month that is not closed, or, without a month, of what is billed and not paid."""
+
+    month: str | None
+    currency: str
+    share_minor: int
+    forecast_minor: int
+
+
 class PartnerStatement(TypedDict):
     """What a day brought in one currency, and the balance at its end. A day that is over does not change."""
 

@@ -16,6 +16,7 @@ from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams
+from broker.payouts.accrual import AccrualView, list_accruals
 from broker.payouts.agreements import AgreementView, agree_share, list_agreements
 from broker.payouts.balances import BalanceView, list_balances
 from broker.payouts.draft import draft_payouts
@@ -73,6 +74,12 @@ async def statements(
 async def balances(request: Request, actor: CurrentActor, service: str) -> Answer:
     """What the partner is owed by now, by currency."""
     return page(request, [_balance(view) for view in await list_balances(face_of(request).ctx, actor, service)])
+
+
+@router.get(_OWN + "/accruals", tags=["partners"], responses=gives(payout_shapes.PartnerAccrual, many=True))
+async def accruals(request: Request, actor: CurrentActor, service: str) -> Answer:
+    """What will come if customers pay: of what is billed, and of months that are not closed, live and by their end."""
+    return page(request, [_accrual(view) for view in await list_accruals(face_of(request).ctx, actor, service)])
 
 
 @router.get(_OWN + "/payouts", tags=["partners"], responses=gives(payout_shapes.Payout, many=True))
@@ -210,6 +217,15 @@ def _balance(view: BalanceView) -> payout_shapes.PartnerBalance:
         "payable_minor": view.payable_minor,
         "on_its_way_minor": view.on_its_way_minor,
         "paid_minor": view.paid_minor,
+    }
+
+
+def _accrual(view: AccrualView) -> payout_shapes.PartnerAccrual:
+    return {
+        "month": view.month or None,
+        "currency": view.currency,
+        "share_minor": view.share_minor,
+        "forecast_minor": view.forecast_minor,
     }
 
 

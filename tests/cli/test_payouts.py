@@ -40,7 +40,14 @@ def test_a_statement_shows_days_and_how_the_partner_stands(broker: Broker, serve
     served.answer("GET /provider-services/store/statements?since=2026-12-01", body=[DAY])
     served.answer("GET /provider-services/store/balances", body=[BALANCE])
     served.answer("GET /provider-services/store/balances", body=[BALANCE | {"payable_minor": 600}])
+    coming = [{"month": None, "currency": "usd", "share_minor": 70, "forecast_minor": 70}]
+    coming += [coming[0] | {"month": "2026-12", "forecast_minor": 2100}]
+    served.answer("GET /provider-services/store/accruals", body=coming)
     shown = words(broker("provider:statement", "store", "--since", "2026-12-01").out)
+    assert "Billed and not paid yet: 0.70 USD of it will be yours." in shown
+    assert (
+        "Being used in 2026-12: 0.70 USD by now is yours once it is paid, 21.00 USD by the end of the month." in shown
+    )
     assert "2026-12-04 12.00 2.00 10.00 3.00 7.00 0.00 7.00" in shown
     assert (
         "Balance 7.00 USD, 1.00 USD held for now, 0.30 USD besides on its way. No payout yet: 6.00 USD is"

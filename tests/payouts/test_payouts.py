@@ -14,6 +14,7 @@ from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 from broker.notices.models import Notice
+from broker.payouts.accrual import AccrualView, list_accruals
 from broker.payouts.agreements import agree_share, list_agreements
 from broker.payouts.balances import BalanceView, list_balances
 from broker.payouts.draft import Drafted, draft_payouts
@@ -24,7 +25,7 @@ from tests.addons.conftest import World
 from tests.billing.test_books import billed, differences
 from tests.billing.test_close import after, close_all, ledger, used
 from tests.billing.test_collect import collected, shares
-from tests.billing.test_refunds import refunded
+from tests.billing.test_refunds import refunded, taxed
 from tests.domain import new_user
 
 
@@ -187,6 +188,29 @@ async def test_each_second_is_shared_as_it_was_agreed_for_it(world: World, opera
     assert await differences(ctx, operator) == []
 
 
+async def test_a_partner_sees_what_will_come(world: World, operator: Actor, partner: Actor) -> None:
+    ctx = world.ctx
+    await taxed(ctx, world.user, "1/5")
+    await used(ctx, world.user, 3000, 30)
+    await used(ctx, world.user, 9999, 30, service="mail")
+    await used(ctx, world.user, 3100, 31, after_days=30, currency="eur")
+    ctx.clock.advance(seconds=(month_at(2026, 11).end - timedelta(days=6) - ctx.clock.now()).total_seconds())
+    november = AccrualView("2026-11", "usd", 1680, 2100)
+    assert await list_accruals(ctx, partner, "store") == [november]
+    after(ctx, month_at(2026, 11))
+    ctx.clock.advance(seconds=(month_at(2026, 12).start + timedelta(days=2) - ctx.clock.now()).total_seconds())
+    december = AccrualView("2026-12", "eur", 140, 2170)
+    assert await list_accruals(ctx, partner, "store") == [replace(november, share_minor=2100), december]
+    after(ctx, month_at(2026, 11))
+    await close_all(ctx)
+    await issue_finalized(ctx)
+    (billed_usd, later) = await list_accruals(ctx, partner, "store")
+    assert (billed_usd, later.month) == (AccrualView("", "usd", 2100, 2100), "2026-12")
+    await collected(ctx, 7800)
+    half = (await list_accruals(ctx, partner, "store"))[0].share_minor
+    assert half + (await shares(ctx))["store"] == 2100
+
+
 async def test_only_owners_and_admins_of_the_service_see_what_it_earns(
     world: World, operator: Actor, partner: Actor
 ) -> None:
@@ -194,7 +218,7 @@ async def test_only_owners_and_admins_of_the_service_see_what_it_earns(
     await seasoned(world, 1000)
     developer, mallory = await new_user(ctx, "dora@example.com"), await new_user(ctx, "mallory@example.com")
     await set_member(ctx, partner, "store", developer.email, Role.DEVELOPER)
-    for look in (list_balances, list_payouts, list_statements, list_agreements):
+    for look in (list_accruals, list_balances, list_payouts, list_statements, list_agreements):
         assert await look(ctx, operator, "store") == await look(ctx, partner, "store")
         with pytest.raises(Forbidden, match="needs the role admin"):
             await look(ctx, developer, "store")

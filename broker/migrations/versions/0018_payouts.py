@@ -15,6 +15,7 @@ _APPEND_ONLY = ("share_agreements", "partner_shares", "receipts")
 def upgrade() -> None:
     """Add tables. What moves between the platform and a partner concerns no payer: such events of the ledger have none."""
     op.alter_column("ledger_transactions", "account_id", existing_type=sa.UUID(), nullable=True)
+    op.create_index("ix_usage_periods_service", "usage_periods", ["service", "started_at"], unique=False)
     op.add_column("credits", sa.Column("funded_by", sa.Text(), server_default="platform", nullable=False))
     _create_share_agreements()
     _create_partner_shares()
