@@ -36,6 +36,10 @@ _HOP_BY_HOP = frozenset(
 """Headers of one connection (RFC 9110 §7.6.1), which are not forwarded."""
 
 
+_PAGES = "/auth/browser/"
+"""Pages that the CLI opens in a browser: people sign in at the broker itself, and not at what is between."""
+
+
 @click.command("cli-proxy")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @json_option
@@ -109,6 +113,9 @@ class Forwarder:
         if host.lower() not in self._own_hosts:
             await _answer(send, 421, "misdirected_request", "This forwarder answers to its own address only.")
             return
+        if scope["path"].startswith(_PAGES):
+            await _lead(send, self._upstream + scope["raw_path"].decode("ascii"))
+            return
         request = self._request(scope, receive)
         try:
             response = await self._client.send(request, stream=True)
@@ -163,6 +170,12 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
         if not message.get("more_body"):
             return
+
+
+async def _lead(send: Send, url: str) -> None:
+    headers = [(b"location", url.encode("latin-1")), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _answer(send: Send, status: int, error_id: str, message: str) -> None:

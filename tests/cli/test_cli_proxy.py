@@ -54,6 +54,12 @@ def test_requests_and_answers_pass_as_they_are(forwarder: str, canned: Canned) -
     assert "x-gone" not in sent
 
 
+def test_people_sign_in_at_the_broker_itself(forwarder: str, canned: Canned) -> None:
+    answer = httpx.get(f"{forwarder}/auth/browser/abc-DE_f")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{canned.url}/auth/browser/abc-DE_f")
+    assert canned.seen == []
+
+
 def test_no_token_is_added(forwarder: str, canned: Canned) -> None:
     canned.answer("GET /account", 200, {})
     assert httpx.get(f"{forwarder}/account").status_code == 200
