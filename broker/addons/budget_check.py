@@ -15,7 +15,7 @@ from broker.billing.budgets import Limit, Place, Policy, ScopeKind, lock_limits,
 from broker.billing.history import price_version
 from broker.billing.prices import PriceKind
 from broker.billing.usage import Subject
-from broker.kernel.context import Actor
+from broker.kernel.context import SYSTEM, Actor
 from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded
 from broker.kernel.money import Money
@@ -99,6 +99,9 @@ async def _refusal(tx: Tx, actor: Actor, limit: Limit, after: Spending, amount: 
     name, allowed = await title_of(tx, limit), Money(limit.limit_minor, limit.currency)
     total = Money(after.within(limit), limit.currency)
     fields: dict[str, Any] = {"amount_minor": amount.minor}
+    if actor.id not in (limit.account_id, SYSTEM.id):  # how much that is, and of how much, is not for others
+        why = f"With it, a budget of whoever pays for the app would be exceeded in {after.history.month}."
+        return BudgetExceeded(f"{why} Choose a smaller plan, or ask for approval with --request.", **fields)
     if limit.currency != amount.currency:
         why = f"It is priced in {amount.currency.upper()}, which the budget in {limit.currency.upper()} for {name} can't count."
     elif actor.only_apps is not None and limit.kind not in (ScopeKind.APP, ScopeKind.TOKEN):

@@ -133,7 +133,7 @@ async def test_what_is_refused_or_taken_back_changes_nothing_and_the_payers_budg
     assert [payer for payer, _, _ in await periods(ctx, addon.id)] == [alice.id]
     await destroy_addon(ctx, alice, AddonKey(addon.name))
     await agree_to_pay(ctx, bob, "shop")
-    with pytest.raises(BudgetExceeded):
+    with pytest.raises(BudgetExceeded, match=r"a budget of whoever pays .* would be exceeded in 2026-11\. Choose"):
         await world.create(HUGE)
     await world.create(BIG)
     with pytest.raises(Forbidden, match=r"bob@example\.com pays"):
