@@ -14,6 +14,7 @@ from broker.apps.models import App
 from broker.catalog.members import PartnerService, Role, locked_service
 from broker.catalog.models import AddonService
 from broker.catalog.queries import get_service, resolve_offer
+from broker.catalog.search_index import state_changed
 from broker.catalog.views import SHUTDOWN, SUNSET, ServiceView
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
@@ -45,6 +46,7 @@ async def announce_sunset(
         move_to = await _successor(tx, actor, service, successor)
         ending = {"state": SUNSET, "sunset_at": at, "successor": move_to, "updated_at": now}
         await tx.execute(update(AddonService).where(AddonService.id == service.id).values(**ending))
+        await state_changed(tx, service.id, SUNSET)
         data: dict[str, Any] = {"service": slug, "sunset_at": rfc3339(at), "successor": move_to}
         await emit(tx, "addon_service.sunset_announced", actor, now, **data)
         await _tell_users(tx, service.id, actor, now, data)

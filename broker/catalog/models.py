@@ -19,7 +19,6 @@ class AddonService(Base):
     """An offering, as its manifest declares it. Password and SSO salt are sealed under the service's own data key."""
 
     __tablename__ = "addon_services"
-
     id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]

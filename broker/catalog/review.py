@@ -15,6 +15,7 @@ from broker.catalog.members import PartnerService, Role, locked_service, member_
 from broker.catalog.models import AddonService, ServiceReview
 from broker.catalog.queries import all_plans, get_service
 from broker.catalog.reading import json_complaint
+from broker.catalog.search_index import state_changed
 from broker.catalog.views import ALPHA, BETA, GA, SUNSET
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
@@ -84,6 +85,7 @@ async def approve(
             raise InvalidParams(f"Not everything is as it should be yet: {', '.join(open_)}. {_HOW}")
         moved = {"state": row.wanted, "sunset_at": None, "successor": None, "updated_at": now}
         await tx.execute(update(AddonService).where(AddonService.id == service.id).values(**moved))
+        await state_changed(tx, service.id, row.wanted)
         decided = await _decide(tx, row, actor, now, "approved", points, note)
         await emit(tx, "addon_service.state_changed", actor, now, service=slug, state=row.wanted, before=service.state)
         return _view(decided, service, points)

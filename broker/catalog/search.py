@@ -123,18 +123,20 @@ async def find(ctx: Context, wanted: Wanted) -> Found:
             return await _nothing_typed(tx, wanted)
         stems = await stems_of(tx, typed)
         telling = [word for word in typed if stems[word] != []] or typed
-        groups = {word: _forms(word, stems) for word in telling}
-        found = await _page(tx, wanted, _all_of(groups), telling)
+        groups, typed_roots = {word: _forms(word, stems) for word in telling}, _roots(telling, stems)
+        found = await _page(tx, wanted, _all_of(groups), typed_roots)
         if found.total:
             return found
         corrected = await _corrections(tx, groups)
         if corrected:
             meant = groups | {word: [*map(_beginning, told)] for word, told in corrected.items()}
-            found = await _page(tx, wanted, _all_of(meant), telling)
+            told = [word for words_ in corrected.values() for word in words_]
+            typed_roots |= _roots(told, await stems_of(tx, told))
+            found = await _page(tx, wanted, _all_of(meant), typed_roots)
             if found.total:
                 return replace(found, corrected=corrected)
             groups = meant
-        loose = await _page(tx, wanted, _any_of(groups), telling) if len(groups) > 1 else found
+        loose = await _page(tx, wanted, _any_of(groups), typed_roots) if len(groups) > 1 else found
         return replace(loose, corrected=corrected, loosened=loose.total > 0)
 
 
@@ -153,24 +155,28 @@ def listed_hits() -> Select[*tuple[Any, ...]]:
 async def _nothing_typed(tx: Tx, wanted: Wanted) -> Found:
     if wanted.text.strip():
         return Found((), 0, {})  # signs that are in no word
-    return await _page(tx, wanted, None, [])
+    return await _page(tx, wanted, None, {})
 
 
-async def _page(tx: Tx, wanted: Wanted, query: str | None, typed: Sequence[str]) -> Found:
-    statement = listed_hits().add_columns(func.count().over().label("total")).where(*_conditions(wanted))
+async def _page(tx: Tx, wanted: Wanted, query: str | None, typed: Mapping[str, Sequence[str]]) -> Found:
+    """A page of what answers the query. Thousands may be ranked, by their entries alone; only what is shown is read whole."""
+    ranked = select(SearchEntry.service_id, func.count().over().label("total")).where(*_conditions(wanted))
     score: ColumnElement[Any] = literal(0)
     if query is not None:
-        asked = cast(literal(query), TSQUERY)
-        statement = statement.where(SearchEntry.document.op("@@")(asked))
-        score = _score(asked, typed)
+        ranked = ranked.where(SearchEntry.document.op("@@")(cast(literal(query), TSQUERY)))
+        score = _score(typed)
     page = min(max(wanted.page, 1), LAST_PAGE)
-    ordered = statement.order_by(*_order(wanted.order, score)).limit(PAGE).offset((page - 1) * PAGE)
-    rows = (await tx.execute(ordered)).mappings().all()
-    return Found(tuple(hit(row) for row in rows), rows[0]["total"] if rows else 0, {})
+    best = ranked.order_by(*_order(wanted.order, score)).limit(PAGE).offset((page - 1) * PAGE)
+    places = {row.service_id: row.total for row in await tx.execute(best)}
+    if not places:
+        return Found((), 0, {})
+    shown = listed_hits().add_columns(AddonService.id).where(AddonService.id.in_(places))
+    hits = {row["id"]: hit(row) for row in (await tx.execute(shown)).mappings()}
+    return Found(tuple(hits[place] for place in places if place in hits), next(iter(places.values())), {})
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [SearchEntry.is_listed.is_(True)]
     if wanted.category is not None:
         conditions.append(SearchEntry.categories.contains([wanted.category]))
     if wanted.free:
@@ -185,30 +191,32 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _score(asked: ColumnElement[Any], typed: Sequence[str]) -> ColumnElement[Any]:
-    """How well a service fits: whole words more than beginnings, its very name most, and what many have a little."""
+def _score(typed: Mapping[str, Sequence[str]]) -> ColumnElement[Any]:
+    """How well a service fits: whole words twice as much as beginnings, its very name most, what many have a little."""
     slug = "-".join(typed)
-    whole = cast(literal(" & ".join(f"'{word}'" for word in typed)), TSQUERY)
-    named = case(
-        (AddonService.slug == slug, 3.0), (AddonService.slug.startswith(slug, autoescape=True), 1.0), else_=0.0
+    forms = " | ".join(
+        form for word, roots in typed.items() for form in (*(f"'{root}'" for root in roots), _beginning(word))
     )
-    begun = func.ts_rank(_WEIGHTS, SearchEntry.document, asked) * 0.1
-    return (
-        func.ts_rank(_WEIGHTS, SearchEntry.document, whole) + begun + named + func.ln(1 + SearchEntry.installs) * 0.02
-    )
+    named = case((SearchEntry.slug == slug, 3.0), (SearchEntry.slug.startswith(slug, autoescape=True), 1.0), else_=0.0)
+    rank = func.ts_rank(_WEIGHTS, SearchEntry.heading, cast(literal(forms), TSQUERY))
+    return rank + named + func.ln(1 + SearchEntry.installs) * 0.02
 
 
 def _order(order: Order, score: ColumnElement[Any]) -> Sequence[Any]:
     """Always down to the slug, so that pages do not overlap."""
-    popular = (SearchEntry.installs.desc(), AddonService.featured_at.desc().nulls_last())
+    popular = (SearchEntry.installs.desc(),)
     first: dict[Order, Sequence[Any]] = {
         Order.BEST: (score.desc(), *popular),
         Order.POPULAR: popular,
-        Order.NEW: (AddonService.created_at.desc(),),
+        Order.NEW: (SearchEntry.service_id.desc(),),  # ids grow with time
         Order.PRICE: (SearchEntry.has_free.desc(), SearchEntry.currency, SearchEntry.lowest_minor),
-        Order.NAME: (func.lower(AddonService.name),),
+        Order.NAME: (func.lower(SearchEntry.name),),
     }
-    return (*first[order], AddonService.slug)
+    return (*first[order], SearchEntry.slug)
+
+
+def _roots(typed: Sequence[str], stems: Stems) -> dict[str, Sequence[str]]:
+    return {word: stems[word] or (word,) for word in typed}
 
 
 def _forms(word: str, stems: Stems) -> list[str]:
@@ -263,6 +271,6 @@ async def _known(tx: Tx, queries: Mapping[str, str]) -> frozenset[str]:
     matching = (
         exists()
         .where(SearchEntry.document.op("@@")(cast(asked.c.query, TSQUERY)))
-        .where(AddonService.id == SearchEntry.service_id, listed_for_all())
+        .where(SearchEntry.is_listed.is_(True))
     )
     return frozenset((await tx.execute(select(asked.c.word).where(matching))).scalars())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, cast, column, func, literal, literal_column, select, update
+from sqlalchemy import ARRAY, ColumnElement, Text, cast, column, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -14,7 +14,7 @@ from broker.catalog.categories import CATEGORIES, shelves
 from broker.catalog.models import AddonService
 from broker.catalog.queries import all_plans, get_service
 from broker.catalog.search_models import SearchEntry, SearchTrigram, ServiceLogo
-from broker.catalog.views import PlanView, ServiceView
+from broker.catalog.views import INSTALLABLE_STATES, PlanView, ServiceView
 from broker.catalog.words import comparable, trigrams, words
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
@@ -43,7 +43,8 @@ async def index_service(tx: Tx, service_id: UUID) -> None:
     stems = await stems_of(tx, {word for group in found.values() for word in group})
     logo = (await tx.execute(select(ServiceLogo.digest).where(ServiceLogo.service_id == service_id))).scalar()
     values = _values(service, plans) | {
-        "document": cast(literal(_document(found, stems)), TSVECTOR),
+        "document": cast(literal(lexemes_of(found, stems)), TSVECTOR),
+        "heading": cast(literal(_heading(found, stems)), TSVECTOR),
         "logo": logo,
     }
     entry = upsert(SearchEntry).values(service_id=service_id, **values)
@@ -56,7 +57,12 @@ async def index_stale(ctx: Context) -> int:
     stale = (
         select(AddonService.id)
         .outerjoin(SearchEntry, SearchEntry.service_id == AddonService.id)
-        .where(SearchEntry.revision.is_distinct_from(AddonService.revision))
+        .where(
+            or_(
+                SearchEntry.revision.is_distinct_from(AddonService.revision),
+                SearchEntry.is_listed != AddonService.state.in_(INSTALLABLE_STATES),
+            )
+        )
         .limit(_AT_ONCE)
     )
     async with ctx.database.transaction() as tx:
@@ -64,6 +70,12 @@ async def index_stale(ctx: Context) -> int:
         for service_id in services:
             await index_service(tx, service_id)
     return len(services)
+
+
+async def state_changed(tx: Tx, service_id: UUID, state: str) -> None:
+    """Let the entry of a service follow it into its new state."""
+    listed = state in INSTALLABLE_STATES
+    await tx.execute(update(SearchEntry).where(SearchEntry.service_id == service_id).values(is_listed=listed))
 
 
 async def set_installs(tx: Tx, counts: Mapping[UUID, int]) -> None:
@@ -113,6 +125,9 @@ def _values(service: ServiceView, plans: Sequence[PlanView]) -> dict[str, Any]:
     cheapest = min(public, key=lambda plan: (plan.price_cents, plan.metered), default=None)
     return {
         "revision": service.revision,
+        "is_listed": service.state in INSTALLABLE_STATES,
+        "slug": service.slug,
+        "name": service.name,
         "tagline": service.listing.tagline or "",
         "categories": list(shelves(service.listing.categories, service.listing.category)),
         "features": features_of(service),
@@ -123,14 +138,21 @@ def _values(service: ServiceView, plans: Sequence[PlanView]) -> dict[str, Any]:
     }
 
 
-def _document(found: Mapping[str, Sequence[str]], stems: Stems) -> str:
-    """The words with weight and place, in PostgreSQL's own notation. Words hold letters and digits only."""
+def _heading(found: Mapping[str, Sequence[str]], stems: Stems) -> str:
+    return lexemes_of({weight: found[weight] for weight in "ABC"}, stems, stems_alone=True)
+
+
+def lexemes_of(found: Mapping[str, Sequence[str]], stems: Stems, *, stems_alone: bool = False) -> str:
+    """The words with weight and place, in PostgreSQL's own notation. Words hold letters and digits only.
+
+    With `stems_alone` each counts once, however it is inflected; else it is found by its whole beginning, too.
+    """
     parts, place = [], 0
     for weight, group in found.items():
         for word in group:
             place += 1
-            forms = dict.fromkeys((word, *(stems.get(word) or ())))
-            parts += [f"'{form}':{place}{weight}" for form in forms]
+            roots = stems.get(word) or (word,)
+            parts += [f"'{form}':{place}{weight}" for form in (roots if stems_alone else dict.fromkeys((word, *roots)))]
     return " ".join(parts)
 
 

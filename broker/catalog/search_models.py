@@ -15,7 +15,7 @@ from broker.kernel.db import Base
 
 
 class SearchEntry(Base):
-    """What is found of a service, and what a list shows of it. Whether it is listed is asked of the service itself."""
+    """What is found of a service, and what a list shows of it. It is ranked by this row alone."""
 
     __tablename__ = "search_entries"
     __table_args__ = (Index("ix_search_entries_document", "document", postgresql_using="gin"),)
@@ -24,6 +24,13 @@ class SearchEntry(Base):
     revision: Mapped[int]
     """Of the manifest that it was made of."""
     document: Mapped[Any] = mapped_column(TSVECTOR, nullable=False)
+    """Every word by which it is found."""
+    heading: Mapped[Any] = mapped_column(TSVECTOR, nullable=False)
+    """Those that count for its rank: without what is merely told of it."""
+    is_listed: Mapped[bool]
+    """Whether it was listed for everybody when its state changed last: what is shown asks the service once more."""
+    slug: Mapped[str]
+    name: Mapped[str]
     tagline: Mapped[str]
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
     features: Mapped[list[str]] = mapped_column(ARRAY(Text))
