@@ -84,6 +84,12 @@ def test_variables_of_the_command_line_are_none_of_the_servers_business(monkeypa
         ("BROKER_OPERATION_WAIT_S", SECRET),
         ("BROKER_POOL_SIZE", SECRET),
         ("BROKER_LOG_LEVEL", SECRET),
+        ("BROKER_SMTP_URL", f"http://user:{SECRET}@example.com"),
+        ("BROKER_SMTP_URL", f"smtp://mail.example.com/{SECRET}"),
+        ("BROKER_MAIL_FROM", SECRET),
+        ("BROKER_MAIL_FROM", f"A <a@example.com>, B <{SECRET}@example.com>"),
+        ("BROKER_MAIL_FROM", f"A <a@example.com>\nBcc: {SECRET}@example.com"),
+        ("BROKER_SIGN_UP", SECRET),
     ],
 )
 def test_no_fault_quotes_a_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
