@@ -25,7 +25,7 @@ def say_trial(client: Client, made: Json) -> None:
         return
     trial = client.get(f"/addons/{made['id']}/terms")["trial"]
     if trial is None:
-        note("Your account has had its trial of this service: it is paid for from now on.")
+        note("It is paid for from now on: your account has used its trial of this service, or another add-on has it.")
     elif trial["accepted_at"]:
         note(f"It costs nothing until {moment(trial['ends_at'])}, and is paid for from then on.")
     else:

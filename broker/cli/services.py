@@ -76,8 +76,9 @@ def comparison(found: list[Json], columns: int | None) -> str:
 def _facts(plan: Json) -> dict[str, str]:
     """Label → value of one plan: name, price, then the features its maker declares."""
     features = {label: _feature(value) for label, value in (plan.get("features") or {}).items()}
-    amount = plan["price"]
-    return {"Name": plan["human_name"], "Price": price(amount), "Max price": max_price(amount), **features}
+    amount, days = plan["price"], plan.get("trial_days")
+    trial = {"Trial": f"{days} days"} if days else {}
+    return {"Name": plan["human_name"], "Price": price(amount), "Max price": max_price(amount), **trial, **features}
 
 
 def _feature(value: object) -> str:
