@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, or_, select, true
 
 from broker.apps.models import App
 from broker.apps.resolve import visible_app
+from broker.apps.visibility import owned_app_ids, viewer
 from broker.events.models import AuditLink, Event
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -98,8 +99,7 @@ async def get_link(ctx: Context, actor: Actor, position: int) -> Entry:
 def _readable(actor: Actor) -> ColumnElement[bool]:
     if actor.is_operator:
         return true()
-    owned = select(App.id).where(App.owner_id == actor.id)
-    return or_(Event.actor_id == actor.id, Event.app_id.in_(owned))
+    return or_(Event.actor_id == actor.id, Event.app_id.in_(owned_app_ids(viewer(actor))))
 
 
 async def _filters(tx: Tx, actor: Actor, wanted: Wanted) -> list[ColumnElement[bool]]:

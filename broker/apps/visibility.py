@@ -16,6 +16,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CompoundSelect,
+    Select,
     any_,
     bindparam,
     exists,
@@ -66,6 +67,11 @@ def seen_app_ids(who: Viewer) -> CompoundSelect[UUID]:
     owned = select(App.id).where(App.owner_id == who.user_id, _within(App.id, who))
     shared = select(Collaborator.app_id).where(Collaborator.user_id == who.user_id)
     return union_all(owned, shared.where(_within(Collaborator.app_id, who)))
+
+
+def owned_app_ids(who: Viewer) -> Select[UUID]:
+    """The ids of the apps that somebody owns, destroyed ones too."""
+    return select(App.id).where(App.owner_id == who.user_id, _within(App.id, who))
 
 
 def _within(app_id: Any, who: Viewer) -> ColumnElement[bool]:

@@ -7,7 +7,8 @@ import sys
 import click
 
 from broker.cli.errors import MEANINGS
-from broker.cli.main import ALIASES, TOPICS, cli, load
+from broker.cli.main import cli, load
+from broker.cli.topics import ALIASES, TOPICS
 
 _INTRO = """\
 # Commands of `broker`

@@ -8,7 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("broker", "providers", "embedded")
-DOMAIN = ("kernel", "events", "notices", "accounts", "oauth", "catalog", "apps", "billing", "payments", "payouts", "addons")
+DOMAIN = (
+    "kernel",
+    "events",
+    "notices",
+    "accounts",
+    "oauth",
+    "catalog",
+    "apps",
+    "billing",
+    "payments",
+    "payouts",
+    "addons",
+)
 
 
 @cache

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.cli.main import ALIASES, COMMANDS
+from broker.cli.main import COMMANDS
 from broker.cli.reference import PAGES
+from broker.cli.topics import ALIASES
 
 FILES = {"commands": "cli.md", "exit-codes": "exit-codes.md"}
 

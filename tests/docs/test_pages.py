@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
-from broker.cli.main import ALIASES, COMMANDS, cli, load
+from broker.cli.main import COMMANDS, cli, load
+from broker.cli.topics import ALIASES
 from tests.docs.pages import ROOT, command_lines, name, pages
 
 LINK = re.compile(r"(?<!\!)\[[^\]]+\]\(([^)\s]+)\)")
