@@ -17,7 +17,6 @@ DOORS = re.compile(
 CHECKED_BEFORE = {
     "broker/addons/config.py displace": "its caller holds the lock of the app",
     "broker/addons/sunset.py _tell_users": "writes to everybody who uses a service; members and operators cause it",
-    "broker/apps/audit_trail.py _app_id": "operators may ask about every app; all others go through `visible_app` there",
     "broker/addons/health.py _services": "tells of services; add-ons are only counted, for operators",
 }
 """Functions that are handed what has been looked up already."""
