@@ -60,9 +60,12 @@ async def stop_paying(ctx: Context, actor: Actor, key: str) -> PayerView:
 
     async def move(tx: Tx, app: LockedApp, to: UUID) -> None:
         at, addon_ids = ctx.clock.now(), await _billed_to(tx, app.id)
-        for addon_id, service_id in await move_trials(tx, addon_ids, to, at):
-            await use_up_trial(tx, addon_id, to, service_id, at)  # the owner has not agreed to pay: it is asked now
+        over = await move_trials(tx, addon_ids, to, at)
         await hand_over(tx, addon_ids, at, payer_id=to)
+        for addon_id, service_id in over:
+            # The owner has not agreed to pay, and is asked now; a second add-on beside one on trial always was paid for.
+            if not await use_up_trial(tx, addon_id, to, service_id, at):
+                await change_mode(tx, addon_id, Mode.PAID, at)
 
     return await again_on_deadlock(lambda: end_payer(ctx, actor, key, move))
 

@@ -165,7 +165,7 @@ async def _give_notice(ctx: Context) -> None:
                 ends_at=facts["ends_at"], accepted=facts["accepted"],
             )  # fmt: skip
             await notify(
-                tx, view.account_id, "trial.ends", facts, now, key=f"trial.ends:{view.account_id}:{view.service}"
+                tx, view.account_id, "trial.ends", facts, now, key=f"trial.ends:{view.account_id}:{view.addon_id}"
             )
         await tx.execute(update(Trial).where(Trial.addon_id.in_(ids)).values(told_at=now))
 

@@ -25,7 +25,7 @@ async def claim_trial(
 
     `accepted`: the account agrees to pay when it is over.
     """
-    values = {"addon_id": addon_id, "accepted_at": at if accepted else None, "updated_at": at}
+    values = {"addon_id": addon_id, "accepted_at": at if accepted else None, "told_at": None, "updated_at": at}
     row = {"account_id": account_id, "service_id": service_id, "created_at": at}
     free = Trial.addon_id.is_(None) & or_(Trial.ends_at.is_(None), Trial.ends_at > at)
     claimed = insert(Trial).values(**row, **values)
@@ -68,16 +68,19 @@ async def move_trials(tx: Tx, addon_ids: Collection[UUID], to: UUID, at: datetim
     return over
 
 
-async def use_up_trial(tx: Tx, addon_id: UUID, account_id: UUID, service_id: UUID, at: datetime) -> None:
-    """Treat the add-on as one whose trial is over, because the account has had it: as `trial_ends.py` does with those."""
+async def use_up_trial(tx: Tx, addon_id: UUID, account_id: UUID, service_id: UUID, at: datetime) -> bool:
+    """Treat the add-on as one whose trial is over, because the account has had it: as `trial_ends.py` does with those. False
+    if another add-on has it now.
+    """
     had = (Trial.account_id == account_id, Trial.service_id == service_id, Trial.addon_id.is_(None))
     values = {"addon_id": addon_id, "ends_at": func.least(Trial.ends_at, at), "outcome": None, "accepted_at": None}
-    await tx.execute(update(Trial).where(*had).values(**values, updated_at=at))
+    used = update(Trial).where(*had).values(**values, updated_at=at).returning(Trial.addon_id)
+    return (await tx.execute(used)).scalar() is not None
 
 
 async def _inherit(tx: Tx, row: Any, to: UUID, at: datetime) -> bool:
     """Whether the account goes on with a trial: until the end of this one at the latest."""
-    values = {"addon_id": row.addon_id, "updated_at": at}
+    values = {"addon_id": row.addon_id, "told_at": None, "updated_at": at}
     new = {"account_id": to, "service_id": row.service_id, "started_at": row.started_at, "ends_at": row.ends_at}
     inherited = insert(Trial).values(**new, **values, created_at=at)
     unused = Trial.addon_id.is_(None) & or_(Trial.ends_at.is_(None), Trial.ends_at > at)

@@ -224,3 +224,19 @@ async def test_a_provision_that_fails_is_no_trial(world: World, ctx: Context, al
     bob = await new_user(ctx, "bob@example.com")
     with pytest.raises((NotFound, Forbidden)):
         await accept_trial_end(ctx, bob, AddonKey("nothing"))
+
+
+async def test_whoever_gets_a_bill_back_is_asked_and_not_charged(world: World, ctx: Context, alice: Actor) -> None:
+    bob = await new_user(ctx, "bob@example.com")
+    had = await world.provisioned(PRO)
+    await gone(world, had.name)
+    ctx.clock.advance(days=6)
+    await ask_payer(ctx, alice, "shop", bob.email)
+    await agree_to_pay(ctx, bob, "shop")
+    lent = await world.provisioned(PRO)
+    assert [mode for mode, _, _ in await modes(ctx, lent.id)] == ["trial"]
+    ctx.clock.advance(hours=1)
+    await stop_paying(ctx, alice, "shop")
+    await look_at_trials(ctx)
+    assert [mode for mode, _, _ in await modes(ctx, lent.id)] == ["trial", "unbilled"]
+    assert (await accept_trial_end(ctx, alice, AddonKey(lent.name))).outcome == "paid"
