@@ -82,7 +82,7 @@ async def keep_books(wiring: Wiring) -> bool:
     await issue_finalized(ctx)
     if wiring.gateway is not None:
         await collect_issued(ctx)
-        await dun(ctx, Days.of(wiring.settings.dunning_days))
+        more |= await dun(ctx, Days.of(wiring.settings.dunning_days))
     await check_nightly(ctx, (check_payouts,))
     return more
 

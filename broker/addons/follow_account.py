@@ -23,7 +23,6 @@ from broker.catalog.manifest_meters import is_priced
 from broker.catalog.models import Plan
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
-from broker.kernel.errors import BrokerError
 from broker.kernel.ids import new_id
 from broker.payments.delinquency import exhaust
 
@@ -48,8 +47,8 @@ async def follow_accounts(ctx: Context) -> int:
     for account_id in sorted(found):
         try:
             await follow_account(ctx, account_id)
-        except BrokerError as error:  # the others do not wait for this one
-            _log.error("account.not_followed", account=str(account_id), error=error.id)
+        except Exception as error:  # whatever is wrong with this one, nobody else waits for it
+            _log.exception("account.not_followed", account=str(account_id), error=type(error).__name__)
     return len(found)
 
 

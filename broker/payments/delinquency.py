@@ -65,6 +65,15 @@ async def lock_account(tx: Tx, account_id: UUID, at: datetime) -> None:
     await tx.execute(select(BillingAccount.id).where(BillingAccount.id == account_id).with_for_update())
 
 
+async def note_declined(tx: Tx, invoice_id: UUID, at: datetime) -> None:
+    """An attempt failed: if it was the first, the sweep finds the invoice past due, and need not wait for its next date.
+
+    Transactions: the caller's, which may hold the lock of the invoice.
+    """
+    young = (Dunning.invoice_id == invoice_id, Dunning.ended_at.is_(None), Dunning.past_due_at.is_(None))
+    await tx.execute(update(Dunning).where(*young, Dunning.next_at.is_not(None)).values(next_at=at))
+
+
 async def look_again(tx: Tx, account_id: UUID, at: datetime) -> None:
     """Something was paid, taken back, disputed or decided: end the dunning that has no ground any more, pause or take up
     the others, and let the account be where it ought to be.

@@ -5,13 +5,14 @@ Each step is taken once, in order, and by its stored date; a step that is late p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, insert, select, update
+import structlog
+from sqlalchemy import exists, insert, or_, select, update
 
 from broker.billing.invoices import move_invoice
 from broker.billing.ledger import owed_on
@@ -37,9 +38,10 @@ from broker.payments.dunning_schedule import (
 from broker.payments.models import Payment, PaymentState
 from broker.payments.start import Hindrance, start_payment
 
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 200
 _SOON: Final = timedelta(minutes=1)
 _TO_BE_DUNNED: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE)
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +66,35 @@ class _Case:
         return sum(step.done_at is not None for step in self.steps)
 
 
-async def dun(ctx: Context, days: Days) -> int:
-    """Begin with what was issued, notice what was paid or declined, and take the steps that are due; how many were taken.
+async def dun(ctx: Context, days: Days) -> bool:
+    """Begin with what was issued, notice what was paid, and take the steps that are due; whether there may be more to do.
 
-    Transactions: one for each account or invoice.
+    Transactions: one for what begins, then one for each account or invoice.
     """
-    await _begin(ctx, days)
-    for account_id in await _settled(ctx):
+    begun = await _begin(ctx, days)
+    settled, due = await _settled(ctx), await _due(ctx)
+    done = [await _apart(ctx, account_id, _look_again) for account_id in settled]
+    done += [await _apart(ctx, invoice_id, _take_next) for invoice_id in due]
+    return begun >= _AT_ONCE or (any(done) and max(len(settled), len(due)) >= _AT_ONCE)
+
+
+async def _apart(ctx: Context, which: UUID, deed: Callable[[Tx, Context, UUID], Awaitable[None]]) -> bool:
+    """Do something about one account or invoice, in a transaction of its own; whether that went well."""
+    try:
         async with ctx.database.transaction() as tx:
-            await look_again(tx, account_id, ctx.clock.now())
-    for invoice_id in await _declined(ctx):
-        await _with_case(ctx, invoice_id, _fall_due_now)
-    taken = 0
-    for invoice_id in await _due(ctx):
-        taken += await _with_case(ctx, invoice_id, _take_next)
-    return taken
+            await deed(tx, ctx, which)
+    except Exception as error:  # whatever is wrong with this one, nobody else's bill waits for it
+        _log.exception("dunning.failed", about=str(which), error=type(error).__name__)
+        return False
+    return True
 
 
-async def _begin(ctx: Context, days: Days) -> None:
+async def _look_again(tx: Tx, ctx: Context, account_id: UUID) -> None:
+    await look_again(tx, account_id, ctx.clock.now())
+
+
+async def _begin(ctx: Context, days: Days) -> int:
+    """Write the dates of what was issued; of how many invoices."""
     now = ctx.clock.now()
     known = exists().where(Dunning.invoice_id == Invoice.id)
     new = select(Invoice.id, Invoice.account_id, Invoice.zone, Invoice.issued_at).where(
@@ -89,42 +102,35 @@ async def _begin(ctx: Context, days: Days) -> None:
     )
     async with ctx.database.transaction() as tx:
         rows = (await tx.execute(new.order_by(Invoice.id).limit(_AT_ONCE).with_for_update(skip_locked=True))).all()
-        for row in rows:
-            steps = schedule(row.issued_at, row.zone, days)
-            dunning = {"invoice_id": row.id, "account_id": row.account_id, "state": DunningState.OPEN}
-            dunning |= {"zone": row.zone, "next_at": steps[0].due_at, "created_at": now, "updated_at": now}
-            await tx.execute(insert(Dunning).values(dunning))
-            dates = [
-                {"invoice_id": row.id, "step": step.name, "place": place, "due_at": step.due_at}
+        dates = {row.id: schedule(row.issued_at, row.zone, days) for row in rows}
+        if rows:
+            same = {"state": DunningState.OPEN, "created_at": now, "updated_at": now}
+            dunnings = [
+                {
+                    "invoice_id": row.id,
+                    "account_id": row.account_id,
+                    "zone": row.zone,
+                    "next_at": dates[row.id][0].due_at,
+                }
+                for row in rows
+            ]
+            await tx.execute(insert(Dunning), [same | dunning for dunning in dunnings])
+            steps = [
+                {"invoice_id": invoice_id, "step": step.name, "place": place, "due_at": step.due_at}
+                for invoice_id, steps in dates.items()
                 for place, step in enumerate(steps)
             ]
-            await tx.execute(insert(DunningStep), dates)
+            await tx.execute(insert(DunningStep), steps)
+    return len(rows)
 
 
 async def _settled(ctx: Context) -> list[UUID]:
     """The accounts with dunning whose ground is gone, which nobody has told us of."""
     over = Invoice.state.in_((InvoiceState.PAID, InvoiceState.VOID))
-    found = select(Dunning.account_id).join(Invoice, Invoice.id == Dunning.invoice_id)
-    found = found.where(over, Dunning.state != DunningState.SETTLED).distinct().limit(_AT_ONCE)
+    goes_on = or_(Dunning.ended_at.is_(None), Dunning.state == DunningState.EXHAUSTED)
+    found = select(Dunning.account_id).join(Invoice, Invoice.id == Dunning.invoice_id).where(over, goes_on)
     async with ctx.database.transaction() as tx:
-        return list((await tx.execute(found)).scalars())
-
-
-async def _declined(ctx: Context) -> list[UUID]:
-    """The invoices of which an attempt failed, and that are not past due yet."""
-    young = select(Dunning.invoice_id).where(
-        Dunning.state == DunningState.OPEN, Dunning.past_due_at.is_(None), _has_failed(Dunning.invoice_id)
-    )
-    async with ctx.database.transaction() as tx:
-        return list((await tx.execute(young.limit(_AT_ONCE))).scalars())
-
-
-def _has_failed(invoice_id: Any) -> Exists:
-    return exists().where(
-        Payment.invoice_id == invoice_id,
-        Payment.finished_at.is_not(None),
-        Payment.state.in_((PaymentState.FAILED, PaymentState.ACTION_NEEDED)),
-    )
+        return list((await tx.execute(found.distinct().limit(_AT_ONCE))).scalars())
 
 
 async def _due(ctx: Context) -> list[UUID]:
@@ -132,15 +138,6 @@ async def _due(ctx: Context) -> list[UUID]:
     due = select(Dunning.invoice_id).where(Dunning.ended_at.is_(None), Dunning.next_at <= now)
     async with ctx.database.transaction() as tx:
         return list((await tx.execute(due.order_by(Dunning.next_at).limit(_AT_ONCE))).scalars())
-
-
-async def _with_case(ctx: Context, invoice_id: UUID, deed: Any) -> int:
-    """Do something about one invoice, if it is still dunned; how much that was. Locks: invoice, account."""
-    async with ctx.database.transaction() as tx:
-        account = select(Invoice.account_id).where(Invoice.id == invoice_id).with_for_update()
-        await look_again(tx, (await tx.execute(account)).scalar_one(), ctx.clock.now())
-        case = await _case(tx, invoice_id)
-        return 0 if case is None else int(await deed(tx, ctx, case))
 
 
 async def _case(tx: Tx, invoice_id: UUID) -> _Case | None:
@@ -160,27 +157,36 @@ async def _case(tx: Tx, invoice_id: UUID) -> _Case | None:
     return _Case(**row._asdict(), owed=await owed_on(tx, invoice_id), steps=await steps_of(tx, invoice_id))
 
 
-async def _take_next(tx: Tx, ctx: Context, case: _Case) -> bool:
-    """Take the next step, if it is due; whether it was taken."""
-    now, place = ctx.clock.now(), case.place
+async def _take_next(tx: Tx, ctx: Context, invoice_id: UUID) -> None:
+    """Take the next step of an invoice, if it is due. Locks: invoice, account."""
+    account = select(Invoice.account_id).where(Invoice.id == invoice_id).with_for_update()
+    now = ctx.clock.now()
+    await look_again(tx, (await tx.execute(account)).scalar_one(), now)
+    case = await _case(tx, invoice_id)
+    if case is None:
+        return
+    if case.past_due_at is None and await _has_failed(tx, invoice_id):
+        await _fall_due(tx, case, now)
+        case = replace(case, past_due_at=now)
+    place = case.place
     if place == len(case.steps) or case.steps[place].due_at > now:
-        return False
+        await write_steps(tx, invoice_id, case.steps, now)
+        return
     step = case.steps[place]
     if step.kind is StepKind.TRY:
         await _try(tx, ctx, case, place, now)
     elif await _is_under_way(tx, case.invoice_id):
         await _put_off(tx, case, place, now + _SOON, now)
-        return False
+        return
     elif step.kind is StepKind.DELETE and (over := may_delete(case.steps, now)) is not None:
         await _put_off(tx, case, place, over, now)
-        return False
+        return
     else:
         await _fall_due(tx, case, now)
     steps = after_step(case.steps, place, now, case.zone)
     await write_steps(tx, case.invoice_id, steps, now)
     await restate(tx, case.account_id, now)
     await _tell(tx, case, step, steps, now)
-    return True
 
 
 async def _put_off(tx: Tx, case: _Case, place: int, until: datetime, now: datetime) -> None:
@@ -205,9 +211,14 @@ async def _try(tx: Tx, ctx: Context, case: _Case, place: int, now: datetime) -> 
         await _fall_due(tx, case, now)
 
 
-async def _fall_due_now(tx: Tx, ctx: Context, case: _Case) -> bool:
-    await _fall_due(tx, case, ctx.clock.now())
-    return True
+async def _has_failed(tx: Tx, invoice_id: UUID) -> bool:
+    """Whether an attempt at the invoice came to nothing."""
+    failed = exists().where(
+        Payment.invoice_id == invoice_id,
+        Payment.finished_at.is_not(None),
+        Payment.state.in_((PaymentState.FAILED, PaymentState.ACTION_NEEDED)),
+    )
+    return bool((await tx.execute(select(failed))).scalar())
 
 
 async def _fall_due(tx: Tx, case: _Case, now: datetime) -> None:

@@ -31,6 +31,7 @@ class Dunning(Base):
     __table_args__ = (
         Index("ix_dunnings_account_id", "account_id"),
         Index("ix_dunnings_due", "next_at", postgresql_where=text("ended_at is null")),
+        Index("ix_dunnings_exhausted", "account_id", postgresql_where=text("state = 'exhausted'")),
     )
 
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), primary_key=True)

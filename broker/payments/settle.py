@@ -17,7 +17,7 @@ from broker.kernel.db import Tx
 from broker.kernel.money import Money
 from broker.kernel.signals import notify as wake
 from broker.notices.outbox import notify
-from broker.payments.delinquency import look_again
+from broker.payments.delinquency import look_again, note_declined
 from broker.payments.models import Payment, PaymentState
 from broker.payments.ports import ActionNeeded, Charged, Declined, Pending, Succeeded
 
@@ -79,6 +79,7 @@ async def _ended(
         tx, row, state, now, reference=reference, finished_at=now, failure_code=code, failure_message=message,
         next_at=None, action_url=None,
     )  # fmt: skip
+    await note_declined(tx, row.invoice_id, now)
     facts = _facts(row) | {"code": code, "reason": message}
     await emit(tx, "payment.failed", SYSTEM, now, **facts)
     await notify(tx, row.account_id, "payment.failed", facts, now, key=f"payment.failed {row.id}")

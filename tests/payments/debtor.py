@@ -51,8 +51,14 @@ class Debtor:
 
     async def round(self) -> None:
         """What the worker does, until nothing is due; the bank answers at once."""
-        while await dun(self.ctx, DAYS) or await self.bank() or await follow_accounts(self.ctx):
-            pass
+        await dun(self.ctx, DAYS)
+        while await self.is_due() or await self.bank() or await follow_accounts(self.ctx):
+            await dun(self.ctx, DAYS)
+
+    async def is_due(self) -> bool:
+        due = select(func.count()).where(Dunning.ended_at.is_(None), Dunning.next_at <= self.ctx.clock.now())
+        async with self.ctx.database.transaction() as tx:
+            return bool((await tx.execute(due)).scalar())
 
     async def bank(self) -> int:
         open_ones = select(Payment.id, Payment.fencing).where(Payment.finished_at.is_(None))

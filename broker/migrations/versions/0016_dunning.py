@@ -46,6 +46,9 @@ def _create_dunnings() -> None:
         sa.PrimaryKeyConstraint("invoice_id", name=op.f("pk_dunnings")),
     )
     op.create_index("ix_dunnings_account_id", "dunnings", ["account_id"])
+    op.create_index(
+        "ix_dunnings_exhausted", "dunnings", ["account_id"], postgresql_where=sa.text("state = 'exhausted'")
+    )
     op.create_index("ix_dunnings_due", "dunnings", ["next_at"], postgresql_where=sa.text("ended_at is null"))
 
 
