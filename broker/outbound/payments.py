@@ -27,6 +27,7 @@ from broker.payments.ports import (
     Pending,
     RefundCall,
     Refunded,
+    RefundLook,
     SetupCall,
     SetupDone,
     SetupOpen,
@@ -201,13 +202,24 @@ class StripeGateway:
                 },
                 {"idempotency_key": f"refund {call.refund_id}"},
             )
-            if refund.status == "succeeded":
-                return Succeeded(refund.id)
-            if refund.status in ("failed", "canceled"):
-                return Declined(refund.failure_reason or "failed", "The refund could not be paid out.", refund.id)
-            return Pending(refund.id)
+            return _sent_back(refund)
 
         answer: Refunded = await _answered(refunded, refused=_refused, declined=_declined)
+        return answer
+
+    async def look_at_refund(self, call: RefundLook) -> Refunded | NotThere:
+        async def found() -> Refunded | NotThere:
+            if call.reference is not None:
+                return _sent_back(await self._stripe.refunds.retrieve_async(call.reference))
+            listed = await self._stripe.refunds.list_async(
+                {"payment_intent": call.payment_reference, "limit": _MOST_LISTED}
+            )
+            async for refund in listed.auto_paging_iter():
+                if refund.metadata is not None and refund.metadata.to_dict().get("refund_id") == str(call.refund_id):
+                    return _sent_back(refund)
+            return NotThere()
+
+        answer: Refunded | NotThere = await _answered(found, refused=lambda _: NotThere())
         return answer
 
 
@@ -263,6 +275,14 @@ def _standing(intent: stripe.PaymentIntent) -> Charged:
     if intent.status == "canceled":
         return Declined("not_confirmed", "The payment was not confirmed in time.", intent.id)
     return Unknown(f"the payment is {intent.status}")
+
+
+def _sent_back(refund: stripe.Refund) -> Refunded:
+    if refund.status == "succeeded":
+        return Succeeded(refund.id)
+    if refund.status in ("failed", "canceled"):
+        return Declined(refund.failure_reason or "failed", "The refund could not be paid out.", refund.id)
+    return Pending(refund.id)
 
 
 def _added(session: Any) -> SetupDone | Unknown:

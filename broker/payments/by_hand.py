@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from broker.billing.invoices import visible_invoices
+from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice
-from broker.kernel.context import Actor, Context
+from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import Conflict, NotFound, Unverified
 from broker.kernel.ids import as_uuid, new_id
 from broker.payments.methods import visible_methods
 from broker.payments.models import Payment, PaymentMethod
-from broker.payments.start import Hindrance, start_payment
+from broker.payments.start import TO_BE_PAID, Hindrance, start_payment
 from broker.payments.views import PaymentView, payment_view
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """An invoice with what is still to be paid of it. Units: minor units."""
+
+    id: UUID
+    number: str
+    month: str
+    currency: str
+    owed_minor: int
+
+
+async def list_unpaid(ctx: Context, actor: Actor) -> list[Unpaid]:
+    """What the actor has to pay, the oldest first.
+
+    Raises: Forbidden, also for a token that is limited to some apps.
+    """
+    actor.require(Scope.READ)
+    actor.require_every_app()
+    async with ctx.database.transaction() as tx:
+        unpaid = visible_invoices(actor).where(Invoice.state.in_(TO_BE_PAID)).order_by(Invoice.month)
+        return [
+            Unpaid(row.id, row.number, row.month, row.currency, await owed_on(tx, row.id))
+            for row in (await tx.execute(unpaid)).all()
+        ]
 
 
 async def pay_invoice(

@@ -147,6 +147,15 @@ class RefundCall:
     minor: int
 
 
+@dataclass(frozen=True, slots=True)
+class RefundLook:
+    """Asks what became of a refund: by the gateway's reference, or, where that was never heard, by ours."""
+
+    refund_id: UUID
+    payment_reference: str
+    reference: str | None
+
+
 class Gateway(Protocol):
     """One payment gateway. Whatever happens on the way becomes one of the answers above; nothing is raised."""
 
@@ -177,6 +186,9 @@ class Gateway(Protocol):
 
     async def refund(self, call: RefundCall) -> Refunded:
         """Send money back."""
+
+    async def look_at_refund(self, call: RefundLook) -> Refunded | NotThere:
+        """What became of a refund."""
 
 
 @dataclass(frozen=True, slots=True)

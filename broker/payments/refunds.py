@@ -23,7 +23,18 @@ from broker.kernel.money import Money
 from broker.kernel.pauses import pause_after
 from broker.kernel.signals import notify as wake
 from broker.payments.models import Payment, PaymentState, Refund, RefundState
-from broker.payments.ports import Declined, Gateway, Pending, RefundCall, Refunded, Succeeded, Unknown
+from broker.payments.pay import KEYS_KEPT
+from broker.payments.ports import (
+    Declined,
+    Gateway,
+    NotThere,
+    Pending,
+    RefundCall,
+    Refunded,
+    RefundLook,
+    Succeeded,
+    Unknown,
+)
 from broker.payments.transfers import TRANSFER
 
 REFUND: Final = "broker.refund"
@@ -117,18 +128,27 @@ async def get_refund(ctx: Context, actor: Actor, refund_id: UUID) -> RefundView:
 async def refund(ctx: Context, gateway: Gateway, refund_id: UUID) -> Refunded | None:
     """Go on with a refund if it is due and nobody else does; what the gateway answered.
 
-    Transactions: one to claim it, one to settle; none while the gateway is asked. The same key makes it happen once: the
-    gateway's own bound, no more than was paid, holds after it has forgotten the key.
+    Transactions: one to claim it, one to settle; none while the gateway is asked. Under the same key it happens once; what
+    the gateway is working on, or may have done before it forgot the key, is looked at.
     """
     row = await _claim(ctx, refund_id)
     if row is None:
         return None
     answer: Refunded = Unknown("another gateway is set up now than the one that was paid through")
     if row.gateway == gateway.name:
-        answer = await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor))
+        answer = await _ask(ctx, gateway, refund_id, row)
     await again_on_deadlock(lambda: _settle(ctx, refund_id, row.fencing, row.tries, answer))
     _log.info("refund.tried", refund=str(refund_id), answer=type(answer).__name__)
     return answer
+
+
+async def _ask(ctx: Context, gateway: Gateway, refund_id: UUID, row: Row[Any]) -> Refunded:
+    is_old = row.tries > 1 and ctx.clock.now() > row.created_at + KEYS_KEPT
+    if row.gateway_reference is not None or is_old:
+        found = await gateway.look_at_refund(RefundLook(refund_id, row.payment_reference, row.gateway_reference))
+        if not isinstance(found, NotThere):
+            return found
+    return await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor))
 
 
 async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:
@@ -140,7 +160,8 @@ async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:
         .where(Payment.id == Refund.payment_id)
         .values(state=RefundState.CALLING, fencing=Refund.fencing + 1, tries=Refund.tries + 1)
         .values(lease_until=now + LEASE, next_at=now + LEASE, updated_at=now)
-        .returning(Refund.fencing, Refund.tries, Refund.minor, Payment.gateway)
+        .returning(Refund.fencing, Refund.tries, Refund.minor, Refund.created_at, Refund.gateway_reference)
+        .returning(Payment.gateway)
         .returning(Payment.gateway_reference.label("payment_reference"))
     )
     async with ctx.database.transaction() as tx:

@@ -7,18 +7,16 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from broker.billing.invoices import list_invoices
 from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError, NotFound
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
-from broker.payments.by_hand import pay_invoice
+from broker.payments.by_hand import list_unpaid, pay_invoice
 from broker.payments.methods import list_methods, make_default, remove_method
 from broker.payments.models import SetupState
 from broker.payments.setups import begin_setup, get_setup
 from broker.payments.standing import get_standing
-from broker.payments.start import TO_BE_PAID
 from broker.payments.views import PaymentView, list_payments
 from broker.web import browser
 from broker.web.browser import Form
@@ -119,9 +117,9 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
         standing=await get_standing(ctx, actor.id),
         day=day,
         unpaid=[
-            {"number": each.number, "month": each.month, "due": Money(each.due_minor, each.currency)}
-            for each in await list_invoices(ctx, actor)
-            if each.state in TO_BE_PAID and each.id not in under_way
+            {"number": each.number, "month": each.month, "due": Money(each.owed_minor, each.currency)}
+            for each in await list_unpaid(ctx, actor)
+            if each.id not in under_way
         ],
         payments=[_payment(each) for each in paid],
     )

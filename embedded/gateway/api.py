@@ -68,6 +68,20 @@ async def cancel(request: Request, id_: str) -> Response:
     return await _once(request, lambda bank, _: bank.cancel(id_))
 
 
+@router.get("/refunds")
+async def refunds(request: Request, payment_intent: str) -> Response:
+    def listed(bank: Bank) -> Thing:
+        data = [shown(each) for each in bank.refunds(payment_intent)]
+        return {"object": "list", "data": data, "has_more": False, "url": "/v1/refunds"}
+
+    return _read(request, listed)
+
+
+@router.get("/refunds/{id_}")
+async def refund_info(request: Request, id_: str) -> Response:
+    return _read(request, lambda bank: bank.sent_back(id_))
+
+
 @router.post("/refunds")
 async def refund(request: Request) -> Response:
     return await _once(request, lambda bank, asked: bank.refund(asked))

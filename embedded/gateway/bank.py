@@ -156,6 +156,12 @@ class Bank:
         self._tell("refund.created", self.store.keep(refund))
         return refund
 
+    def sent_back(self, id_: str) -> Thing:
+        return self._found("refund", id_)
+
+    def refunds(self, payment: str) -> list[Thing]:
+        return [each for each in self.store.all("refund") if each["payment_intent"] == payment]
+
     def go_on(self) -> None:
         """Decide what was to be decided later."""
         for id_, outcome in self.store.ripe(self.clock()):

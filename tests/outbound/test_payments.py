@@ -29,6 +29,7 @@ from broker.payments.ports import (
     NotThere,
     Pending,
     RefundCall,
+    RefundLook,
     SetupCall,
     SetupDone,
     SetupOpen,
@@ -209,6 +210,9 @@ async def test_no_more_goes_back_than_came(gateway: StripeGateway) -> None:
     first = await gateway.refund(call)
     assert isinstance(first, Succeeded)
     assert first == await gateway.refund(call)
+    for reference in (first.reference, None):
+        assert await gateway.look_at_refund(RefundLook(call.refund_id, paid.reference, reference)) == first
+    assert await gateway.look_at_refund(RefundLook(new_id(), paid.reference, None)) == NotThere()
     beyond = await gateway.refund(RefundCall(new_id(), paid.reference, 401))
     assert isinstance(beyond, Declined)
     assert beyond.code == "charge_already_refunded"

@@ -28,6 +28,7 @@ from broker.payments.ports import (
     Pending,
     RefundCall,
     Refunded,
+    RefundLook,
     SetupCall,
     SetupDone,
     SetupOpen,
@@ -99,6 +100,10 @@ class FakeGateway:
         self.asked.append(call)
         self.refunds.setdefault(call.refund_id, Succeeded(f"re_{call.refund_id}"))
         return Unknown("no answer") if self.lost else self.refunds[call.refund_id]
+
+    async def look_at_refund(self, call: RefundLook) -> Refunded | NotThere:
+        self.asked.append(call)
+        return Unknown("no answer") if self.lost else self.refunds.get(call.refund_id, NotThere())
 
 
 def to_be_confirmed(url: str | None) -> Callable[[ChargeCall], Charged]:

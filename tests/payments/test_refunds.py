@@ -7,7 +7,7 @@ import pytest
 from broker.billing.credit_notes import write_credit_note
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
-from broker.payments.ports import Declined, RefundCall
+from broker.payments.ports import Declined, Pending, RefundCall, RefundLook, Succeeded
 from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.start import collect_issued
 from broker.payments.transfers import record_transfer
@@ -77,6 +77,29 @@ async def test_what_the_gateway_refuses_can_be_sent_back_another_time(world: Wor
     await refund_payment(ctx, operator, payment, None, "sorry")
     await work(ctx, gateway)
     assert await cash(ctx) == 0
+
+
+async def test_what_the_gateway_works_on_is_looked_at_and_not_asked_for_again(world: World, operator: Actor) -> None:
+    """Also after it has forgotten the key: a second request would send the money twice."""
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    slow = await refund_payment(ctx, operator, payment, 400, "slow")
+    gateway.refunds[slow.id] = Pending("re_1")
+    await work(ctx, gateway)
+    assert (await get_refund(ctx, operator, slow.id)).state == "unsure"
+    gateway.refunds[slow.id] = Succeeded("re_1")
+    later(ctx, minutes=1)
+    await work(ctx, gateway)
+    assert gateway.asked[-1] == RefundLook(slow.id, f"pi_{payment}", "re_1")
+    lost = await refund_payment(ctx, operator, payment, 100, "lost")
+    gateway.lost = True
+    await work(ctx, gateway)
+    gateway.lost = False
+    later(ctx, hours=30)
+    await work(ctx, gateway)
+    assert gateway.asked[-1] == RefundLook(lost.id, f"pi_{payment}", None)
+    assert await cash(ctx) == 500
+    assert len([each for each in gateway.asked if isinstance(each, RefundCall)]) == 2
 
 
 async def test_what_the_books_do_not_allow_is_not_asked_of_the_gateway(world: World, operator: Actor) -> None:
