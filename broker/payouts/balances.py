@@ -68,7 +68,7 @@ async def balances(
 
 
 def _view(row: Any, paid: Any, rules: Rules) -> BalanceView:
-    reserved = -quotient(-int(row.seasoned) * rules.payout_reserve_bp, 10_000)
+    reserved = quotient(int(row.seasoned) * rules.payout_reserve_bp, 10_000)
     drawn = 0 if paid is None else int(paid.drawn)
     done = 0 if paid is None else int(paid.done)
     return BalanceView(
