@@ -66,7 +66,7 @@ async def readings_in(
         return tuple(await _single(tx, kinds, month, known_at))
     summable = await can_be_summed(tx, kinds)
     single = await _single(tx, {meter: kinds[meter] for meter in kinds.keys() - summable}, month, known_at)
-    return (*single, *await sums_in(tx, stretches(metered, summable, month, ends), known_at))
+    return (*single, *await sums_in(tx, stretches(metered, summable, month, ends), month, known_at))
 
 
 async def _single(
