@@ -23,12 +23,16 @@ from broker.addons.tickets import Visit
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
 from broker.apps.release_history import list_releases
+from broker.billing.accrual import accrued
 from broker.billing.models import BillingAccount, UsagePeriod
+from broker.catalog.faults import ManifestFaults
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
 from broker.events.models import Event
-from broker.kernel.context import Actor, Context
+from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.errors import InvalidParams, PaymentRequired
 from broker.kernel.secret import Secret
-from tests.addons.conftest import World, done
+from tests.addons.conftest import MANIFEST, ScriptedProvider, World, done
 from tests.domain import new_user
 
 
@@ -238,6 +242,36 @@ async def test_deleting_takes_what_is_suspended_and_nothing_else_and_not_after_p
     }  # fmt: skip
     assert await env(other, "bobs") == {"STORE_URL": f"store://{theirs.id}"}
     assert (await kinds(world.ctx, paid.id))[-1] == "addon.destroy_requested"
+
+
+async def test_suspended_time_costs_the_price_of_suspension_and_unbilled_time_nothing(
+    ctx: Context, alice: Actor
+) -> None:
+    big = {"name": "big", "price_cents": 30_000, "suspended_price_cents": 3000}
+    await publish(ctx, parse({**MANIFEST, "plans": [big]}), SYSTEM)
+    await create_app(ctx, alice, CreateApp(name="shop"))
+    world = World(ctx, alice, ScriptedProvider())
+    ctx.clock.advance(days=10)  # to the first day of December
+    addon = await world.provisioned("store:big")
+    ctx.clock.advance(days=3)
+    await suspend(world)
+    ctx.clock.advance(days=3)
+    await suspend_addons(ctx, [addon.id], Suspension.UNBILLED)
+    ctx.clock.advance(days=3)
+    (found,) = await accrued(ctx, alice)
+    days = {line.mode.value: (line.seconds / 86_400, line.minor) for line in found.now.lines}
+    december = 31
+    paid, halted = 3 + 1 / 24, 3
+    assert days == {
+        "paid": (pytest.approx(paid, abs=1e-3), pytest.approx(30_000 * paid / december, abs=1)),
+        "suspended": (halted, pytest.approx(3000 * halted / december, abs=1)),
+    }
+
+
+def test_a_price_of_suspension_is_no_more_than_the_price() -> None:
+    dear = {"name": "big", "price_cents": 100, "suspended_price_cents": 101}
+    with pytest.raises(ManifestFaults, match="must not cost more"):
+        parse({**MANIFEST, "plans": [dear]})
 
 
 def test_addons_that_meet_on_an_app_are_one_group() -> None:
