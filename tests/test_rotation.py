@@ -186,8 +186,5 @@ def test_every_column_that_holds_a_wrapped_key_is_known_to_the_rotation() -> Non
         for column in table.columns
         if isinstance(column.type, LargeBinary) and column.name.endswith("_key")
     }
-    assert (
-        wrapped
-        == named
-        == {"apps.data_key", "addon_services.data_key", "oauth_signing_keys.data_key", "webhooks.data_key"}
-    )
+    tables = ("apps", "addon_services", "authenticators", "notices", "oauth_signing_keys", "webhooks")
+    assert wrapped == named == {f"{table}.data_key" for table in tables}
