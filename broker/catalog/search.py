@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Select,
     Text,
     and_,
     case,
@@ -100,7 +100,8 @@ class Found:
     """Nothing has all of the words; this is what has some."""
 
 
-HIT_COLUMNS: Final = (
+_HIT_COLUMNS: Final = (
+    AddonService.id,
     AddonService.slug,
     AddonService.name,
     AddonService.state,
@@ -140,16 +141,17 @@ async def find(ctx: Context, wanted: Wanted) -> Found:
         return replace(loose, corrected=corrected, loosened=loose.total > 0)
 
 
-def hit(row: Any) -> Hit:
-    """A row of `HIT_COLUMNS`."""
+async def hits_of(tx: Tx, services: Sequence[UUID]) -> tuple[Hit, ...]:
+    """These services, in this order, without those that are not listed (any more)."""
+    joined = select(*_HIT_COLUMNS).join(SearchEntry, SearchEntry.service_id == AddonService.id)
+    rows = (await tx.execute(joined.where(AddonService.id.in_(services), listed_for_all()))).mappings()
+    hits = {row["id"]: _hit(row) for row in rows}
+    return tuple(hits[service] for service in services if service in hits)
+
+
+def _hit(row: Any) -> Hit:
     lists = {"categories": tuple(row["categories"]), "features": tuple(row["features"])}
     return Hit(**{**{name: row[name] for name in Hit.__dataclass_fields__}, **lists})
-
-
-def listed_hits() -> Select[*tuple[Any, ...]]:
-    """All that is listed."""
-    joined = select(*HIT_COLUMNS).join(SearchEntry, SearchEntry.service_id == AddonService.id)
-    return joined.where(listed_for_all())
 
 
 async def _nothing_typed(tx: Tx, wanted: Wanted) -> Found:
@@ -170,9 +172,7 @@ async def _page(tx: Tx, wanted: Wanted, query: str | None, typed: Mapping[str, S
     places = {row.service_id: row.total for row in await tx.execute(best)}
     if not places:
         return Found((), 0, {})
-    shown = listed_hits().add_columns(AddonService.id).where(AddonService.id.in_(places))
-    hits = {row["id"]: hit(row) for row in (await tx.execute(shown)).mappings()}
-    return Found(tuple(hits[place] for place in places if place in hits), next(iter(places.values())), {})
+    return Found(await hits_of(tx, list(places)), next(iter(places.values())), {})
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Select, func, select
 
 from broker.catalog.access import listed_for_all
 from broker.catalog.models import AddonService
 from broker.catalog.queries import get_service, list_plans, visible_plans, visible_service
-from broker.catalog.search import Hit, hit, listed_hits
+from broker.catalog.search import Hit, hits_of
 from broker.catalog.search_models import SearchEntry, ServiceLogo
 from broker.catalog.views import ALPHA, SHUTDOWN, PlanView, ServiceView
 from broker.kernel.context import Actor, Context
@@ -54,14 +55,21 @@ class Logo:
 
 
 async def front(ctx: Context) -> Front:
-    """The shelves as they are now. What is new is not shown a second time if it is featured."""
+    """The shelves as they are now. What is featured is not shown a second time as new."""
+    featured = select(AddonService.id).where(AddonService.featured_at.is_not(None), listed_for_all())
+    entries = select(SearchEntry.service_id).where(SearchEntry.is_listed.is_(True))
+    popular = entries.where(SearchEntry.installs > 0).order_by(SearchEntry.installs.desc(), SearchEntry.slug)
+    # Ids grow with time.
+    new = entries.where(SearchEntry.service_id.not_in(featured)).order_by(SearchEntry.service_id.desc())
     async with ctx.database.transaction() as tx:
-        featured = await _some(tx, AddonService.featured_at.is_not(None), AddonService.featured_at.desc())
-        popular = await _some(tx, SearchEntry.installs > 0, SearchEntry.installs.desc())
-        new = await _some(tx, AddonService.featured_at.is_(None), AddonService.created_at.desc())
-        counts = await _counts(tx)
-        total = select(func.count()).select_from(AddonService).where(listed_for_all())
-        return Front(featured, popular, new, counts, (await tx.execute(total)).scalar_one())
+        counts, total = await _counts(tx)
+        return Front(
+            await _some(tx, featured.order_by(AddonService.featured_at.desc(), AddonService.slug)),
+            await _some(tx, popular),
+            await _some(tx, new),
+            counts,
+            total,
+        )
 
 
 async def listing(ctx: Context, slug: str, actor: Actor | None = None) -> Listing:
@@ -102,14 +110,14 @@ async def _service(tx: Tx, slug: str, actor: Actor | None) -> ServiceView:
     return service
 
 
-async def _some(tx: Tx, condition: ColumnElement[bool], order: ColumnElement[Any]) -> tuple[Hit, ...]:
-    wanted = listed_hits().where(condition).order_by(order, AddonService.slug).limit(_SHOWN)
-    return tuple(hit(row) for row in (await tx.execute(wanted)).mappings())
+async def _some(tx: Tx, wanted: Select[UUID]) -> tuple[Hit, ...]:
+    return await hits_of(tx, list((await tx.execute(wanted.limit(_SHOWN))).scalars()))
 
 
-async def _counts(tx: Tx) -> dict[str, int]:
-    category = func.unnest(SearchEntry.categories).label("category")
-    listed = select(category).join(AddonService, AddonService.id == SearchEntry.service_id).where(listed_for_all())
-    each = listed.subquery()
+async def _counts(tx: Tx) -> tuple[dict[str, int], int]:
+    """How many listed services there are of each category, and in all."""
+    listed = SearchEntry.is_listed.is_(True)
+    each = select(func.unnest(SearchEntry.categories).label("category")).where(listed).subquery()
     rows = await tx.execute(select(each.c.category, func.count()).group_by(each.c.category))
-    return {row[0]: row[1] for row in rows}
+    total = select(func.count()).select_from(SearchEntry).where(listed)
+    return {row[0]: row[1] for row in rows}, (await tx.execute(total)).scalar_one()

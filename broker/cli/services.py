@@ -9,7 +9,7 @@ import click
 
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.errors import CliError, NotFound, RefusedMissing
+from broker.cli.errors import CliError, RefusedMissing
 from broker.cli.options import complete_service, json_option, optional_app_option
 from broker.cli.output import card, clean, heading, max_price, note, price, say, say_json, table, width
 
@@ -93,21 +93,18 @@ def _feature(value: object) -> str:
 def docs(service: str, app: str | None, show_url: bool, as_json: bool) -> None:
     """Show the documentation of a service.
 
-    Prints the text that the marketplace has, or else opens the page of the provider.
+    Prints the text that the marketplace has, or else opens the service's page in the marketplace.
     """
     with connect() as client:
         found = _service(client, service, app)
+        page = f"{client.url}/marketplace/{segment(found['name'])}/docs"
     name, text, url = found["name"], found.get("docs"), found.get("docs_url")
     if as_json:
-        say_json({"service": name, "docs": text, "docs_url": url})
+        say_json({"service": name, "docs": text, "docs_url": url, "page": page})
     elif text and not show_url:
-        say(clean(text).rstrip() + (f"\n\nMore: {clean(url)}" if url else ""))
-    elif url:
-        show(url, f"the documentation of {name}", only_print=show_url)
+        say(clean(text).rstrip() + f"\n\nAs a page: {page}" + (f"\nMore: {clean(url)}" if url else ""))
     else:
-        raise NotFound(
-            f"{name} has no {'page of ' if text else ''}documentation.", f"See `broker addons:plans {name}`."
-        )
+        show(page, f"the documentation of {name}", only_print=show_url)
 
 
 def _service(client: Client, key: str, app: str | None) -> Json:
