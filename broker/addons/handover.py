@@ -5,7 +5,7 @@ Whatever an add-on does at its provider goes on. What is being provisioned begin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from sqlalchemy import select
 from broker.addons.budget_check import check_new_costs
 from broker.addons.models import Addon, AddonState
 from broker.addons.spending import Cost, costs_of
-from broker.addons.suspended import is_account_suspended, require_usable
+from broker.addons.suspended import require_usable
 from broker.addons.trials import move_trials, use_up_trial
 from broker.apps.payers import PayerView, accept_payer, end_payer
 from broker.apps.releases import LockedApp
@@ -24,7 +24,7 @@ from broker.billing.usage import change_mode, hand_over
 from broker.catalog.manifest_meters import is_priced
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx, again_on_deadlock
-from broker.kernel.errors import PaymentRequired
+from broker.payments.delinquency import require_paid_up
 from broker.payments.standing import require_verified
 
 
@@ -79,17 +79,29 @@ async def move_bill(tx: Tx, ctx: Context, actor: Actor, app: LockedApp, to: UUID
 
 
 async def move_costs(
-    tx: Tx, ctx: Context, actor: Actor, addon_ids: Collection[UUID], to: UUID, *, app_id: UUID | None = None
+    tx: Tx,
+    ctx: Context,
+    actor: Actor,
+    addon_ids: Collection[UUID],
+    to: UUID,
+    *,
+    app_id: UUID | None = None,
+    to_other: bool = True,
 ) -> None:
-    """Have an account pay for add-ons whose billing apps are locked, on another app of its own if one is given.
+    """Have an account pay for add-ons whose billing apps are locked, on another app of its own if one is given. Unless it
+    has paid for them before (`to_other`), it must have a payment method and owe nothing; its budgets must have room.
 
     Raises: PaymentRequired, Conflict.
     """
-    await require_movable(tx, addon_ids)
+    if to_other:
+        await require_movable(tx, addon_ids)
     at = ctx.clock.now()
     over = {addon_id for addon_id, _ in await move_trials(tx, addon_ids, to, at)}
     costs = [_placed(cost, over, app_id) for cost in await costs_of(tx, addon_ids, to)]
-    await require_means(tx, ctx, actor, to, costs)
+    if to_other and any(map(_is_paid, costs)):
+        await require_verified(tx, ctx, to)
+        await require_paid_up(tx, to)
+    await check_new_costs(tx, actor, to, [cost for cost in costs if _is_paid(cost)], at)
     await hand_over(tx, addon_ids, at, payer_id=to, **({} if app_id is None else {"app_id": app_id}))
     for addon_id in over:
         await change_mode(tx, addon_id, Mode.PAID, at)
@@ -117,21 +129,6 @@ async def require_movable(tx: Tx, addon_ids: Collection[UUID]) -> None:
     halted = select(Addon.name, Addon.suspended_for).where(Addon.id.in_(addon_ids), Addon.suspended_for.is_not(None))
     for name, suspended_for in await tx.execute(halted.order_by(Addon.name).limit(1)):
         require_usable(name, suspended_for, "it can be given to somebody else")
-
-
-async def require_means(tx: Tx, ctx: Context, actor: Actor, account_id: UUID, costs: Sequence[Cost]) -> None:
-    """Go on only if the account may have all this beside what it has: verified, not suspended, within its budgets.
-
-    Raises: PaymentRequired.
-    """
-    if not any(map(_is_paid, costs)):
-        return
-    await require_verified(tx, ctx, account_id)
-    if await is_account_suspended(tx, account_id):
-        raise PaymentRequired(
-            "Your account is suspended because a bill is not paid: pay it first, then take this over."
-        )
-    await check_new_costs(tx, actor, account_id, costs, ctx.clock.now())
 
 
 def _is_paid(cost: Cost) -> bool:

@@ -172,7 +172,8 @@ async def _move(tx: Tx, ctx: Context, actor: Actor, addon: LockedAddon, target: 
     if target.id not in addon.apps:
         raise NotFound("app")
     at, payer_id = ctx.clock.now(), addon.apps[target.id].payer_id
-    await move_costs(tx, ctx, actor, [addon.id], payer_id, app_id=target.id)
+    to_other = payer_id != addon.payer_id
+    await move_costs(tx, ctx, actor, [addon.id], payer_id, app_id=target.id, to_other=to_other)
     old, new = addon.apps[addon.app_id].data_key, addon.apps[target.id].data_key
     await reseal_config(tx, addon.id, old, new)
     await reseal_credentials(tx, addon.id, old, new)

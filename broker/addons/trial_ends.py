@@ -20,7 +20,6 @@ from broker.addons.permits import require_payer
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
 from broker.addons.spending import Cost
-from broker.addons.suspended import is_account_suspended
 from broker.addons.suspension import resume_addons, suspend_addons
 from broker.addons.term_models import Trial
 from broker.addons.trial_views import TrialView, trial_views
@@ -35,6 +34,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import BrokerError, NotFound, PaymentRequired
 from broker.kernel.money import Money
 from broker.notices.outbox import notify
+from broker.payments.delinquency import require_paid_up
 from broker.payments.standing import require_verified
 
 NOTICE: Final = timedelta(days=3)
@@ -89,6 +89,8 @@ async def _decide(tx: Tx, ctx: Context, addon_id: UUID) -> _Decision | None:
     addon, trial, now = await lock_addon(tx, ctx, addon_id), await _over(tx, ctx, addon_id), ctx.clock.now()
     if addon is None or trial is None:
         return None
+    if addon.state is AddonState.PROVISIONING:
+        return None  # what was left of it ended meanwhile: its turn comes when it is there
     if addon.state is not AddonState.PROVISIONED or addon.payer_id is None:
         await leave_trial(tx, addon_id, now)
         return None
@@ -118,8 +120,7 @@ async def _require_means(tx: Tx, ctx: Context, addon: LockedAddon, accepted_at: 
     if accepted_at is None:
         raise PaymentRequired(f"Nobody has agreed to pay for {addon.name} after its trial.")
     await require_verified(tx, ctx, addon.payer_id)
-    if await is_account_suspended(tx, addon.payer_id):
-        raise PaymentRequired("A bill of the account is not paid.")
+    await require_paid_up(tx, addon.payer_id)
     subject = Subject(
         addon_id=addon.id,
         app_id=addon.app_id,

@@ -15,6 +15,7 @@ from broker.addons.destroy import destroy_addon
 from broker.addons.queries import AddonView
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon, resolve_addons
+from broker.addons.scheduled_changes import schedule_plan_change
 from broker.apps.queries import get_app
 from broker.catalog.views import sunset_text
 from broker.faces.answers import Answer
@@ -68,11 +69,13 @@ class CreateAddonBody(Body):
 
 
 class UpdateAddonBody(Body):
-    """What of an add-on can be changed. With `request`, approval is asked for of a plan that a budget does not allow."""
+    """What of an add-on can be changed. With `request`, approval is asked for of a plan that a budget does not allow; with
+    `effective` at `period_end`, the plan changes when the month is over."""
 
     plan: Named | None = None
     name: AddonName | None = None
     request: Truth | None = None
+    effective: Text | None = None
 
 
 class DestroyAddonBody(Body):
@@ -178,10 +181,18 @@ async def update(request: Request, actor: CurrentActor, app: str, addon: str) ->
         raise InvalidParams("plan: can't be changed together with the name; change them in two requests.")
     if body.name is not None and renamed:
         view = await rename_addon(face.ctx, actor, key, body.name)
+    elif body.plan is not None and _waits(body.effective):
+        await schedule_plan_change(face.ctx, actor, key, body.plan)
     elif body.plan is not None:
         ask = bool(body.request)
         view = await change_plan(face.ctx, actor, key, body.plan, wait=face.operation_wait, ask=ask)
     return Answer(serialize.addon(view, serialize.seer(face, actor)))
+
+
+def _waits(effective: str | None) -> bool:
+    if effective not in (None, "immediate", "period_end"):
+        raise InvalidParams("effective: must be immediate or period_end.")
+    return effective == "period_end"
 
 
 @router.delete("/apps/{app}/addons/{addon}", openapi_extra=takes(DestroyAddonBody), responses=gives(shapes.Addon))

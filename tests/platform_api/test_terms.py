@@ -107,5 +107,11 @@ async def test_trials_and_scheduled_changes_are_told_with_the_add_on(world: Worl
     }
     terms = (await api.get(f"/addons/{addon.name}/terms")).json()
     assert (terms["trial"], terms["scheduled_plan_change"]) == (None, scheduled.json())
+    at_the_end = {"plan": "huge", "effective": "period_end"}
+    assert (await api.patch(f"/apps/shop/addons/{addon.name}", json=at_the_end)).json()["plan"]["name"] == "store:big"
+    assert (await api.get(f"/addons/{addon.name}/terms")).json()["scheduled_plan_change"]["plan"] == "store:huge"
+    wrong = await api.patch(f"/apps/shop/addons/{addon.name}", json=at_the_end | {"effective": "soon"})
+    assert (wrong.status_code, wrong.json()["id"]) == (422, "invalid_params")
+    await api.put(path, json={"plan": "free"})
     assert (await api.delete(path)).json() == scheduled.json()
     assert (await api.delete(path)).status_code == 404
