@@ -18,7 +18,7 @@ from broker.kernel.ahead import end_step, take_step
 from broker.kernel.context import Context
 from broker.notices.models import Notice
 from broker.payments.dunning_models import Dunning
-from broker.payments.models import Payment
+from broker.payments.models import Payment, Refund
 from broker.wiring import Wiring
 
 LONGEST: Final = timedelta(hours=6)
@@ -35,6 +35,7 @@ _DUE: Final = (
     (Webhook.due_at, ()),
     (Notice.due_at, ()),
     (Payment.next_at, ()),
+    (Refund.next_at, ()),
     (Dunning.next_at, (Dunning.ended_at.is_(None),)),
     (ScheduledChange.effective_at, ()),
     (Trial.ends_at, (Trial.addon_id.is_not(None), Trial.outcome.is_(None))),
