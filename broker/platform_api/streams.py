@@ -9,16 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from broker.addons.follow import follow
+from broker.faces.streams import HEARTBEAT, KIND, EventStream, event
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import DatabaseUnavailable
-from broker.kernel.places import place_lent
 from broker.platform_api import serialize
 
-KIND: Final = "text/event-stream"
 DESCRIBED: Final[dict[str, Any]] = {
     KIND: {
         "schema": {
@@ -28,17 +25,6 @@ DESCRIBED: Final[dict[str, Any]] = {
     }
 }
 """What the OpenAPI document says of such an answer."""
-_HEARTBEAT: Final = ": nothing new\n\n"
-
-
-class EventStream(StreamingResponse):
-    """An answer that goes on. It takes nobody's place: most of the time it waits."""
-
-    media_type = KIND
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with place_lent():
-            await super().__call__(scope, receive, send)
 
 
 def is_wanted(request: Request) -> bool:
@@ -48,17 +34,17 @@ def is_wanted(request: Request) -> bool:
 
 def operations_of(ctx: Context, actor: Actor, addon_id: UUID) -> EventStream:
     """The operations of an add-on that the actor may see."""
-    return EventStream(_events(ctx, actor, addon_id), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return EventStream(_events(ctx, actor, addon_id))
 
 
 async def _events(ctx: Context, actor: Actor, addon_id: UUID) -> AsyncIterator[str]:
     try:
         async with aclosing(follow(ctx, actor, addon_id)) as changes:
             async for view in changes:
-                yield _HEARTBEAT if view is None else _event("operation", serialize.operation(view))
+                yield HEARTBEAT if view is None else event("operation", _compact(serialize.operation(view)))
     except DatabaseUnavailable:
         return  # the answer has begun: ending it early is all that can be said, and the client asks again
 
 
-def _event(name: str, content: Any) -> str:
-    return f"event: {name}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n"
+def _compact(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from broker.web.pages import page
 
-router = APIRouter(include_in_schema=False)
 _APP_NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
-@router.get("/dashboard/apps/{name}")
-async def app(request: Request, name: str) -> Response:
+def landing(request: Request, name: str) -> Response:
     """The same page for every name, whether there is such an app or not."""
     shown = name if _APP_NAME.fullmatch(name) else None
     return page("landing.html", app=shown, origin=request.app.state.face.public_url)

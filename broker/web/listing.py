@@ -53,18 +53,6 @@ async def picture(request: Request, slug: str) -> Response:
     return cached(request, response, FOR_A_DAY)
 
 
-@router.get("/install/{slug}")
-async def install(request: Request, slug: str) -> Response:
-    """The way to have it: for those who are signed in."""
-    seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
-    found = await _found(request, slug, seen)
-    if found is None:
-        return page("not_found.html", 404, seen=seen)
-    return page("install.html", seen=seen, scripts=COPY, **_facts(request, found))
-
-
 async def _show(request: Request, slug: str, template: str) -> Response:
     seen = await browser.who(request)
     found = await _found(request, slug, seen)

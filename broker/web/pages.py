@@ -66,6 +66,11 @@ def page(
     return HTMLResponse(_pages.get_template(template).render(**values), status, headers)
 
 
+def rendered(template: str, **values: Any) -> str:
+    """A part of a page, to be put into one that is there."""
+    return _pages.get_template(template).render(**values)
+
+
 def refusal_page(error: BrokerError, seen: SignedIn | None = None) -> Response:
     """A page that says why something was refused."""
     status = status_of(type(error))

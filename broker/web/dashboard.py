@@ -1,0 +1,151 @@
+"""The apps of whoever is signed in, a new one, and what somebody offers that waits for an answer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from broker.addons.estimates import monthly_estimate
+from broker.addons.handover import accept_app_transfer, agree_to_pay
+from broker.addons.offered import offered_plans
+from broker.addons.queries import list_addons
+from broker.apps.create import REGIONS, CreateApp, create_app
+from broker.apps.payers import PayerState, decline_payer, list_payers
+from broker.apps.queries import list_apps
+from broker.apps.transfers import TransferState, decline_app, list_transfers
+from broker.catalog.views import price_text
+from broker.faces.errors import status_of
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import BrokerError
+from broker.oauth.sessions import SignedIn
+from broker.web import browser
+from broker.web.app_pages import APPS, app_address, onward, said, shown, taken
+from broker.web.browser import Form
+from broker.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+_NEW: Final = f"{APPS}/new"
+
+
+@router.get(APPS)
+async def overview(request: Request) -> Response:
+    """Every app that one sees, with what its add-ons cost."""
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _overview(request, seen, fault)
+
+    return await shown(request, show)
+
+
+@router.get(_NEW)
+async def new_form(request: Request) -> Response:
+    """The form for a new app."""
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return _new(request, seen, fault, sent)
+
+    return await shown(request, show)
+
+
+@router.post(f"{APPS}/apps")
+async def create(request: Request) -> Response:
+    """Make an app."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
+        wanted = CreateApp(sent.one("name").strip() or None, sent.one("region") or None)
+        return onward(app_address((await create_app(ctx, seen.actor, wanted)).name), "created")
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return _new(request, seen, fault, sent)
+
+    return await taken(request, deed, show, _NEW)
+
+
+@router.post(APPS + "/transfers/{transfer}")
+async def decide_transfer(request: Request, transfer: str) -> Response:
+    """Take an app that somebody gives away, or do not."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        if sent.one("decision") == "accept":
+            await accept_app_transfer(ctx, seen.actor, transfer)
+            return "agreed"
+        await decline_app(ctx, seen.actor, transfer)
+        return "declined"
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _overview(request, seen, fault)
+
+    return await taken(request, deed, show, APPS)
+
+
+@router.post(APPS + "/payers/{payer}")
+async def decide_payer(request: Request, payer: str) -> Response:
+    """Agree to pay for an app of somebody else's, or do not."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        if sent.one("decision") == "accept":
+            await agree_to_pay(ctx, seen.actor, payer)
+            return "agreed"
+        await decline_payer(ctx, seen.actor, payer)
+        return "declined"
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _overview(request, seen, fault)
+
+    return await taken(request, deed, show, APPS)
+
+
+async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
+    ctx: Context = request.app.state.ctx
+    addons = await list_addons(ctx, seen.actor)
+    apps = [
+        {
+            "view": view,
+            "addons": [addon for addon in addons if addon.app_id == view.id],
+            "estimate": monthly_estimate(addons, view.id),
+            "is_mine": view.owner_id == seen.actor.id,
+        }
+        for view in await list_apps(ctx, seen.actor)
+    ]
+    return page(
+        "dashboard.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
+        flash=said(request, fault), apps=apps, offers=await _offers(ctx, seen.actor),
+        form_token=browser.form_token(request, seen),
+    )  # fmt: skip
+
+
+async def _offers(ctx: Context, actor: Actor) -> list[dict[str, Any]]:
+    """What waits for the answer of this user."""
+    transfers = [
+        each
+        for each in await list_transfers(ctx, actor)
+        if each.recipient_id == actor.id and each.state is TransferState.PENDING
+    ]
+    payers = [
+        each for each in await list_payers(ctx, actor) if each.payer_id == actor.id and each.state is PayerState.PENDING
+    ]
+    plans = await offered_plans(ctx, [*transfers, *payers])
+    found = [("transfers", each.id, each.app_name, each.sender_email) for each in transfers]
+    found += [("payers", each.id, each.app_name, each.owner_email) for each in payers]
+    return [
+        {
+            "kind": kind,
+            "id": offer_id,
+            "app": app,
+            "by": by,
+            "plans": [
+                f"{plan.plan}, {price_text(plan.price_cents, plan.currency, metered=plan.metered)}"
+                for plan in plans.get(offer_id, ())
+            ],
+        }
+        for kind, offer_id, app, by in found
+    ]
+
+
+def _new(request: Request, seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+    return page(
+        "app_new.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
+        fault=fault and fault.message, name=sent.one("name") if sent else "", region=sent.one("region") if sent else "",
+        regions=REGIONS, form_token=browser.form_token(request, seen),
+    )  # fmt: skip

@@ -1,0 +1,156 @@
+"""From the wish for an add-on to the add-on, page by page, as a browser without JavaScript goes."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from broker.addons.ports import Answer, Reply
+from broker.app import create_app
+from broker.apps.queries import list_apps
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
+from broker.kernel.context import SYSTEM, Actor, Context
+from broker.oauth.sessions import begin_session
+from tests.addons.conftest import MANIFEST, World, done, make_world
+from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
+from tests.platform_api.conftest import settings
+
+EVIL = '<script>alert("x")</script>'
+ASKING = MANIFEST | {
+    "name": f"Store {EVIL}",
+    "plans": [
+        {
+            "name": "free", "human_name": f"Free {EVIL}", "price_cents": 0, "default": True, "description": EVIL,
+            "options_schema": {
+                "properties": {
+                    "size": {"type": "integer", "minimum": 1, "maximum": 9, "title": f"Size {EVIL}", "description": EVIL},
+                    "mode": {"enum": ["fast", EVIL]},
+                    "backups": {"type": "boolean", "default": True},
+                    "key": {"type": "string", "writeOnly": True},
+                },
+                "required": ["size"],
+            },
+        },
+        {"name": "big", "human_name": "Big", "price_cents": 5000},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def app(ctx: Context) -> FastAPI:
+    return create_app(ctx, settings(public_url=ISSUER))
+
+
+@pytest.fixture
+async def world(ctx: Context, alice: Actor) -> World:
+    return await make_world(ctx, alice)
+
+
+@pytest.fixture
+async def browser(app: FastAPI, world: World) -> AsyncIterator[Browser]:
+    """Alice's, signed in."""
+    async with over_wire(app) as http:
+        http.cookies.update(cookie_of(await begin_session(world.ctx, world.user, "test")))
+        yield Browser(http)
+
+
+async def follow(browser: Browser, answer: httpx.Response) -> httpx.Response:
+    assert answer.status_code == 303, (answer.status_code, re.findall(r'role="alert">(.*?)<', answer.text))
+    return await browser.http.get(answer.headers["location"])
+
+
+async def post(browser: Browser, page: httpx.Response, action: str, **fields: Any) -> httpx.Response:
+    """Send the form of a page that goes to `action`."""
+    assert f'action="{action}"' in page.text, (page.status_code, action)
+    form = page.text[page.text.index(f'action="{action}"') :]
+    return await browser.http.post(action, data={**fields_of(form[: form.index("</form>")]), **fields})
+
+
+async def test_an_add_on_is_chosen_previewed_made_and_watched(browser: Browser, world: World) -> None:
+    first = await browser.http.get("/install/store")
+    assert first.headers["cache-control"] == "no-store"
+    second = await follow(browser, await post(browser, first, "/install/store/app", plan="big", app="shop"))
+    for told in ("$50/month", "STORE_URL", "50.00 USD", "release v2", "STORE_TOKEN"):
+        assert told in second.text
+    wanted: dict[str, Any] = {"attachment": "CACHE", "name": "my-cache"}
+    again = await post(browser, second, "/install/store", do="preview", **wanted)
+    assert "CACHE_URL" in again.text
+    assert 'value="my-cache"' in again.text
+    made = await post(browser, again, "/install/store", do="install", **wanted)
+    assert made.headers["location"] == "/dashboard/apps/shop/addons/my-cache"
+    twice = await post(browser, again, "/install/store", do="install", **wanted | {"name": "other"})
+    assert twice.headers["location"] == made.headers["location"], "sent twice, it makes one"
+    page = await follow(browser, made)
+    assert "It is being made" in page.text
+    assert '<noscript><meta http-equiv="refresh"' in page.text
+    world.provider.will(done(STORE_TOKEN="secret-value"))
+    await world.run()
+    ready = await follow(browser, made)
+    assert "It is ready." in ready.text
+    assert "CACHE_TOKEN" in ready.text
+    assert "secret-value" not in ready.text
+    assert "refresh" not in ready.text
+    listed = await browser.http.get("/dashboard/apps/shop")
+    assert "50.00 USD" in listed.text
+    assert "my-cache" in listed.text
+
+
+async def test_what_the_provider_wants_to_know_is_asked_for_and_nothing_of_it_runs(
+    browser: Browser, world: World
+) -> None:
+    await publish(world.ctx, parse(ASKING), SYSTEM)
+    first = await browser.http.get("/install/store?plan=free")
+    page = await follow(browser, await post(browser, first, "/install/store/app", plan="free", app="shop"))
+    for shown in (first, page):
+        assert EVIL not in shown.text
+        assert "alert(&#34;x&#34;)" in shown.text
+    refused = await post(
+        browser, page, "/install/store", do="install", **{"option-size": "12", "option-key": "so-secret"}
+    )
+    assert (refused.status_code, "so-secret" in refused.text, 'value="12"' in refused.text) == (422, False, True)
+    given = {"option-size": "3", "option-mode": "fast", "option-key": "so-secret", "name": "mine"}
+    made = await post(browser, refused, "/install/store", do="install", **given)
+    world.provider.will(Reply(Answer.REFUSED, 422, message=f"We are full. {EVIL}"))
+    await world.run()
+    options = world.provider.calls[0].options
+    assert options == {"size": "3", "mode": "fast", "key": "so-secret", "backups": "false"}
+    failed = await follow(browser, made)
+    assert "It could not be made" in failed.text
+    assert "We are full. &lt;script&gt;" in failed.text
+    assert "/install/store?plan=free&amp;app=shop" in failed.text
+
+
+async def test_an_app_is_made_on_the_way_and_what_is_wrong_is_said(browser: Browser, world: World) -> None:
+    first = await browser.http.get("/install/store")
+    taken = await post(browser, first, "/install/store/app", plan="big", app="", name="shop")
+    assert (taken.status_code, "Name is already taken" in taken.text) == (422, True)
+    assert (await post(browser, taken, "/install/store/app", plan="none", app="shop")).status_code == 422
+    made = await post(browser, taken, "/install/store/app", plan="big", app="", name="second", region="eu")
+    assert made.headers["location"] == "/install/store?plan=big&app=second"
+    assert [(view.name, view.region) for view in await list_apps(world.ctx, world.user)][1:] == [("second", "eu")]
+    await world.provisioned(attachment_name="CACHE")
+    page = await browser.http.get("/install/store?plan=free&app=shop")
+    clash = await post(browser, page, "/install/store", do="install", attachment="CACHE")
+    assert (clash.status_code, "take the place of what is there" in clash.text) == (423, True)
+    assert (await post(browser, clash, "/install/store", do="install", attachment="CACHE", confirm="yes")).is_redirect
+
+
+async def test_nobody_installs_for_somebody_else_or_from_another_page(
+    app: FastAPI, browser: Browser, ctx: Context, mallory: Actor
+) -> None:
+    assert (await browser.http.get("/install/nothing")).status_code == 404
+    for path in ("/install/store", "/install/store/app"):
+        assert (await browser.http.post(path, data={"plan": "big", "app": "shop"})).status_code == 403
+    async with over_wire(app) as http:
+        assert (await http.get("/install/store")).headers["location"] == "/login?next=%2Finstall%2Fstore"
+        http.cookies.update(cookie_of(await begin_session(ctx, mallory, "test")))
+        theirs = await http.get("/install/store?plan=big&app=shop")
+        nothing = await http.get("/install/store?plan=big&app=no-such-app")
+        assert (theirs.status_code, theirs.text) == (404, nothing.text)
+        form = fields_of((await http.get("/install/store")).text)
+        sent = await http.post("/install/store", data={**form, "plan": "big", "app": "shop", "do": "install"})
+        assert sent.status_code == 404
