@@ -67,6 +67,6 @@ async def change(request: Request) -> Response:
 async def _choose(request: Request, token: str, fault: BrokerError | None = None) -> Response:
     try:
         email = await reset_address(request.app.state.ctx, Secret(token))
-    except InvalidParams as error:
-        return refusal_page(fault or error)
+    except InvalidParams as error:  # with the form for another link below it
+        return outside(request, "reset.html", error, email="")
     return outside(request, "reset_choose.html", fault, email=email, token=token)

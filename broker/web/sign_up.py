@@ -68,6 +68,7 @@ async def confirm(request: Request) -> Response:
 async def _choose(request: Request, token: str, fault: BrokerError | None = None, name: str = "") -> Response:
     try:
         email = await confirmed_address(request.app.state.ctx, Secret(token))
-    except InvalidParams as error:
-        return refusal_page(fault or error)
+    except InvalidParams as error:  # with the form for another link below it, where one can ask for it
+        is_open = request.app.state.sign_up == "open"
+        return outside(request, "sign_up.html", error, email="") if is_open else refusal_page(error)
     return outside(request, "confirm.html", fault, email=email, token=token, name=name)
