@@ -38,7 +38,7 @@ def status(as_json: bool) -> None:
     say("")
     say(card({name: date for name, date in dates.items() if date and date != "-"}))
     note(f"Pay now: broker invoices:pay {clean(found['invoices'][0]['number'])}, or at {clean(found['payment_url'])}")
-    if found["suspended_at"]:
+    if found["suspended_at"] and found["scheduled_deletion_time"]:
         note("Fetch your data meanwhile with: broker addons:credentials:show ADDON")
 
 

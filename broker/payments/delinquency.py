@@ -204,11 +204,9 @@ async def exhaust(tx: Tx, account_id: UUID, at: datetime) -> None:
     ours = update(Dunning).where(Dunning.invoice_id.in_(ids), Dunning.state == DunningState.OPEN)
     ended = ours.values(state=DunningState.EXHAUSTED, next_at=None, ended_at=at, updated_at=at)
     for invoice_id in (await tx.execute(ended.returning(Dunning.invoice_id))).scalars().all():
-        if await move_invoice(tx, invoice_id, InvoiceState.UNCOLLECTIBLE, at):
-            told: dict[str, Any] = {
-                "invoice_id": str(invoice_id),
-                "account_id": str(account_id),
-                "number": numbers[invoice_id],
-            }
-            await emit(tx, "invoice.uncollectible", SYSTEM, at, **told)
+        await move_invoice(tx, invoice_id, InvoiceState.UNCOLLECTIBLE, at)
+        told: dict[str, Any] = {"invoice_id": str(invoice_id), "account_id": str(account_id)}
+        told["number"] = numbers[invoice_id]
+        await emit(tx, "invoice.uncollectible", SYSTEM, at, **told)
+        await notify(tx, account_id, "account.deleted", told, at, key=f"account.deleted {invoice_id}")
     await restate(tx, account_id, at)

@@ -61,6 +61,7 @@ async def test_the_thirty_days_of_an_account_that_does_not_pay(debtor: Debtor) -
     kinds = Counter(kind for kind, _ in await debtor.notices())
     assert kinds == Counter({
         "invoice.issued": 1, "payment.failed": 4, "invoice.past_due": 1, "account.suspends": 1, "account.suspended": 1, "account.deletes": 3,
+        "account.deleted": 1,
     })  # fmt: skip
     account = await debtor.account()
     assert account.delinquent_at is not None

@@ -111,6 +111,7 @@ async def test_several_workers_at_once_take_each_step_once(live_ctx: Context) ->
     assert Counter(kind for kind, _ in await debtor.notices()) == Counter({
         "invoice.issued": 1, "payment.failed": 4, "invoice.past_due": 1, "account.suspends": 1, "account.suspended": 1,
         "account.deletes": 3,
+        "account.deleted": 1,
     })  # fmt: skip
     async with live_ctx.database.transaction() as tx:
         steps = select(Event.data["step"].astext).where(Event.kind == "dunning.step_taken").order_by(Event.at, Event.id)
