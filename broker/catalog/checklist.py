@@ -39,7 +39,7 @@ def checklist(service: ServiceView, plans: list[PlanView], wanted: str) -> list[
                         bool(listing.tagline and listing.description)),
         "docs": ("Its documentation is in the listing or linked from it.", bool(listing.docs or listing.docs_url)),
         "support_email": ("It has a support e-mail address.", bool(listing.support_email)),
-        "logo": ("It has a logo.", bool(listing.logo_url)),
+        "logo": ("It has a logo.", bool(listing.logo or listing.logo_url)),
         "default_plan": ("Whoever adds it without naming a plan gets one.", any(plan.is_default for plan in public)),
         "kit": ("Its provider passes the test kit.", _passes(service.conformance)),
     }  # fmt: skip

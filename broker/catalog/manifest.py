@@ -14,6 +14,7 @@ from typing import Final
 from broker.catalog.categories import CATEGORIES, category_slug
 from broker.catalog.contents import Json, masked
 from broker.catalog.faults import Fault, ManifestFaults
+from broker.catalog.logos import LONGEST_TEXT, logo_complaint
 from broker.catalog.manifest_plans import SLUG, PlanSpec, read_plans
 from broker.catalog.manifest_sign_on import SignOnRules, read_sign_on
 from broker.catalog.reading import Node, TextRule, json_complaint, url_complaint
@@ -67,6 +68,8 @@ class Listing:
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     logo_url: str | None = None
+    logo: str | None = None
+    """A data URL with the picture itself. In what is stored of a service only a mark, for it is kept apart."""
     docs: str | None = None
     docs_url: str | None = None
     support_email: str | None = None
@@ -263,6 +266,14 @@ def _categories(node: Node) -> tuple[str, ...]:
     return found
 
 
+def _logo(node: Node) -> str | None:
+    text = node.text("logo", TextRule(LONGEST_TEXT))
+    complaint = text and logo_complaint(text)
+    if complaint:
+        node.fault("logo", complaint)
+    return text
+
+
 def _listing(node: Node | None, *, insecure: bool) -> Listing:
     if node is None:
         return Listing()
@@ -273,6 +284,7 @@ def _listing(node: Node | None, *, insecure: bool) -> Listing:
         categories=_categories(node),
         tags=node.texts("tags", _TAG, 20),
         logo_url=_url(node, "logo_url", insecure=insecure),
+        logo=_logo(node),
         docs=node.text("docs", _MARKDOWN),
         docs_url=_url(node, "docs_url", insecure=insecure, anywhere=True),
         support_email=node.text("support_email", _EMAIL),

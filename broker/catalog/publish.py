@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, func, insert, select, update
 
 from broker.catalog.faults import Fault, ManifestFaults
+from broker.catalog.logos import keep_logo, logo_mark
 from broker.catalog.manifest import Manifest
 from broker.catalog.manifest_sign_on import SignOnRules
 from broker.catalog.members import has_members
@@ -116,6 +117,7 @@ async def _create(tx: Tx, ctx: Context, manifest: Manifest, actor: Actor, state:
     )
     await sync_plans(tx, service_id, manifest.plans, now)
     await add_version(tx, key, service_id, 1, manifest, actor, now)
+    await keep_logo(tx, service_id, manifest.listing.logo)
     await index_service(tx, service_id)
     await emit(tx, "addon_service.published", actor, now, service=manifest.id, revision=1)
 
@@ -134,6 +136,7 @@ async def _update(tx: Tx, ctx: Context, manifest: Manifest, actor: Actor, row: R
     )
     await sync_plans(tx, row["id"], manifest.plans, now)
     await add_version(tx, key, row["id"], revision, manifest, actor, now)
+    await keep_logo(tx, row["id"], manifest.listing.logo)
     await index_service(tx, row["id"])
     await emit(tx, "addon_service.published", actor, now, service=manifest.id, revision=revision)
 
@@ -163,7 +166,7 @@ def _declared(ctx: Context, manifest: Manifest) -> dict[str, Any]:
         "requires": list(manifest.requires),
         "capabilities": list(manifest.capabilities),
         "regions": list(manifest.regions),
-        "listing": asdict(manifest.listing),
+        "listing": asdict(replace(manifest.listing, logo=logo_mark(manifest.listing.logo))),
         "digest": ctx.vault.sign(_DIGEST, _canonical(manifest)),
     }
 
@@ -182,8 +185,9 @@ def _canonical(manifest: Manifest) -> bytes:
     # What was published before manifests could say these keeps its digest.
     if manifest.sign_on == SignOnRules():
         del fields["sign_on"]
-    if not manifest.listing.categories:
-        del fields["listing"]["categories"]
+    for member in ("categories", "logo"):
+        if not fields["listing"][member]:
+            del fields["listing"][member]
     for plan in fields["plans"]:
         for later in ("trial_days", "suspended_cents"):
             if not plan[later]:

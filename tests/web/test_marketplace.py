@@ -1,5 +1,6 @@
 """The public pages as they come over the wire: what they show, hide, escape, and let be kept."""
 
+import base64
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from broker.app import create_app
+from broker.catalog.faults import ManifestFaults
 from broker.catalog.models import AddonService
 from broker.kernel.context import Actor, Context
 from broker.oauth.sessions import begin_session
@@ -202,6 +204,26 @@ async def test_every_service_has_a_picture(http: httpx.AsyncClient) -> None:
         assert f">{letters}</text>" in answer.text
         assert "script" not in answer.text
         ElementTree.fromstring(answer.text)
+
+
+async def test_a_manifest_brings_its_own_picture_if_it_is_one(http: httpx.AsyncClient, ctx: Context) -> None:
+    def with_logo(kind: str, content: bytes) -> dict[str, Any]:
+        listing = {"logo": f"data:{kind};base64,{base64.b64encode(content).decode()}"}
+        return manifest("drawn-db", "Drawn", "With a picture", listing=listing)
+
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    await stock(ctx, with_logo("image/png", picture))
+    (address,) = re.findall(r'src="(/marketplace/drawn-db/logo[^"]*)"', (await http.get("/marketplace/drawn-db")).text)
+    answer = await http.get(address)
+    assert (answer.headers["content-type"], answer.content) == ("image/png", picture)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for kind, content in (
+        ("image/svg+xml", b"<svg onload='alert(1)'/>"), ("image/png", b"<script>"), ("image/png", picture + bytes(70_000)),
+    ):  # fmt: skip
+        with pytest.raises(ManifestFaults):
+            await stock(ctx, with_logo(kind, content))
+    await stock(ctx, manifest("drawn-db", "Drawn", "Without one"))
+    assert "svg" in (await http.get("/marketplace/drawn-db/logo")).headers["content-type"]
 
 
 async def test_an_empty_marketplace_says_what_to_do(ctx: Context) -> None:
