@@ -62,7 +62,7 @@ lint: setup ## ruff, mypy, import rules
 tools:
 	@scripts/optional-tools
 
-bench: setup ## measure provisions and reads per second beside the floors of this machine
+bench: setup ## measure provisions, reads, usage and closing beside the floors of this machine
 	@$(BIN)/python -m tests.bench
 
 docs: program ## write docs/reference anew from the code
