@@ -151,8 +151,21 @@ async def _tell_suspension(
 ) -> None:
     kind = "account.suspended" if since is None else "account.resumed"
     await emit(tx, kind, SYSTEM, at, account_id=str(account_id), **_told(after))
+    if since is not None and await _was_deleted(tx, account_id, since):
+        return  # there is nothing that could come back
     suspended_at = since or after["suspended_at"]
     await notify(tx, account_id, kind, _told(after), at, key=f"{kind} {account_id} {suspended_at}")
+
+
+async def _was_deleted(tx: Tx, account_id: UUID, since: datetime) -> bool:
+    """Whether the add-ons that were suspended then are gone by now."""
+    gone = (
+        select(DunningStep.step)
+        .join(Dunning, Dunning.invoice_id == DunningStep.invoice_id)
+        .where(Dunning.account_id == account_id, Dunning.ended_at.is_not(None))
+        .where(DunningStep.step == StepKind.DELETE, DunningStep.done_at >= since)
+    )
+    return (await tx.execute(gone.limit(1))).first() is not None
 
 
 def _told(dates: dict[str, datetime | None]) -> dict[str, Any]:

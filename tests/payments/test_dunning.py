@@ -71,6 +71,7 @@ async def test_the_thirty_days_of_an_account_that_does_not_pay(debtor: Debtor) -
     assert await debtor.state() == "paid"
     account = await debtor.account()
     assert (account.delinquent_at, account.suspended_at, account.deletes_at) == (None, None, None)
+    assert await debtor.notices("account.resumed") == [], "they are gone"
 
 
 @pytest.mark.parametrize("day", [1, 15, 29.95])
