@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+from sqlalchemy import select
+
 from broker.apps.environment import ConfigChange, Environment, Var, check_environment, values
+from broker.apps.models import ConfigVar
 from broker.apps.releases import LockedApp, app_key, cut_release, read_environment
 from broker.apps.resolve import lock_visible_app, visible_app
 from broker.events.emit import emit
@@ -86,3 +90,26 @@ def describe(change: ConfigChange) -> str:
         if names
     ]
     return ", ".join([*parts[:1], *(part[0].lower() + part[1:] for part in parts[1:])])
+
+
+@dataclass(frozen=True, slots=True)
+class VarName:
+    """A config var without its value."""
+
+    name: str
+    attachment_id: UUID | None
+    """The attachment that gives it; None: it is the app's own."""
+    version: int
+    """The release that set it."""
+
+
+async def list_var_names(ctx: Context, actor: Actor, key: str) -> list[VarName]:
+    """The names of the environment, sorted. No value is read, so this is no reading of secrets.
+
+    Raises: NotFound, Forbidden.
+    """
+    actor.require(Scope.READ)
+    async with ctx.database.transaction() as tx:
+        app = await visible_app(tx, actor, key)
+        named = select(ConfigVar.name, ConfigVar.attachment_id, ConfigVar.version).where(ConfigVar.app_id == app.id)
+        return [VarName(*row) for row in await tx.execute(named.order_by(ConfigVar.name))]

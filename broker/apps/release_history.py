@@ -113,6 +113,14 @@ async def find_release(tx: Tx, app_id: UUID, key: str) -> ReleaseView:
     return ReleaseView(*row)
 
 
+async def list_recent(tx: Tx, app_id: UUID, limit: int, before: int | None = None) -> list[ReleaseView]:
+    """The newest releases of an app, for a use case that has checked who asks."""
+    statement = _releases(app_id).order_by(Release.version.desc())
+    if before is not None:
+        statement = statement.where(Release.version < before)
+    return [ReleaseView(*row) for row in await tx.execute(statement.limit(limit))]
+
+
 async def read_snapshot(tx: Tx, key: DataKey, release: ReleaseView) -> Snapshot:
     """What the release froze, opened."""
     sealed = (await tx.execute(select(Release.snapshot_sealed).where(Release.id == release.id))).scalar_one()

@@ -19,7 +19,7 @@ from broker.cli.credentials import current_login
 from broker.cli.heroku import heroku_environment
 from broker.cli.options import json_option
 from broker.cli.output import note, say, say_json
-from broker.cli.quoting import export_text
+from broker.faces.env_text import export_text
 
 if TYPE_CHECKING:
     import httpx

@@ -11,8 +11,8 @@ from broker.cli.errors import CliError, NotFound
 from broker.cli.options import app_option, complete_config_name, json_option
 from broker.cli.output import clean, heading, note, say, say_json, table, warn
 from broker.cli.progress import Progress
-from broker.cli.quoting import NAME, shell_line
 from broker.cli.waiting import newest_version
+from broker.faces.env_text import NAME, shell_line
 
 
 def config_path(app: str) -> str:

@@ -16,7 +16,7 @@ from broker.cli.config import change, config_path
 from broker.cli.errors import CliError
 from broker.cli.options import app_option, complete_config_name, json_option
 from broker.cli.output import clean, note, paint, say_json
-from broker.cli.quoting import BadLine, parse_env, shell_text
+from broker.faces.env_text import BadLine, parse_env, shell_text
 
 
 @click.command()

@@ -10,7 +10,7 @@ from broker.cli.credentials import current_login
 from broker.cli.errors import CliError
 from broker.cli.options import json_option
 from broker.cli.output import say, say_json
-from broker.cli.quoting import export_text
+from broker.faces.env_text import export_text
 
 ACCEPTED_HOSTS = ("localhost", "127.0.0.1")
 """The hosts to which the Heroku CLI sends its token; with any other it would talk to heroku.com instead."""

@@ -9,7 +9,7 @@ from broker.cli.errors import CliError, NotFound
 from broker.cli.options import app_option, json_option
 from broker.cli.output import card, clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
-from broker.cli.quoting import NAME, shell_line
+from broker.faces.env_text import NAME, shell_line
 
 
 @click.command()

@@ -24,7 +24,7 @@ from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, ConfirmationRequired, DatabaseUnavailable, NotFound
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import APPS, app_address, app_page, onward, shown, taken, the_app
+from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
 from broker.web.browser import Form
 from broker.web.moments import day, moment
 from broker.web.pages import page, rendered
@@ -95,7 +95,7 @@ async def go_on_after_trial(request: Request, app: str, addon: str) -> Response:
     return await _take(request, app, addon, deed)
 
 
-async def _take(request: Request, app: str, addon: str, deed: Any) -> Response:
+async def _take(request: Request, app: str, addon: str, deed: Deed) -> Response:
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         return await _addon(request, seen, app, addon, fault)
 

@@ -7,10 +7,14 @@ from typing import Final
 from fastapi import FastAPI
 
 from broker.web import (
+    app_access,
+    app_activity,
     app_addon,
     app_plan,
     app_removal,
     app_resources,
+    app_settings,
+    app_vars,
     authorizations,
     cli_login,
     consent,
@@ -50,6 +54,10 @@ NOUNS: Final = (
     app_addon,
     app_plan,
     app_removal,
+    app_activity,
+    app_access,
+    app_settings,
+    app_vars,
     install_addon,
     marketplace,
     listing,

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.cli.quoting import (
+from broker.cli.quoting import expand, split_pass_through
+from broker.faces.env_text import (
     BadLine,
-    expand,
     export_text,
     parse_env,
     shell_line,
     shell_quote,
     shell_text,
-    split_pass_through,
 )
 
 SHELLS = [shell for shell in ("sh", "bash", "dash", "zsh") if shutil.which(shell)]

@@ -1,0 +1,123 @@
+"""Who has a part in an app: collaborators, whoever pays for it, and giving it away."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from broker.addons.handover import stop_paying
+from broker.apps.collaborators import add_collaborator, list_collaborators, remove_collaborator
+from broker.apps.payers import PayerView, ask_payer, payer_of_app
+from broker.apps.resolve import AppView
+from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers, offer_app
+from broker.kernel.context import Context
+from broker.kernel.errors import BrokerError, NotFound
+from broker.oauth.sessions import SignedIn
+from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
+from broker.web.browser import Form
+
+router = APIRouter(include_in_schema=False)
+_HERE: Final = APPS + "/apps/{app}/access"
+
+
+@router.get(_HERE)
+async def access(request: Request, app: str) -> Response:
+    """Everybody who has a part in it."""
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _access(request, seen, app, fault, sent)
+
+    return await shown(request, show)
+
+
+@router.post(_HERE + "/collaborators")
+async def share(request: Request, app: str) -> Response:
+    """Share it with somebody."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        await add_collaborator(ctx, seen.actor, app, sent.one("email").strip())
+        return "shared"
+
+    return await _take(request, app, deed)
+
+
+@router.post(_HERE + "/collaborators/{collaborator}/remove")
+async def remove(request: Request, app: str, collaborator: str) -> Response:
+    """Share it with somebody no longer; or leave it."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
+        gone = await remove_collaborator(ctx, seen.actor, app, collaborator)
+        return onward(APPS if gone.user_id == seen.actor.id else app_address(app, "access"), "removed")
+
+    return await _take(request, app, deed)
+
+
+@router.post(_HERE + "/payer")
+async def payer(request: Request, app: str) -> Response:
+    """Ask somebody to pay for it; or end that."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        if sent.one("decision") == "end":
+            await stop_paying(ctx, seen.actor, str((await payer_of_app(ctx, seen.actor, app)).id))
+            return "withdrawn"
+        await ask_payer(ctx, seen.actor, app, sent.one("payer").strip())
+        return "asked"
+
+    return await _take(request, app, deed)
+
+
+@router.post(_HERE + "/transfer")
+async def transfer(request: Request, app: str) -> Response:
+    """Offer it to somebody; or take that back."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        if sent.one("decision") == "withdraw":
+            pending = await _pending(ctx, seen, await the_app(request, seen, app))
+            if pending is None:
+                raise NotFound("app_transfer", "Nothing is offered any more.")
+            await decline_app(ctx, seen.actor, str(pending.id))
+            return "withdrawn"
+        await offer_app(ctx, seen.actor, app, sent.one("recipient").strip())
+        return "asked"
+
+    return await _take(request, app, deed)
+
+
+async def _take(request: Request, app: str, deed: Deed) -> Response:
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _access(request, seen, app, fault, sent)
+
+    return await taken(request, deed, show, app_address(app, "access"))
+
+
+async def _access(
+    request: Request, seen: SignedIn, name: str, fault: BrokerError | None, sent: Form | None
+) -> Response:
+    ctx: Context = request.app.state.ctx
+    app = await the_app(request, seen, name)
+    return app_page(
+        request,
+        "app_access.html",
+        seen,
+        app,
+        "access",
+        fault,
+        people=await list_collaborators(ctx, seen.actor, str(app.id)),
+        payer=await _payer(ctx, seen, app),
+        offered=await _pending(ctx, seen, app),
+        sent={each: sent.one(each) if sent else "" for each in ("email", "payer", "recipient")},
+    )
+
+
+async def _payer(ctx: Context, seen: SignedIn, app: AppView) -> PayerView | None:
+    try:
+        return await payer_of_app(ctx, seen.actor, str(app.id))
+    except NotFound:
+        return None
+
+
+async def _pending(ctx: Context, seen: SignedIn, app: AppView) -> TransferView | None:
+    """The offer of this app that waits for its answer, as far as this user knows of one."""
+    offers = await list_transfers(ctx, seen.actor)
+    return next((each for each in offers if each.app_id == app.id and each.state is TransferState.PENDING), None)
