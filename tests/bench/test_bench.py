@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.bench.__main__ import main
 
 
+@pytest.mark.timeout(300)
 def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path, capsys) -> None:
     main(["--quick", "--json", str(tmp_path / "figures.json")])
     printed = capsys.readouterr().out
