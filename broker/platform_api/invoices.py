@@ -21,7 +21,7 @@ from broker.billing.invoices import (
     list_invoices,
 )
 from broker.faces.answers import Answer
-from broker.faces.invoice_html import invoice_html
+from broker.faces.invoice_html import PRINTED_HEADERS, invoice_html
 from broker.faces.invoice_pdf import invoice_pdf
 from broker.faces.ranges import page
 from broker.faces.serialize import ref
@@ -32,12 +32,6 @@ from broker.platform_api.deps import CurrentActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 
 router = APIRouter(tags=["invoices"], responses=REFUSED)
-
-_PAGE_HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-}
 
 
 def _invoice(view: InvoiceView) -> shapes.Invoice:
@@ -121,14 +115,14 @@ async def list_(request: Request, actor: CurrentActor) -> Answer:
 async def as_page(request: Request, actor: CurrentActor, invoice: str) -> Response:
     """An invoice as a page that prints well."""
     document = await get_document(face_of(request).ctx, actor, invoice)
-    return HTMLResponse(invoice_html(document), headers=_PAGE_HEADERS)
+    return HTMLResponse(invoice_html(document), headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}.pdf", responses={200: {"content": {"application/pdf": {}}}})
 async def as_pdf(request: Request, actor: CurrentActor, invoice: str) -> Response:
     """An invoice as a PDF document."""
     document = await get_document(face_of(request).ctx, actor, invoice)
-    return Response(invoice_pdf(document), media_type="application/pdf", headers=_PAGE_HEADERS)
+    return Response(invoice_pdf(document), media_type="application/pdf", headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}", responses=gives(shapes.InvoiceDocument))

@@ -1,5 +1,4 @@
-"""The way from `/account` to the pages of the account. The API answers at this address, too: whoever brings a token, or does not ask
-for HTML, goes there."""
+"""Addresses at which the API answers, too: whoever brings a token, or does not ask for HTML, goes there; browsers get a page."""
 
 from __future__ import annotations
 
@@ -19,11 +18,10 @@ class ForBrowsers(Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As always, for what asks for HTML and brings no token."""
-        if scope.get("path") == self.path:
-            headers = Headers(scope=scope)
-            if "text/html" in headers.get("accept", "") and "authorization" not in headers:
-                return super().matches(scope)
-        return Match.NONE, {}
+        found, child = super().matches(scope)
+        headers = Headers(scope=scope)
+        is_ours = "text/html" in headers.get("accept", "") and "authorization" not in headers
+        return (found, child) if found is Match.FULL and is_ours else (Match.NONE, {})
 
 
 async def _home(_request: Request) -> Response:
@@ -31,3 +29,4 @@ async def _home(_request: Request) -> Response:
 
 
 ACCOUNT: Final = ForBrowsers(_ADDRESS, _home, methods=["GET"], include_in_schema=False)
+"""The way from `/account` to the pages of the account."""

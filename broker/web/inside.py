@@ -29,6 +29,8 @@ _DONE: Final = {
     "removed": "It is removed.",
     "ended": "All other browsers are signed out.",
     "policy": "It is changed.",
+    "budget": "The budget is set.",
+    "decided": "It is answered.",
     "paying": "The payment is under way. How it ends is told below, and by mail.",
 }
 """What a page may say after a form of it: the address of the page names one of these, and can say nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_name
 from datetime import datetime
 
 
@@ -13,3 +14,13 @@ def day(instant: datetime) -> str:
 def moment(instant: datetime) -> str:
     """`21 November 2026, about 09:50 UTC`: rounded down to five minutes, which is as exactly as most of them are known."""
     return f"{day(instant)}, about {instant.hour:02}:{instant.minute // 5 * 5:02} UTC"
+
+
+def month_words(month: str) -> str:
+    """`November 2026` of `2026-11`."""
+    return f"{month_name[int(month[5:])]} {month[:4]}"
+
+
+def exactly(instant: datetime) -> str:
+    """`2026-11-21 09:54:07 UTC`: for tables that are compared with logs."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"

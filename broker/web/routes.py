@@ -16,6 +16,8 @@ from broker.web import (
     app_settings,
     app_vars,
     authorizations,
+    billing,
+    budgets,
     cli_login,
     consent,
     dashboard,
@@ -24,15 +26,18 @@ from broker.web import (
     factors,
     go,
     install_addon,
+    invoices,
     listing,
     login,
     marketplace,
+    notices,
     operator_listings,
     payment,
     profile,
     reset,
     sign_up,
     sitemap,
+    spending,
     sso,
 )
 from broker.web.assets import Assets
@@ -47,6 +52,8 @@ NOUNS: Final = (
     profile,
     factors,
     payment,
+    spending,
+    budgets,
     cli_login,
     authorizations,
     dashboard,
@@ -68,7 +75,7 @@ NOUNS: Final = (
 
 def install(app: FastAPI) -> None:
     """Give the application every page, and what pages load."""
-    app.router.routes.insert(0, door.ACCOUNT)
+    app.router.routes[:0] = (door.ACCOUNT, *billing.TWINS, *invoices.TWINS, *budgets.TWINS, *notices.TWINS)
     for noun in NOUNS:
         app.include_router(noun.router)
     app.mount("/static", Assets(), name="static")
