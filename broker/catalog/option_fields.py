@@ -39,16 +39,17 @@ class OptionField:
 
 
 def option_fields(schema: Mapping[str, Any] | None) -> list[OptionField]:
-    """The fields, in the order of the schema. What a form can't ask for (lists, objects) is asked for as text."""
+    """The fields, those first that must be filled in: how a schema is stored keeps no order. What a form can't ask for (lists, objects) is asked for as text."""
     known = schema.get("properties") if schema else None
     if schema is None or not isinstance(known, Mapping):
         return []
     required = schema.get("required", ())
-    return [
+    found = [
         _field(str(name), rule, name in required)
         for name, rule in list(known.items())[:_MOST]
         if isinstance(rule, Mapping)
     ]
+    return sorted(found, key=lambda field: not field.required)
 
 
 def answered(fields: Sequence[OptionField], value_of: Callable[[str], str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from broker.kernel.ids import as_uuid
 from broker.oauth.sessions import SignedIn
 from broker.web.app_pages import APPS, app_address, app_page, shown, taken, the_app
 from broker.web.browser import Form
-from broker.web.moments import moment
+from broker.web.moments import minute
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = APPS + "/apps/{app}/activity"
@@ -65,7 +65,7 @@ async def _activity(request: Request, seen: SignedIn, name: str, fault: BrokerEr
         app,
         "activity",
         fault,
-        releases=[{"of": each, "at": moment(each.release.created_at)} for each in releases],
+        releases=[{"of": each, "at": minute(each.release.created_at)} for each in releases],
         older_releases=releases[-1].release.version if releases and releases[-1].release.version > 1 else None,
         facts=[_fact(each) for each in facts],
         older_facts=facts[-1].id if len(facts) == _FACTS else None,
@@ -76,7 +76,7 @@ def _fact(entry: Entry) -> dict[str, Any]:
     return {
         "what": entry.kind.replace(".", " ").replace("_", " ").capitalize(),
         "who": "the broker" if entry.actor_email == "broker@localhost" else entry.actor_email,
-        "at": moment(entry.at),
+        "at": minute(entry.at),
         "address": entry.address,
         "data": list(_told(entry.data)),
     }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.attach import AttachAddon, attach
 from broker.addons.follow import follow
-from broker.addons.models import AddonState, OperationKind
-from broker.addons.queries import AddonView, list_attachments, list_operations
+from broker.addons.models import AddonState, OperationKind, OperationState
+from broker.addons.queries import AddonView, OperationView, list_attachments, list_operations
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.terms import terms_of
@@ -26,13 +27,14 @@ from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
 from broker.web.browser import Form
-from broker.web.moments import day, moment
+from broker.web.moments import day, minute
 from broker.web.pages import page, rendered
 from broker.web.progress import progress_of
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = APPS + "/apps/{app}/addons/{addon}"
 _OPERATIONS_SHOWN: Final = 10
+_NEW_FOR: Final = timedelta(minutes=15)
 
 
 @router.get(_HERE)
@@ -139,8 +141,10 @@ async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: Br
         progress=newest,
         kind=operations[0].kind if operations else None,
         provision=OperationKind.PROVISION,
+        is_new=_is_new(operations, ctx.clock.now()),
+        given=[name for each in attachments if each.app_id == view.id for name in each.config_vars],
         operations=[
-            {"view": each, "title": progress_of(each, addon.service.name).title, "at": moment(each.created_at)}
+            {"view": each, "title": progress_of(each, addon.service.name).title, "at": minute(each.created_at)}
             for each in operations[:_OPERATIONS_SHOWN]
         ],
         attachments=attachments,
@@ -149,8 +153,16 @@ async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: Br
         targets=await _targets(ctx, seen, addon, {each.app_id for each in attachments}),
         to_confirm=isinstance(fault, ConfirmationRequired),
         day=day,
-        since=moment(addon.created_at),
+        since=minute(addon.created_at),
     )
+
+
+def _is_new(operations: Sequence[OperationView], now: datetime) -> bool:
+    """Whether it has only just been made."""
+    newest = operations[0] if operations else None
+    if newest is None or newest.kind != OperationKind.PROVISION or newest.state != OperationState.SUCCEEDED:
+        return False
+    return newest.finished_at is not None and now - newest.finished_at < _NEW_FOR
 
 
 async def _terms(ctx: Context, seen: SignedIn, addon: AddonView) -> Any:

@@ -62,15 +62,15 @@ async def create(request: Request) -> Response:
     return await taken(request, deed, show, _NEW)
 
 
-@router.post(APPS + "/transfers/{transfer}")
-async def decide_transfer(request: Request, transfer: str) -> Response:
+@router.post(APPS + "/transfers/{app_transfer}")
+async def decide_transfer(request: Request, app_transfer: str) -> Response:
     """Take an app that somebody gives away, or do not."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
         if sent.one("decision") == "accept":
-            await accept_app_transfer(ctx, seen.actor, transfer)
+            await accept_app_transfer(ctx, seen.actor, app_transfer)
             return "agreed"
-        await decline_app(ctx, seen.actor, transfer)
+        await decline_app(ctx, seen.actor, app_transfer)
         return "declined"
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:

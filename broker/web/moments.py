@@ -11,6 +11,11 @@ def day(instant: datetime) -> str:
     return f"{instant.day} {instant:%B %Y}"
 
 
+def minute(instant: datetime) -> str:
+    """`21 November 2026, 09:54 UTC`."""
+    return f"{day(instant)}, {instant:%H:%M} UTC"
+
+
 def moment(instant: datetime) -> str:
     """`21 November 2026, about 09:50 UTC`: rounded down to five minutes, which is as exactly as most of them are known."""
     return f"{day(instant)}, about {instant.hour:02}:{instant.minute // 5 * 5:02} UTC"

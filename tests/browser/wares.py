@@ -10,7 +10,7 @@ from broker.catalog.manifest import parse
 from broker.catalog.models import AddonService
 from broker.catalog.publish import publish
 from broker.catalog.search_models import SearchEntry
-from broker.kernel.context import SYSTEM, Context
+from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
 from tests.catalog.samples import rendered_template
@@ -22,6 +22,17 @@ _LONG = (
     "- Live tail in the browser and in the terminal\n- Alerts by mail and webhook\n- Archives in your own bucket\n\n"
     "See [how it works](https://logs.example.com/how) before you choose a plan."
 )
+
+
+_ASKED = {
+    "properties": {
+        "language": {"enum": ["Simple", "English", "German"], "title": "Language", "description": "How words are taken apart."},
+        "shards": {"type": "integer", "minimum": 1, "maximum": 8, "default": 1, "title": "Shards"},
+        "replicas": {"type": "boolean", "title": "Keep a copy in another building"},
+        "key": {"type": "string", "writeOnly": True, "title": "Key for your backups"},
+    },
+    "required": ["language", "shards"],
+}
 
 
 def _tiers(*prices: int) -> list[dict[str, Any]]:
@@ -48,8 +59,7 @@ def wares() -> list[dict[str, Any]]:
                           "| Setting | Meaning |\n|---|---|\n| `LOGSTREAM_URL` | where lines are sent |\n",
                           "docs_url": "https://logs.example.com/docs", "support_email": "help@logs.example.com"},
                  api=shared, capabilities=["rotate", "attachment_credentials"]),
-        manifest("find-it", "Find It", "Hosted full-text search that forgives typing errors", plans=paid(4900, 19900),
-                 listing={"categories": ["search"]}),
+        manifest("find-it", "Find It", "Hosted full-text search that forgives typing errors", listing={"categories": ["search"]}, plans=paid(4900, 19900, options_schema=_ASKED)),
         manifest("quick-cache", "Quick Cache", "Keeps hot pages in memory", listing={"categories": ["caching"]}),
         manifest("rabbit-post", "Rabbit Post", "AMQP queues that never lose a message", listing={"categories": ["messaging"]}),
         manifest("watchtower", "Watchtower", "Calls you before your users do", listing={"categories": ["monitoring"]},
@@ -83,11 +93,11 @@ async def stock_up(ctx: Context) -> None:
         await tx.execute(update(AddonService).where(featured).values(featured_at=ctx.clock.now()))
 
 
-async def operator(ctx: Context) -> None:
+async def operator(ctx: Context) -> Actor:
     """An account with a password, which may operate the marketplace."""
-    now, hashed = ctx.clock.now(), await hash_password(Secret(PASSWORD))
+    now, hashed, user_id = ctx.clock.now(), await hash_password(Secret(PASSWORD)), new_id()
     row = {
-        "id": new_id(),
+        "id": user_id,
         "email": EMAIL,
         "password_hash": hashed,
         "is_operator": True,
@@ -96,3 +106,4 @@ async def operator(ctx: Context) -> None:
     }
     async with ctx.database.transaction() as tx:
         await tx.execute(insert(User).values(**row))
+    return Actor(user_id, EMAIL, frozenset({Scope.GLOBAL}), is_operator=True)

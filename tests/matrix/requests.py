@@ -85,7 +85,7 @@ NAMES = {
 _OF_ADDON = {"webhook": "{addon_webhook}", "event": "{addon_event}", "delivery": "{addon_delivery}"}
 
 INSTEAD: dict[Key, dict[str, str]] = {
-    ("GET", "/dashboard/apps/{name}"): {"name": "shop"},
+    ("GET", "/dashboard/apps/{app}/attachments/{attachment}/detach"): {"app": "other"},
     ("GET", "/apps/{app}/addon-attachments/{attachment}"): {"app": "other"},
     ("GET", "/sso/apps/{app}/attachments/{attachment}"): {"app": "other"},
 }
