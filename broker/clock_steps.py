@@ -65,13 +65,13 @@ async def step_forward(wiring: Wiring) -> bool:
     return await end_step(ctx)
 
 
-async def until_next_due(ctx: Context) -> timedelta:
+async def until_next_due(ctx: Context, longest: timedelta = LONGEST) -> timedelta:
     """How long it is to the next thing that is due, within bounds."""
     now = ctx.clock.now()
     times = union_all(*(select(func.min(at).label("at")).where(at > now, *more) for at, more in _DUE)).subquery()
     async with ctx.database.transaction() as tx:
         due = (await tx.execute(select(func.min(times.c.at)))).scalar()
-    return LONGEST if due is None else min(max(due - now, _SHORTEST), LONGEST)
+    return longest if due is None else min(max(due - now, _SHORTEST), longest)
 
 
 async def _work_off(wiring: Wiring) -> None:
