@@ -9,14 +9,18 @@ PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
 N ?= 1000
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
-LONG := tests/backup tests/bench tests/billing/test_close_interrupted.py tests/billing/test_properties.py \
-  tests/cli/test_provider_proxy.py tests/cli/test_provider_test.py tests/docs/test_provider_story.py \
-  tests/docs/test_stories.py tests/events/test_deliver.py tests/journeys/test_canary.py \
-  tests/journeys/test_credentials.py tests/journeys/test_heroku_cli.py tests/journeys/test_heroku_cli_oauth.py \
+LONG := tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py tests/backup \
+  tests/bench tests/billing/test_close_interrupted.py tests/billing/test_properties.py tests/billing/test_year.py \
+  tests/browser tests/cli/test_provider_proxy.py tests/cli/test_provider_test.py tests/docs/test_provider_story.py \
+  tests/docs/test_stories.py tests/events/test_deliver.py tests/journeys/test_accounts.py \
+  tests/journeys/test_canary.py tests/journeys/test_credentials.py tests/journeys/test_heroku_cli.py \
+  tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_cli_two_factor.py \
   tests/journeys/test_heroku_webhooks.py tests/journeys/test_life.py tests/journeys/test_metering.py \
-  tests/journeys/test_rotation.py tests/journeys/test_third_party.py tests/journeys/test_two_tenants.py \
-  tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py tests/matrix \
-  tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py tests/platform_api/test_overload.py \
+  tests/journeys/test_payments.py tests/journeys/test_rotation.py tests/journeys/test_third_party.py \
+  tests/journeys/test_two_tenants.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py \
+  tests/matrix tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py \
+  tests/payments/test_dunning_late.py tests/payments/test_pay_interrupted.py tests/payouts/test_books.py \
+  tests/payouts/test_payouts_interrupted.py tests/platform_api/test_dunning.py tests/platform_api/test_overload.py \
   tests/providers/postgres/test_program.py tests/providers/postgres/test_quota.py \
   tests/providers/redis/test_program.py tests/providers/styles tests/testkit tests/wire tests/worker
 PYTEST_ARGS ?= -n 2 --dist loadfile

@@ -138,8 +138,11 @@ async def restate(tx: Tx, account_id: UUID, at: datetime) -> None:
         return
     await tx.execute(update(BillingAccount).where(BillingAccount.id == account_id).values(updated_at=at, **changed))
     if bool(before.delinquent_at) != bool(after["delinquent_at"]):
-        kind = "account.delinquent" if after["delinquent_at"] else "account.paid_up"
-        await emit(tx, kind, SYSTEM, at, account_id=str(account_id), **_told(after))
+        facts = {"account_id": str(account_id), **_told(after)}
+        if after["delinquent_at"]:
+            await emit(tx, "account.delinquent", SYSTEM, at, **facts)
+        else:
+            await emit(tx, "account.paid_up", SYSTEM, at, **facts)
     if bool(before.suspended_at) != bool(after["suspended_at"]):
         await _tell_suspension(tx, account_id, before.suspended_at, after, at)
     if changed.keys() & {"suspended_at", "deleting_at"}:
@@ -149,11 +152,14 @@ async def restate(tx: Tx, account_id: UUID, at: datetime) -> None:
 async def _tell_suspension(
     tx: Tx, account_id: UUID, since: datetime | None, after: dict[str, datetime | None], at: datetime
 ) -> None:
-    kind = "account.suspended" if since is None else "account.resumed"
-    await emit(tx, kind, SYSTEM, at, account_id=str(account_id), **_told(after))
+    facts = {"account_id": str(account_id), **_told(after)}
+    if since is None:
+        await emit(tx, "account.suspended", SYSTEM, at, **facts)
+    else:
+        await emit(tx, "account.resumed", SYSTEM, at, **facts)
     if since is not None and await _was_deleted(tx, account_id, since):
         return  # there is nothing that could come back
-    suspended_at = since or after["suspended_at"]
+    kind, suspended_at = "account.suspended" if since is None else "account.resumed", since or after["suspended_at"]
     await notify(tx, account_id, kind, _told(after), at, key=f"{kind} {account_id} {suspended_at}")
 
 
