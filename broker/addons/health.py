@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, true
 
 from broker.addons.gate import Circuit
 from broker.addons.models import Addon, Operation, OperationState, ProviderHealth
+from broker.catalog.members import Role, member_service
 from broker.catalog.models import AddonService
 from broker.catalog.views import INSTALLABLE_STATES, SUNSET
 from broker.kernel.context import Actor, Context, Scope
@@ -43,7 +44,7 @@ async def list_health(ctx: Context, actor: Actor) -> list[HealthView]:
     """
     actor.require(Scope.IDENTITY)
     async with ctx.database.transaction() as tx:
-        return [_view(row) for row in await tx.execute(_services(actor))]
+        return [_view(row) for row in await tx.execute(_services(_visible(actor)))]
 
 
 async def get_health(ctx: Context, actor: Actor, key: str) -> HealthView:
@@ -57,8 +58,21 @@ async def get_health(ctx: Context, actor: Actor, key: str) -> HealthView:
     return found[0]
 
 
-def _services(actor: Actor) -> Select[*tuple[Any, ...]]:
-    shown: ColumnElement[bool] = true() if actor.is_operator else AddonService.state.in_((*INSTALLABLE_STATES, SUNSET))
+async def own_health(ctx: Context, actor: Actor, slug: str) -> HealthView:
+    """That of a service in any state, for any of its members.
+
+    Raises: NotFound.
+    """
+    async with ctx.database.transaction() as tx:
+        service = await member_service(tx, actor, slug, Role.DEVELOPER)
+        return _view((await tx.execute(_services(AddonService.id == service.id))).one())
+
+
+def _visible(actor: Actor) -> ColumnElement[bool]:
+    return true() if actor.is_operator else AddonService.state.in_((*INSTALLABLE_STATES, SUNSET))
+
+
+def _services(shown: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     states = (OperationState.RUNNING, OperationState.PENDING, OperationState.WAITING)
     counts = [func.count().filter(Operation.state == state).label(state) for state in states]
     pending = (

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from broker.accounts.tokens import token_hash
 from broker.catalog.addresses import Network, address_faults, insecure_allowed
 from broker.catalog.client_secrets import new_client_secret
+from broker.catalog.comparison import Change, differences
 from broker.catalog.contents import BASE, Json, masked, unmasked
 from broker.catalog.faults import Fault, ManifestFaults
 from broker.catalog.manifest import Manifest, parse
@@ -41,6 +42,14 @@ class Pushed:
     client_secret: Secret | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a push would publish. `changes` are those since the newest version, None where there is none yet."""
+
+    manifest: Manifest
+    changes: tuple[Change, ...] | None
+
+
 async def push_manifest(
     ctx: Context, actor: Actor, slug: str, contents: object, *, networks: Sequence[Network] = ()
 ) -> Pushed:
@@ -58,6 +67,30 @@ async def push_manifest(
         if service is None:
             return await _register(tx, ctx, actor, slug, _checked(unmasked(whole, {}), networks))
         return await _add(tx, ctx, actor, service, whole, networks)
+
+
+async def check_push(
+    ctx: Context, actor: Actor, slug: str, contents: object, *, networks: Sequence[Network] = ()
+) -> Checked:
+    """What a push of the contents would do; nothing is stored.
+
+    Raises: ManifestFaults with all faults, Conflict when it is based on an older version, Forbidden.
+    """
+    actor.require_own_token()
+    whole = _object(slug, contents)
+    async with ctx.database.transaction() as tx:
+        service = await _own(tx, actor, slug)
+        if service is None:
+            return Checked(_checked(unmasked(whole, {}), networks), None)
+        newest = await newest_version(tx, ctx.vault, service)
+    manifest = _on_top_of(newest, whole, networks)
+    if newest is None:
+        return Checked(manifest, None)
+    given = {path: secret.reveal() for path, secret in manifest.secrets.items()}
+    changes = differences(newest.contents, unmasked(manifest.contents, given))
+    if changes:
+        _refuse_outdated(whole.get(BASE), service, newest)
+    return Checked(manifest, changes)
 
 
 async def rotate_secrets(ctx: Context, actor: Actor, slug: str, *, immediate: bool = False) -> VersionView:
@@ -133,8 +166,7 @@ async def _add(
     networks: Sequence[Network],
 ) -> Pushed:
     newest = await newest_version(tx, ctx.vault, service)
-    known = masked(newest.contents)[1] if newest else {}
-    manifest = _checked(unmasked({**contents, BASE: None}, known), networks)
+    manifest = _on_top_of(newest, contents, networks)
     if newest and await is_stored(tx, ctx, manifest):
         return Pushed(
             newest, False
@@ -142,6 +174,12 @@ async def _add(
     _refuse_outdated(contents.get(BASE), service, newest)
     changed = await store(tx, ctx, manifest, actor, _FIRST_STATE)
     return Pushed(await read_version(tx, ctx.vault, service), changed)
+
+
+def _on_top_of(newest: VersionView | None, contents: Mapping[str, Any], networks: Sequence[Network]) -> Manifest:
+    """The contents as a manifest, with the secrets of the newest version behind their masks."""
+    known = masked(newest.contents)[1] if newest else {}
+    return _checked(unmasked({**contents, BASE: None}, known), networks)
 
 
 def _refuse_outdated(base: object, service: PartnerService, newest: VersionView | None) -> None:
