@@ -138,11 +138,11 @@ def _budget(view: BudgetView) -> dict[str, Any]:
 
 async def _scopes(ctx: Context, seen: SignedIn) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a budget can be for, in groups."""
-    services = sorted({each.service.name for each in await list_addons(ctx, seen.actor)})
+    services = sorted({(each.service.slug, each.service.name) for each in await list_addons(ctx, seen.actor)})
     tokens = [each for each in await list_authorizations(ctx, seen.actor) if Scope.GLOBAL not in each.scopes]
     groups = [
         ("Apps", [(f"app:{each.name}", each.name) for each in await list_apps(ctx, seen.actor)]),
-        ("Services", [(f"service:{slug}", slug) for slug in services]),
+        ("Services", [(f"service:{slug}", name) for slug, name in services]),
         ("Tokens", [(f"token:{each.id}", each.description or str(each.id)) for each in tokens]),
     ]
     return [group for group in groups if group[1]]

@@ -51,6 +51,13 @@ SIGNED_IN: Final = {
     "app-access": "/dashboard/apps/intu-jokes/access",
     "app-settings": "/dashboard/apps/intu-jokes/settings",
     "app-destroy": "/dashboard/apps/intu-jokes/destroy",
+    "billing": "/account/billing",
+    "invoices": "/account/invoices",
+    "invoice": "/account/invoices/INV-2026-000005",
+    "spending": "/account/spending",
+    "spending-service": "/account/spending?by=service",
+    "budgets": "/account/budgets",
+    "notices": "/account/notices",
     "operator-listings": "/operator/listings",
 }
 

@@ -21,6 +21,7 @@ from broker.kernel.db import Database, async_url
 from broker.kernel.signals import Signals
 from broker.kernel.vault import KeyRing, Vault
 from broker.migrations.run import upgrade
+from tests.browser.bills import bill
 from tests.browser.furniture import furnish
 from tests.browser.wares import operator, stock_up
 from tests.engines import new_database
@@ -53,7 +54,9 @@ async def site(postgres_url: str) -> AsyncIterator[Site]:
         key = os.urandom(32)
         ctx = Context(database, SystemClock(), Vault(KeyRing(lambda: [key])), Signals(url))
         await stock_up(ctx)
-        await furnish(ctx, await operator(ctx))
+        actor = await operator(ctx)
+        await furnish(ctx, actor)
+        await bill(ctx, actor)
         async with _served(ctx) as address:
             yield Site(address, ctx)
         await database.close()
