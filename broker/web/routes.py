@@ -34,6 +34,10 @@ from broker.web import (
     operator_listings,
     payment,
     profile,
+    provider_access,
+    provider_home,
+    provider_manifest,
+    provider_work,
     reset,
     sign_up,
     sitemap,
@@ -69,6 +73,10 @@ NOUNS: Final = (
     marketplace,
     listing,
     operator_listings,
+    provider_home,
+    provider_manifest,
+    provider_work,
+    provider_access,
     sitemap,
 )
 
