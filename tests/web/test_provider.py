@@ -159,6 +159,7 @@ async def test_operations_are_told_to_the_provider_without_what_belongs_to_the_a
     await world.run()
     clock.advance(days=3)
     gone = await world.provisioned(name="gone")
+    clock.advance(days=2)
     await destroy_addon(world.ctx, world.user, AddonKey(str(gone.id)))
     waiting = (await browser.http.get(f"{STORE}/operations?open=1")).text
     assert ("<code>gone<" in waiting, "<code>kept<" in waiting) == (True, False)
