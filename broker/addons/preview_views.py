@@ -64,6 +64,8 @@ class PreviewView:
     """None: it has nothing to do with cost."""
     apps: tuple[AppPreview, ...]
     obstacles: tuple[Obstacle, ...]
+    attachment: str | None = None
+    """Of what is to be created: the name that its attachment would get. To be sure of it, ask for it."""
 
     @property
     def is_reversible(self) -> bool:

@@ -94,7 +94,8 @@ async def preview_creation(ctx: Context, actor: Actor, request: CreateAddon) -> 
 
     async def deed(tx: Tx) -> PreviewView:
         app, plan = await visible_app(tx, actor, request.app), (await resolve_offer(tx, actor, request.plan)).plan
-        names = await _new_names(tx, app, plan, request)
+        attachment = await _new_attachment(tx, app, plan, request)
+        names = set(given_vars(plan.service, attachment))
         present = await _environments(tx, ctx, [app])
         subject = planned(new_id(), app.id, app.payer_id, plan)
         before = await _spending(tx, ctx, actor, app.payer_id)
@@ -112,16 +113,17 @@ async def preview_creation(ctx: Context, actor: Actor, request: CreateAddon) -> 
                 AppPreview(app.name, app.version + 1, added=sorted(names - there), changed=sorted(there), removed=[]),
             ),
             obstacles=_found(obstacle),
+            attachment=attachment,
         )
 
     return await _undone(ctx, actor, deed)
 
 
-async def _new_names(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> set[str]:
-    """The config vars that it is going to give, under the name that was asked for if it is confirmed."""
+async def _new_attachment(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> str:
+    """The name of its attachment: the one that was asked for, if it is confirmed."""
     confirmed = CreateAddon(request.app, request.plan, attachment_name=request.attachment_name, confirm=app.name)
     name, wanted = await attachment_name_for(tx, app, plan, confirmed)
-    return set(given_vars(plan.service, wanted or name))
+    return wanted or name
 
 
 async def preview_plan_change(ctx: Context, actor: Actor, key: AddonKey, plan: str) -> PreviewView:

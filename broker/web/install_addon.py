@@ -191,7 +191,7 @@ async def _how(
         price=_price(plan),
         app=app,
         fields=[_shown(field, sent) for field in fields],
-        sent=_kept(sent),
+        sent=_kept(sent, preview),
         preview=preview,
         obstacles=[each for each in preview.obstacles if not fault or each.message != fault.message] if preview else [],
         fault=fault and fault.message,
@@ -222,9 +222,11 @@ def _id(sent: Form | None) -> str:
     return str(found or new_id())
 
 
-def _kept(sent: Form | None) -> dict[str, str]:
+def _kept(sent: Form | None, preview: PreviewView | None) -> dict[str, str]:
+    """What was put in. The name that was previewed is asked for, so that it does what was told."""
     names = ("name", "attachment", "confirm", "accept_trial_end", "ask")
-    return {name: sent.one(name) if sent else "" for name in names}
+    kept = {name: sent.one(name) if sent else "" for name in names}
+    return kept | {"attachment": kept["attachment"] or (preview.attachment or "" if preview else "")}
 
 
 def _shown(field: OptionField, sent: Form | None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ async def test_an_add_on_is_installed_watched_changed_and_destroyed(
         await provider_answers(site, actor, logs)
         await expect(page.get_by_role("status")).to_contain_text(f"It is ready. {app} has LOGSTREAM_URL")
         await page.get_by_role("link", name="Change the plan").click()
-        await page.get_by_role("link", name="See what Premium would do").click()
+        await page.get_by_role("link", name="Look at it: Premium").click()
         await expect(page.get_by_text("199.00 USD", exact=True)).to_be_visible()
         assert await sideways(page) == 0
         await page.get_by_role("button", name="Change it now").click()
