@@ -48,6 +48,26 @@ class Verified:
     unsealed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Where the chain is, without computing it again."""
+
+    head: int
+    digest: bytes
+    unsealed: int
+    oldest_unsealed_at: datetime | None
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether facts wait for longer than they should: no worker seals."""
+        return self.oldest_unsealed_at is not None and self.oldest_unsealed_at < now - OVERDUE
+
+
+async def chain_state(tx: Tx) -> ChainState:
+    """Where the chain is, for a use case that has checked who asks."""
+    head, digest = await _head(tx)
+    return ChainState(head, digest, *await _waiting(tx))
+
+
 def link_digest(before: bytes, position: int, fact: Any) -> bytes:
     """The digest of a link, from the one before and the row of the fact."""
     content = {name: _plain(getattr(fact, name)) for name in _FACT}
@@ -141,8 +161,7 @@ def _compared(after: int, before: bytes, rows: Sequence[Any]) -> tuple[list[str]
 
 async def _outside(tx: Tx, now: datetime) -> tuple[int, list[str]]:
     """What waits to be sealed, and facts that neither wait nor are in the chain."""
-    waiting = select(func.count(), func.min(Event.at)).join(Unsealed, Unsealed.event_id == Event.id)
-    unsealed, oldest = (await tx.execute(waiting)).one()
+    unsealed, oldest = await _waiting(tx)
     nowhere = (
         select(func.count())
         .select_from(Event)
@@ -156,3 +175,9 @@ async def _outside(tx: Tx, now: datetime) -> tuple[int, list[str]]:
         differences.append(f"{unsealed} facts wait to be sealed, the oldest since {oldest:%Y-%m-%d %H:%M} UTC: "
                            "is a worker running?")  # fmt: skip
     return unsealed, differences
+
+
+async def _waiting(tx: Tx) -> tuple[int, datetime | None]:
+    waiting = select(func.count(), func.min(Event.at)).join(Unsealed, Unsealed.event_id == Event.id)
+    unsealed, oldest = (await tx.execute(waiting)).one()
+    return unsealed, oldest

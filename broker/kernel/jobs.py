@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,6 +45,29 @@ _FORGET: Final = text(
     "select from procrastinate_workers worker where worker.id = job.worker_id"
     " and worker.last_heartbeat > now() - interval '1 minute')"
 )
+
+
+_LENGTHS: Final = text(
+    "select queue_name, count(*) filter (where status = 'todo' and coalesce(scheduled_at, now()) <= now()),"
+    " count(*) filter (where status = 'todo' and scheduled_at > now()), count(*) filter (where status = 'doing'),"
+    " count(*) filter (where status = 'failed') from procrastinate_jobs group by queue_name order by queue_name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLength:
+    """How many jobs of a queue there are."""
+
+    queue: str
+    due: int
+    later: int
+    doing: int
+    failed: int
+
+
+async def queue_lengths(tx: Tx) -> list[QueueLength]:
+    """The queues that have jobs; by the machine's clock, as jobs are."""
+    return [QueueLength(*row) for row in await tx.execute(_LENGTHS)]
 
 
 async def forget_abandoned(tx: Tx) -> int:

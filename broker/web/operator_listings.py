@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from broker.addons.sunset import announce_sunset, shut_down
 from broker.catalog.featured import feature
@@ -15,54 +14,29 @@ from broker.catalog.listing import ListingView, get_listing
 from broker.catalog.overview import overview
 from broker.catalog.review import approve, refuse
 from broker.catalog.views import INSTALLABLE_STATES, SUNSET
-from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import BrokerError, InvalidParams, NotFound
+from broker.kernel.errors import BrokerError, InvalidParams
 from broker.oauth.sessions import SignedIn
-from broker.web import browser
 from broker.web.browser import Form
-from broker.web.pages import Flash, page, refusal_page
+from broker.web.operating import Show, act, operator_page, page_number, searched, shown
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = "/operator/listings"
-_DONE: Final = {
-    "featured": "It is featured on the first page now.",
-    "unfeatured": "It is no longer featured.",
-    "approved": "It is approved.",
-    "refused": "It is refused; its owner reads your note.",
-    "sunset": "Its end is announced to everybody who has it.",
-    "shutdown": "It has ended.",
-}
-"""What the page may say after a form: its address names one of these."""
-_LONGEST_TEXT: Final = 100
 
-Deed = Callable[[Context, Actor, str, Form], Awaitable[str]]
-"""Does what a form asks for, and says which of the above it was."""
+Decision = Callable[[Context, Actor, str, Form], Awaitable[str]]
+"""What a form decides about a service; gives the name of the sentence that says so."""
 
 
 @router.get("/operator/listings")
 async def all_of_them(request: Request) -> Response:
     """Every service, those first that wait for a decision."""
-    seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
-    query = request.query_params
-    text, number = query.get("q", "").strip()[:_LONGEST_TEXT].replace("\0", ""), query.get("page", "1")
-    place = int(number) if number.isascii() and number.isdigit() and 0 < len(number) < 5 else 1
-    try:
-        rows, more = await overview(request.app.state.ctx, seen.actor, text, place)
-    except NotFound:
-        return page("not_found.html", 404, seen=seen)
-    return page("operator_listings.html", seen=seen, place="operator", rows=rows, more=more, text=text, number=place)
+    return await shown(request, _all)
 
 
 @router.get("/operator/listings/{slug}")
 async def one(request: Request, slug: str) -> Response:
     """One service, with everything that can be decided about it."""
-    seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
-    return await _shown(request, seen, slug)
+    return await shown(request, _one(slug))
 
 
 @router.post("/operator/listings/{slug}/feature")
@@ -80,7 +54,7 @@ async def review(request: Request, slug: str) -> Response:
 @router.post("/operator/listings/{slug}/sunset")
 async def sunset(request: Request, slug: str) -> Response:
     """Announce its end, or bring it about when the day has come."""
-    return await _act(request, slug, _sunset)
+    return await _act(request, slug, _sunset, dangerous=True)
 
 
 async def _feature(ctx: Context, actor: Actor, slug: str, form: Form) -> str:
@@ -115,51 +89,37 @@ async def _sunset(ctx: Context, actor: Actor, slug: str, form: Form) -> str:
     return "sunset"
 
 
-async def _act(request: Request, slug: str, deed: Deed) -> Response:
-    """Take a form of an operator: check where it comes from, do it, and say so on the page."""
-    seen = await browser.who(request)
-    if seen is None:
-        return RedirectResponse(f"/login?next={_HERE}", 303, {"cache-control": "no-store"})
-    try:
-        form = await browser.read_form(request)
-        browser.check_form(request, form, seen)
+async def _act(request: Request, slug: str, decide: Decision, *, dangerous: bool = False) -> Response:
+    async def deed(ctx: Context, seen: SignedIn, form: Form) -> str:
+        return await decide(ctx, seen.actor, slug, form)
+
+    return await act(request, deed, _one(slug), f"{_HERE}/{slug}", dangerous=dangerous)
+
+
+async def _all(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
+    text, number = searched(request), page_number(request)
+    rows, more = await overview(request.app.state.ctx, seen.actor, text, number)
+    return operator_page(
+        request, "operator_listings.html", seen, fault, here=_HERE, rows=rows, more=more, text=text, number=number
+    )
+
+
+def _one(slug: str) -> Show:
+    async def show(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
         seen.actor.require_operator()
-    except NotFound:
-        return page("not_found.html", 404, seen=seen)
-    except BrokerError as error:
-        return refusal_page(error, seen)
-    try:
-        done = await deed(request.app.state.ctx, seen.actor, slug, form)
-    except BrokerError as error:
-        return await _shown(request, seen, slug, error)
-    return RedirectResponse(f"{_HERE}/{slug}?done={done}", 303, {"cache-control": "no-store"})
+        ctx: Context = request.app.state.ctx
+        facts = _facts(await get_listing(ctx, seen.actor, slug), ctx.clock.now())
+        return operator_page(request, "operator_listing.html", seen, fault, here=_HERE, **facts)
+
+    return show
 
 
-async def _shown(request: Request, seen: SignedIn, slug: str, fault: BrokerError | None = None) -> Response:
-    ctx: Context = request.app.state.ctx
-    try:
-        seen.actor.require_operator()
-        listing = await get_listing(ctx, seen.actor, slug)
-    except NotFound:
-        return page("not_found.html", 404, seen=seen)
-    said = Flash("bad", fault.message) if fault else _done(request)
-    status = status_of(type(fault)) if fault else 200
-    values = _facts(request, seen, listing)
-    return page("operator_listing.html", status, seen=seen, flash=said, place="operator", **values)
-
-
-def _done(request: Request) -> Flash | None:
-    text = _DONE.get(request.query_params.get("done", ""))
-    return Flash("good", text) if text else None
-
-
-def _facts(request: Request, seen: SignedIn, listing: ListingView) -> dict[str, Any]:
-    service, now = listing.service, request.app.state.ctx.clock.now()
+def _facts(listing: ListingView, now: datetime) -> dict[str, Any]:
+    service = listing.service
     return {
         "service": service,
         "listing": listing,
         "listed": service.state in INSTALLABLE_STATES,
         "over": service.state == SUNSET and service.sunset_at is not None and service.sunset_at <= now,
         "today": f"{now:%Y-%m-%d}",
-        "form_token": browser.form_token(request, seen),
     }

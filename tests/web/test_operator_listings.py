@@ -91,6 +91,7 @@ async def test_an_operator_announces_an_end_when_the_name_is_typed(operator: Bro
 async def test_nobody_else_is_told_that_there_are_such_pages(app: FastAPI, ctx: Context, ann: Actor) -> None:
     await stock(ctx, manifest("open-db", "Open", "For all"))
     async with over_wire(app) as http:
+        http.headers["accept"] = "text/html"
         assert (await http.get("/operator/listings")).headers["location"].startswith("/login?next=")
         http.cookies.update(cookie_of(await begin_session(ctx, ann, "test")))
         for path in ("/operator/listings", "/operator/listings/open-db"):
