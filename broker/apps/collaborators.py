@@ -66,12 +66,17 @@ def paid_by(user_id: UUID) -> ColumnElement[bool]:
     return or_(App.payer_id == user_id, (App.owner_id == user_id) & App.payer_id.is_(None))
 
 
+def owns(actor: Actor, app: AppView) -> bool:
+    """Whether the app belongs to the actor."""
+    return app.owner_id == actor.id
+
+
 def require_owner(actor: Actor, app: AppView, what: str) -> None:
     """Go on only for the owner of the app.
 
     Raises: Forbidden.
     """
-    if app.owner_id != actor.id:
+    if not owns(actor, app):
         raise Forbidden(f"{app.name} belongs to {app.owner_email}: only its owner can {what}.")
 
 

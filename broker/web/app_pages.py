@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from broker.apps.collaborators import owns
 from broker.apps.queries import get_app
 from broker.apps.resolve import AppView
 from broker.faces.errors import status_of
@@ -137,7 +138,7 @@ def app_page(
         "way_on": way_on(fault),
         "app": app,
         "tab": place,
-        "is_owner": app.owner_id == seen.actor.id,
+        "is_owner": owns(seen.actor, app),
         "form_token": browser.form_token(request, seen),
         **values,
     }

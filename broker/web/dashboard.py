@@ -10,6 +10,7 @@ from broker.addons.estimates import monthly_estimate
 from broker.addons.handover import accept_app_transfer, agree_to_pay
 from broker.addons.offered import offered_plans
 from broker.addons.queries import list_addons
+from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
 from broker.apps.payers import PayerState, decline_payer, list_payers
 from broker.apps.queries import list_apps
@@ -104,7 +105,7 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None)
             "view": view,
             "addons": [addon for addon in addons if addon.app_id == view.id],
             "estimate": monthly_estimate(addons, view.id),
-            "is_mine": view.owner_id == seen.actor.id,
+            "is_mine": owns(seen.actor, view),
         }
         for view in await list_apps(ctx, seen.actor)
     ]
