@@ -20,13 +20,14 @@ from broker.billing.credits import Funding, NewCredit, get_credit, grant_credit
 from broker.billing.exports import every_export
 from broker.billing.pricing import CreditKind
 from broker.faces.answers import Answer
+from broker.faces.csv_stream import as_csv
 from broker.payouts.check import check_payouts
 from broker.platform_api import shapes
 from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
-from broker.platform_api.invoices import as_csv, credit, credit_note, format_of, needed
+from broker.platform_api.invoices import credit, credit_note, format_of, needed
 
 router = APIRouter(prefix="/billing", tags=["operating"], responses=REFUSED)
 

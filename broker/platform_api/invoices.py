@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
-
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 
 from broker.billing.credits import CreditView, list_credits
 from broker.billing.exports import Format, own_export
@@ -21,6 +17,7 @@ from broker.billing.invoices import (
     list_invoices,
 )
 from broker.faces.answers import Answer
+from broker.faces.csv_stream import as_csv
 from broker.faces.invoice_html import PRINTED_HEADERS, invoice_html
 from broker.faces.invoice_pdf import invoice_pdf
 from broker.faces.ranges import page
@@ -180,15 +177,3 @@ def needed(month: str | None) -> str:
     if month is None:
         raise InvalidParams("month: is required, such as 2026-11.")
     return month
-
-
-def as_csv(rows: AsyncIterator[Sequence[str]]) -> Response:
-    """Rows as they come, so that no export is held in memory."""
-
-    async def written() -> AsyncIterator[str]:
-        async for row in rows:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\r\n").writerow(row)
-            yield text.getvalue()
-
-    return StreamingResponse(written(), media_type="text/csv", headers={"cache-control": "no-store"})

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, StrictInt
 from starlette.responses import Response
 
 from broker.faces.answers import Answer
+from broker.faces.csv_stream import as_csv
 from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams
@@ -28,7 +29,6 @@ from broker.platform_api import payout_shapes, serialize
 from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
-from broker.platform_api.invoices import as_csv
 
 router = APIRouter(responses=REFUSED)
 

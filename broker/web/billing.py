@@ -11,7 +11,7 @@ from broker.addons.costs import CostLine, CostStatement, account_costs
 from broker.billing.credits import CreditView, list_credits
 from broker.billing.pricing import CreditKind
 from broker.kernel.context import Context
-from broker.kernel.money import Money
+from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
 from broker.payments.dunning_schedule import StepKind
 from broker.payments.dunning_views import UnpaidView, billing_status
@@ -92,6 +92,8 @@ def _month(found: CostStatement) -> dict[str, Any]:
         "currency": currency.upper(),
         "now": Money(now.total_minor, currency),
         "forecast": Money(forecast.total_minor, currency),
+        "sum_now": decimal(now.total_minor, currency),
+        "sum_forecast": decimal(forecast.total_minor, currency),
         "has_tax": bool(forecast.tax_minor),
         "due": Money(forecast.due_minor, currency) if forecast.due_minor != forecast.total_minor else None,
         "lines": [_line(line, currency) for line in found.lines if line.forecast.minor],
@@ -105,8 +107,8 @@ def _line(line: CostLine, currency: str) -> dict[str, Any]:
         "addon": line.addon_name,
         "plan": f"{price.service}:{price.plan}",
         "meter": (meter.label or meter.meter) if meter else None,
-        "now": Money(line.now.minor if line.now else 0, currency),
-        "forecast": Money(line.forecast.minor, currency),
+        "now": decimal(line.now.minor if line.now else 0, currency),
+        "forecast": decimal(line.forecast.minor, currency),
     }
 
 

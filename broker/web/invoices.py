@@ -8,14 +8,16 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
+from broker.billing.exports import Format, own_export
 from broker.billing.invoices import Document, InvoiceView, LineView, get_document, list_invoices
 from broker.billing.models import InvoiceState
+from broker.faces.csv_stream import as_csv
 from broker.faces.invoice_html import PRINTED_HEADERS, invoice_html
 from broker.faces.invoice_pdf import invoice_pdf
 from broker.faces.invoice_text import printed
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, NotFound
-from broker.kernel.money import Money
+from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
 from broker.payments.views import PaymentView, list_payments
 from broker.web import browser
@@ -92,6 +94,18 @@ async def as_pdf(request: Request) -> Response:
     return await _shown(request, show)
 
 
+async def as_export(request: Request) -> Response:
+    """What was billed for a month, with the arithmetic, for a spreadsheet."""
+
+    async def show(seen: SignedIn) -> Response:
+        month = request.query_params.get("month", "")
+        answer = as_csv(own_export(request.app.state.ctx, seen.actor, Format.CSV, month))
+        answer.headers["content-disposition"] = 'attachment; filename="bill.csv"'
+        return answer
+
+    return await _shown(request, show)
+
+
 TWINS: Final = tuple(
     ForBrowsers(path, endpoint, methods=["GET"], include_in_schema=False)
     for path, endpoint in (
@@ -99,6 +113,7 @@ TWINS: Final = tuple(
         (HERE + "/{invoice}.html", as_print),
         (HERE + "/{invoice}.pdf", as_pdf),
         (HERE + "/{invoice}", info),
+        ("/account/exports/csv", as_export),
     )
 )
 """These addresses are the API's, too."""
@@ -128,6 +143,8 @@ def _bill(view: InvoiceView) -> dict[str, Any]:
         "key": view.number or str(view.id),
         "title": f"Invoice {view.number}" if view.number else "Statement",
         "number": view.number,
+        "currency": view.currency.upper(),
+        "billed_month": view.month,
         "month": month_words(view.month),
         "colour": colour,
         "state": words,
@@ -148,7 +165,7 @@ def _line(document: Document, line: LineView) -> dict[str, Any]:
         "mode": _MODES.get(line.mode),
         "meter": line.meter,
         "quantity": line.quantity if line.meter else _time(line.seconds),
-        "amount": Money(line.minor, currency),
+        "amount": decimal(line.minor, currency),
         "explanation": line.explanation,
     }
 

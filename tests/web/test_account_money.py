@@ -82,6 +82,10 @@ async def test_a_bill_is_seen_explained_printed_and_owed(
     assert (await browser.http.get(f"/account/invoices/{number}.pdf")).content.startswith(b"%PDF-")
     printed = await browser.http.get(f"/account/invoices/{number}.html")
     assert f"<h1>Invoice {number}</h1>" in printed.text
+    export = await browser.http.get("/account/exports/csv?month=2026-11")
+    assert export.headers["content-type"].startswith("text/csv")
+    assert number in export.text
+    assert (await browser.http.get("/account/exports/csv?month=may")).status_code == 422
     spending = await get(browser, "/account/spending?by=service")
     for told in (
         'role="img"',
@@ -90,7 +94,7 @@ async def test_a_bill_is_seen_explained_printed_and_owed(
         "30.00",
     ):
         assert told in spending
-    assert "is to be paid" in await get(browser, "/account/notices") or number in await get(browser, "/account/notices")
+    assert f"Invoice {number}: 30.00 USD" in await get(browser, "/account/notices")
     async with over_wire(app) as http:
         for path in (f"/account/{page}" for page in PAGES):
             assert (await http.get(path, headers=HTML)).headers["location"] == f"/login?next={path.replace('/', '%2F')}"
@@ -99,6 +103,7 @@ async def test_a_bill_is_seen_explained_printed_and_owed(
         for ending in ("", ".html", ".pdf"):
             theirs = await http.get(f"/account/invoices/{number}{ending}")
             assert (theirs.status_code, theirs.text) == (404, nothing)
+        assert number not in (await http.get("/account/exports/csv?month=2026-11")).text
         assert (await http.get("/account/invoices", headers={"accept": "application/json"})).status_code == 401
 
 
