@@ -10,6 +10,8 @@ from starlette.datastructures import Headers
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from broker.web.app_pages import APPS, app_address
+
 _ADDRESS: Final = "/account"
 
 
@@ -30,3 +32,14 @@ async def _home(_request: Request) -> Response:
 
 ACCOUNT: Final = ForBrowsers(_ADDRESS, _home, methods=["GET"], include_in_schema=False)
 """The way from `/account` to the pages of the account."""
+
+
+async def _apps(request: Request) -> Response:
+    name = request.path_params.get("app")
+    return RedirectResponse(app_address(name) if name else APPS, 303, {"vary": "accept, authorization"})
+
+
+DASHBOARD: Final = tuple(
+    ForBrowsers(path, _apps, methods=["GET"], include_in_schema=False) for path in ("/apps", "/apps/{app}")
+)
+"""The ways from the addresses of apps to their pages."""

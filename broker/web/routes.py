@@ -95,7 +95,14 @@ NOUNS: Final = (
 
 def install(app: FastAPI) -> None:
     """Give the application every page, and what pages load."""
-    app.router.routes[:0] = (door.ACCOUNT, *billing.TWINS, *invoices.TWINS, *budgets.TWINS, *notices.TWINS)
+    app.router.routes[:0] = (
+        door.ACCOUNT,
+        *door.DASHBOARD,
+        *billing.TWINS,
+        *invoices.TWINS,
+        *budgets.TWINS,
+        *notices.TWINS,
+    )
     for noun in NOUNS:
         app.include_router(noun.router)
     app.mount("/static", Assets(), name="static")

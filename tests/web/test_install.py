@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from broker.addons.budgets import SetBudget, set_budget
 from broker.addons.ports import Answer, Reply
 from broker.app import create_app
 from broker.apps.queries import list_apps
+from broker.billing.budgets import ScopeKind
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
-from broker.kernel.context import SYSTEM, Actor, Context
+from broker.kernel.context import SYSTEM, Actor, Context, Rules
 from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST, World, done, make_world
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
@@ -154,3 +157,26 @@ async def test_nobody_installs_for_somebody_else_or_from_another_page(
         form = fields_of((await http.get("/install/store")).text)
         sent = await http.post("/install/store", data={**form, "plan": "big", "app": "shop", "do": "install"})
         assert sent.status_code == 404
+
+
+async def test_whoever_has_to_pay_first_or_has_spent_enough_is_shown_the_way_on(
+    app: FastAPI, browser: Browser, world: World
+) -> None:
+    page = "/install/store?plan=big&app=shop"
+    await set_budget(world.ctx, world.user, SetBudget(ScopeKind.ACCOUNT, None, 100))
+    over = await browser.http.get(page)
+    assert "Ask whoever set the budget" in over.text
+    asked = await post(browser, over, "/install/store", do="install", ask="yes")
+    assert (asked.status_code, "approve" in asked.text) == (402, True)
+    strict = create_app(replace(world.ctx, rules=Rules(paid_plans_need_verification=True)), settings(public_url=ISSUER))
+    async with over_wire(strict) as http:
+        http.cookies.update(browser.http.cookies)
+        unverified = await post(Browser(http), await http.get(page), "/install/store", do="install")
+        assert (unverified.status_code, 'href="/account/payment"' in unverified.text) == (402, True)
+
+
+async def test_the_addresses_of_apps_lead_browsers_to_their_pages(browser: Browser, world: World) -> None:
+    wants = {"accept": "text/html,application/xhtml+xml"}
+    assert (await browser.http.get("/apps", headers=wants)).headers["location"] == "/dashboard"
+    assert (await browser.http.get("/apps/shop", headers=wants)).headers["location"] == "/dashboard/apps/shop"
+    assert (await browser.http.get("/apps")).status_code == 401
