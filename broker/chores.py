@@ -79,9 +79,9 @@ async def keep_books(wiring: Wiring) -> bool:
     """Close what is due, a batch at a time, hand it out, and check the books every night; whether more is due."""
     ctx = wiring.context
     more = (await close_due(ctx, billed_names)).more
-    await issue_finalized(ctx)
+    more |= await issue_finalized(ctx) > 0
     if wiring.gateway is not None:
-        await collect_issued(ctx)
+        more |= await collect_issued(ctx) > 0
         more |= await dun(ctx, Days.of(wiring.settings.dunning_days))
     await check_nightly(ctx, (check_payouts,))
     return more
