@@ -13,7 +13,7 @@ from broker.catalog.manifest import Manifest
 from broker.catalog.push import Checked, check_push, push_manifest
 from broker.catalog.versions import list_versions
 from broker.faces.errors import status_of
-from broker.kernel.context import Context
+from broker.kernel.context import SYSTEM, Context
 from broker.kernel.errors import BrokerError
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
@@ -115,14 +115,22 @@ async def _manifest(
         "manifest",
         fault,
         compared=compared,
+        pushed_by=_who(compared.version.pushed_by) if compared else None,
         pushed_at=moment(compared.version.created_at) if compared else None,
         is_newest=compared is None or compared.version.revision == versions[0].revision,
-        versions=[{"of": each, "at": moment(each.created_at)} for each in versions[:_MOST_VERSIONS]],
+        versions=[
+            {"of": each, "at": moment(each.created_at), "by": _who(each.pushed_by)}
+            for each in versions[:_MOST_VERSIONS]
+        ],
         text=text,
         typed=sent.one("contents") if sent else text,
         tried=tried,
         preview=_preview(tried.manifest) if tried else None,
     )
+
+
+def _who(email: str) -> str:
+    return "the broker" if email == SYSTEM.email else email
 
 
 def _written(contents: dict[str, Any]) -> str:
