@@ -58,6 +58,12 @@ SIGNED_IN: Final = {
     "spending-service": "/account/spending?by=service",
     "budgets": "/account/budgets",
     "notices": "/account/notices",
+    "provider": "/provider",
+    "provider-service": "/provider/logstream",
+    "provider-manifest": "/provider/logstream/manifest",
+    "provider-operations": "/provider/logstream/operations",
+    "provider-money": "/provider/logstream/money",
+    "provider-access": "/provider/logstream/access",
     "operator-listings": "/operator/listings",
 }
 
