@@ -25,7 +25,7 @@ async def test_a_worker_closes_what_is_due_and_proves_it(live: Live) -> None:
         return bool(await told("select count(*) from invoices where state = 'issued'")) and bool(await told(finished))
 
     async with working(live.wiring):
-        await until(done)
+        await until(done, within_s=60)
     assert await told("select count(*) from month_closes where closed_at is not null") >= 1
     assert await told("select number from invoices where number is not null order by number limit 1") is not None
     assert await told("select jsonb_array_length(differences) from billing_checks") == 0
