@@ -13,6 +13,7 @@ import structlog
 from playwright.async_api import Browser, Page
 
 from tests.browser.site import chromium, site
+from tests.browser.troubles import ORPHAN, RUN
 from tests.browser.wares import EMAIL, PASSWORD
 from tests.engines import postgres_server
 
@@ -64,7 +65,19 @@ SIGNED_IN: Final = {
     "provider-operations": "/provider/logstream/operations",
     "provider-money": "/provider/logstream/money",
     "provider-access": "/provider/logstream/access",
+    "operator": "/operator",
+    "operator-operations": "/operator/operations",
+    "operator-orphans": "/operator/orphans",
+    "operator-orphan": f"/operator/orphans/{ORPHAN}",
+    "operator-services": "/operator/services",
     "operator-listings": "/operator/listings",
+    "operator-listing": "/operator/listings/night-shift",
+    "operator-reconcile": "/operator/reconcile",
+    "operator-run": f"/operator/reconcile/{RUN}",
+    "operator-accounts": "/operator/accounts",
+    "operator-payouts": "/operator/payouts",
+    "operator-audit": "/operator/audit",
+    "operator-chain": "/operator/audit/chain",
 }
 
 

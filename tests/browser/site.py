@@ -23,6 +23,7 @@ from broker.kernel.vault import KeyRing, Vault
 from broker.migrations.run import upgrade
 from tests.browser.bills import bill
 from tests.browser.furniture import furnish
+from tests.browser.troubles import trouble
 from tests.browser.wares import operator, stock_up
 from tests.engines import new_database
 from tests.platform_api.conftest import settings
@@ -57,6 +58,7 @@ async def site(postgres_url: str) -> AsyncIterator[Site]:
         actor = await operator(ctx)
         await furnish(ctx, actor)
         await bill(ctx, actor)
+        await trouble(ctx, actor)
         async with _served(ctx) as address:
             yield Site(address, ctx)
         await database.close()

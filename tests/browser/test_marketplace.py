@@ -102,6 +102,7 @@ async def test_a_look_is_signed_in_all_over_and_ends_with_signing_out(chromium: 
         await sign_in(page, site.url)
         await page.goto(site.url)
         await page.get_by_role("link", name="Operate").click()
+        await page.get_by_role("navigation", name="Console").get_by_role("link", name="Listings").click()
         await page.get_by_role("link", name="Night Shift").click()
         await page.get_by_role("button", name="Feature it").click()
         await expect(page.get_by_role("status")).to_have_text("It is featured on the first page now.")
