@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,9 +17,12 @@ from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.errors import BudgetExceeded
 from broker.oauth.sessions import begin_session
+from broker.web.moments import day
 from tests.addons.conftest import MANIFEST, World, make_world
 from tests.billing.test_books import billed
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
+from tests.payments.debtor import Debtor
+from tests.payments.debtor import debtor as debtor
 from tests.platform_api.conftest import settings
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
@@ -105,6 +109,28 @@ async def test_a_bill_is_seen_explained_printed_and_owed(
             assert (theirs.status_code, theirs.text) == (404, nothing)
         assert number not in (await http.get("/account/exports/csv?month=2026-11")).text
         assert (await http.get("/account/invoices", headers={"accept": "application/json"})).status_code == 401
+
+
+async def test_whoever_owes_is_told_what_follows_and_when_and_pays(app: FastAPI, debtor: Debtor) -> None:
+    ctx, here = debtor.ctx, "/account/billing"
+    await debtor.round()
+    async with over_wire(app) as http:
+        browser = Browser(http)
+        await sign_in(http, ctx, debtor.world.user)
+        late = await get(browser, here)
+        dates = [day(debtor.issued_at + timedelta(days=days)) for days in (3, 14, 30)]
+        for told in ("Past due</span>", f"are suspended on {dates[1]} if it is not paid", "What follows", *dates):
+            assert told in late
+        paying = await send(browser, here, f"/account/payment/invoices/{debtor.number}")
+        assert paying.headers["location"] == "/account/payment?done=paying"
+        assert "A payment is under way" in await get(browser, here)
+        await debtor.until_day(14)
+        await sign_in(http, ctx, debtor.world.user)
+        assert f"They are deleted with their data on {dates[2]}" in await get(browser, here)
+        await debtor.pay()
+        paid = await get(browser, here)
+        assert "Nothing</dd>" in paid
+        assert "suspended" not in paid
 
 
 async def test_budgets_are_set_asked_about_and_removed(
