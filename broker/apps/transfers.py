@@ -200,7 +200,9 @@ async def _named(tx: Tx, actor: Actor, key: str) -> TransferView:
     found = await _find(tx, concerns(actor) & named)
     pending = [view for view in found if view.state is TransferState.PENDING or view.id == transfer_id]
     if not pending:
-        raise NotFound("app_transfer", "No app of that name is offered to you or by you. `broker transfers` lists them.")
+        raise NotFound(
+            "app_transfer", "No app of that name is offered to you or by you. `broker transfers` lists them."
+        )
     return pending[0]
 
 
