@@ -242,6 +242,9 @@ async def test_what_is_somebody_else_s_is_not_there_and_forms_of_other_pages_do_
     for path in (*(SHOP + form for form in FORMS), "/dashboard/apps", "/dashboard/transfers/x", "/dashboard/payers/x"):
         for fields, headers in (({}, {}), (good, {"sec-fetch-site": "cross-site"})):
             assert (await browser.http.post(path, data={**everything, **fields}, headers=headers)).status_code == 403
+    for path in FORMS:
+        odd = {**everything, **good, "payer": "\0", "recipient": "\0", "to": "\0"}
+        assert (await browser.http.post(SHOP + path, data=odd)).status_code == 400, path
     assert (await get_app(world.ctx, world.user, "shop")).version == 3
     assert await recorded(world.ctx, "config_vars.read") == 0
 
