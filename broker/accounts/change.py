@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, Uuid, column, table, update
+from sqlalchemy import DateTime, Uuid, column, delete, table, update
 from sqlalchemy.exc import IntegrityError
 
+from broker.accounts.cli_logins import LoginState
 from broker.accounts.emails import checked_email, user_with
 from broker.accounts.mail_tokens import Purpose, look_at, new_link, use_up, void_links
 from broker.accounts.models import Authorization, User
 from broker.accounts.passwords import checked_password, hash_password
+from broker.accounts.proof_models import Authenticator, CliLogin
 from broker.accounts.sign_up import checked_name, may_mail
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
@@ -38,7 +40,7 @@ async def ask_for_reset(ctx: Context, email: str) -> None:
     Raises: InvalidParams for what is no address; RateLimited for who asks too often.
     """
     address = checked_email(email)
-    if not await may_mail(ctx, address):
+    if not await may_mail(ctx, Purpose.RESET, address):
         return
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
@@ -89,7 +91,13 @@ async def _set_password(tx: Tx, actor: Actor, hashed: str, now: datetime, *, rev
     await tx.execute(update(User).where(User.id == actor.id).values(password_hash=hashed, updated_at=now))
     await end_sessions(tx, actor.id, now)
     await void_links(tx, actor.id, now)
+    # Whoever was signed in may have read the secret of an app that is not confirmed yet.
+    unconfirmed = (Authenticator.user_id == actor.id, Authenticator.confirmed_at.is_(None))
+    await tx.execute(delete(Authenticator).where(*unconfirmed))
     if revoke_tokens:
+        # What a command line was allowed and has not fetched yet is a token, too.
+        allowed = (CliLogin.user_id == actor.id, CliLogin.state == LoginState.ALLOWED)
+        await tx.execute(update(CliLogin).where(*allowed).values(state=LoginState.REFUSED))
         mine = (Authorization.user_id == actor.id, Authorization.revoked_at.is_(None))
         await tx.execute(update(Authorization).where(*mine).values(revoked_at=now, updated_at=now))
     await emit(tx, "account.password_changed", actor, now, tokens_revoked=revoke_tokens)
@@ -126,7 +134,7 @@ async def ask_to_change_email(ctx: Context, actor: Actor, email: str) -> None:
     address = checked_email(email)
     if address == actor.email:
         raise InvalidParams("email: is the address of your account already.")
-    if not await may_mail(ctx, address):
+    if not await may_mail(ctx, Purpose.CHANGE_EMAIL, address):
         return
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:

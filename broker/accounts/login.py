@@ -118,12 +118,14 @@ async def check_password(
     bucket = email if recognised is None else f"{email} {recognised}"
     throttle.begin(bucket, now)
     place = f"from {current_origin().address}"
-    if recognised is None and current_origin().address is not None:
+    counts_place = recognised is None and current_origin().address is not None
+    if counts_place:
         throttle.begin(place, now, FROM_ONE_PLACE)
     if not await password_fits(known and known.password_hash, password) or known is None:
         raise Unauthorized("Invalid e-mail address or password.")
     throttle.succeeded(bucket)
-    throttle.took_back(place)
+    if counts_place:
+        throttle.took_back(place)
     async with ctx.database.transaction() as tx:
         factors = await factors_of(tx, known.id)
     return Entrant(known.id, known.email, known.is_operator, recognised, factors.is_on)

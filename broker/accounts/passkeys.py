@@ -45,7 +45,7 @@ _LIFE: Final = timedelta(minutes=5)
 _ONCE: Final = Allowance("answers to a challenge", 1, _LIFE, "This page was used already. Load it again.")
 _PURPOSE: Final = "passkey-challenge"
 _UNUSABLE: Final = "The passkey was not accepted. Load the page again, and try once more."
-_FAULTS: Final = (ValueError, TypeError, KeyError, AttributeError, IndexError)
+_FAULTS: Final = (ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError, RecursionError)
 """What the library raises for answers that are wrong, or none at all."""
 
 
@@ -193,7 +193,7 @@ async def sign_in_with_passkey(ctx: Context, site: Site, state: str, answer: str
         row = (await tx.execute(statement.with_for_update(of=Passkey))).one_or_none()
         counter = None if row is None else _verified(site, opened, given, row[1])
         # A counter that does not grow is that of a copy; those that have none always say 0.
-        if row is None or counter is None or (counter != 0 and counter <= row[2]):
+        if row is None or counter is None or (max(counter, row[2]) > 0 and counter <= row[2]):
             raise Unauthorized(_UNUSABLE)
         used = update(Passkey).where(Passkey.id == row[0])
         await tx.execute(used.values(sign_count=counter, last_used_at=now))
@@ -233,7 +233,8 @@ async def _opened(ctx: Context, state: str, who: str) -> dict[str, Any]:
     challenge, _, until = text.partition(".")
     try:
         good = ctx.vault.verify(_PURPOSE, f"{text}.{who}".encode(), bytes.fromhex(mac))
-        over = datetime.fromtimestamp(int(until), UTC) <= ctx.clock.now()
+        # What is not signed may be any number, also one that is no time.
+        over = not good or datetime.fromtimestamp(int(until), UTC) <= ctx.clock.now()
         websafe_decode(challenge)
     except ValueError:
         good, over = False, True

@@ -41,7 +41,7 @@ async def ask_to_sign_up(ctx: Context, email: str) -> None:
     Raises: InvalidParams for what is no address; RateLimited for who asks too often, from wherever to whomever.
     """
     address = checked_email(email)
-    if not await may_mail(ctx, address):
+    if not await may_mail(ctx, Purpose.SIGN_UP, address):
         return
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
@@ -104,14 +104,15 @@ async def _insert(ctx: Context, tx: Tx, link: Link, hashed: str, name: str | Non
     return Actor(user_id, link.email, frozenset({Scope.GLOBAL}))
 
 
-async def may_mail(ctx: Context, address: str) -> bool:
+async def may_mail(ctx: Context, purpose: Purpose, address: str) -> bool:
     """Whether another mail may be asked for. Nobody's mailbox is filled by others, who are not told either.
 
+    Counted for each purpose: whoever asks for others in somebody's name does not keep the owner from a new password.
     Raises: RateLimited when it is the one who asks that asks too often.
     """
     await count(ctx, MAILS_FROM_ONE, current_origin().address or "")
     try:
-        await count(ctx, MAILS_TO_ONE, address)
+        await count(ctx, MAILS_TO_ONE, purpose, address)
     except RateLimited:
         return False
     return True

@@ -77,7 +77,10 @@ def to_sign_in(request: Request) -> Response:
 
 def local_path(wanted: str) -> str:
     """An address on this server to go on to, or our own choice if the wanted one leads anywhere else."""
-    parts = urlsplit(wanted) if wanted.isascii() and wanted.isprintable() else None
+    try:
+        parts = urlsplit(wanted) if wanted.isascii() and wanted.isprintable() else None
+    except ValueError:  # a bracket that nothing closes
+        parts = None
     if parts is None or parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//"):
         return HOME
     return HOME if "\\" in wanted else wanted

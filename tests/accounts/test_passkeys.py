@@ -159,7 +159,7 @@ async def test_an_answer_is_good_once_for_one_browser_and_for_minutes(
 async def test_a_counter_that_does_not_grow_is_that_of_a_copy(ctx: Context, alice: Actor, site: Site) -> None:
     key = Key(counter=7)
     await added(ctx, alice, site, key)
-    for counter, good in ((7, False), (8, True), (8, False), (6, False), (9, True)):
+    for counter, good in ((7, False), (8, True), (8, False), (6, False), (0, False), (9, True)):
         key.counter = counter
         came = await signed_in(ctx, site, key) if good else None
         if not good:
@@ -190,7 +190,19 @@ async def test_what_is_signed_elsewhere_or_by_nobody_opens_nothing(
         await signed_in(ctx, site, key)
 
 
-@pytest.mark.parametrize("answer", ["", "{}", "[]", "null", '{"id": 1}', '{"rawId": "AA", "response": {}}', "\ud800"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"id": 1}',
+        '{"rawId": "AA", "response": {}}',
+        "\ud800",
+        pytest.param("[" * 99999, id="deep"),
+    ],
+)
 async def test_what_is_no_answer_is_refused(ctx: Context, alice: Actor, site: Site, answer: str) -> None:
     asked = ask_for_passkey(ctx, site, BROWSER)
     with pytest.raises(Unauthorized):
@@ -198,6 +210,6 @@ async def test_what_is_no_answer_is_refused(ctx: Context, alice: Actor, site: Si
     new = await begin_passkey(ctx, alice, site)
     with pytest.raises(InvalidParams):
         await add_passkey(ctx, alice, site, new.state, answer, "x")
-    for state in ("", "..", "a.b.c", "é.9.00", asked.state + "0"):
+    for state in ("", "..", "a.b.c", "é.9.00", "a.99999999999999999.00", f"a.{'9' * 30}.00", asked.state + "0"):
         with pytest.raises(BrokerError):
             await add_passkey(ctx, alice, site, state, answer, "x")

@@ -12,8 +12,10 @@ from broker.accounts.change import (
     ask_to_change_email,
     change_email,
     change_password,
+    reset_address,
     reset_password,
 )
+from broker.accounts.cli_logins import TOKEN_LIFE, LoginState, begin_cli_login, decide_cli_login, fetch_cli_login
 from broker.accounts.emails import checked_email
 from broker.accounts.login import LoginThrottle, log_in
 from broker.accounts.mail_tokens import forget_links
@@ -28,6 +30,7 @@ from broker.accounts.sign_up import (
     invite,
     make_account,
 )
+from broker.accounts.two_factor import begin_app
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, NotFound, RateLimited, Unauthorized
 from broker.kernel.origin import Origin, bound_origin
@@ -158,6 +161,26 @@ async def test_nobodys_mailbox_is_filled_and_nobody_asks_for_mails_without_end(c
             await ask_for_reset(ctx, f"somebody{number}@example.com")
         with pytest.raises(RateLimited):
             await ask_for_reset(ctx, "another@example.com")
+
+
+async def test_mails_that_others_ask_for_do_not_keep_the_owner_from_a_new_password(
+    ctx: Context, alice: Actor, mallory: Actor
+) -> None:
+    for _ in range(MAILS_TO_ONE.most + 1):
+        await ask_to_sign_up(ctx, alice.email)
+        await ask_to_change_email(ctx, mallory, alice.email)
+    await ask_for_reset(ctx, alice.email)
+    assert await reset_address(ctx, await link_of(ctx, "password.reset")) == alice.email
+
+
+async def test_a_new_password_takes_back_what_was_begun_with_the_old_one(ctx: Context, alice: Actor) -> None:
+    secret = await begin_app(ctx, alice)
+    begun = await begin_cli_login(ctx, "Somebody's")
+    page = begun.page.reveal()
+    await decide_cli_login(ctx, alice, page, allowed=True, session_id=None)
+    await change_password(ctx, alice, PASSWORD, revoke_tokens=True)
+    assert await fetch_cli_login(ctx, page, begun.token, TOKEN_LIFE) is LoginState.REFUSED
+    assert (await begin_app(ctx, alice)).reveal() != secret.reveal()
 
 
 async def test_operators_invite_and_others_do_not_know_that_they_can(ctx: Context, alice: Actor) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from broker.accounts.change import change_password
 from broker.accounts.devices import device_of, new_device
-from broker.accounts.login import LoginThrottle, check_password, log_in
+from broker.accounts.halfway import whole_way
+from broker.accounts.login import FROM_ONE_PLACE, LoginThrottle, check_password, log_in
 from broker.accounts.models import User
 from broker.accounts.passwords import hash_password
 from broker.accounts.pre_authorizations import asks_for_codes, pre_authorize, require_code
@@ -28,6 +30,7 @@ from broker.accounts.two_factor import (
 from broker.apps.create import CreateApp, create_app
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, RateLimited, TwoFactorRequired, Unauthorized
+from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.secret import Secret
 from broker.notices.models import Notice
 from tests.domain import new_user
@@ -146,6 +149,24 @@ async def test_whoever_guesses_passwords_does_not_lock_a_known_browser_out(ctx: 
     with pytest.raises(RateLimited):
         await check_password(ctx, throttle, alice.email, PASSWORD)
     assert (await check_password(ctx, throttle, alice.email, PASSWORD, device)).needs_code
+
+
+async def test_who_signs_in_between_guesses_goes_on_being_counted(ctx: Context, alice: Actor, mallory: Actor) -> None:
+    await change_password(ctx, mallory, PASSWORD, revoke_tokens=False)
+    throttle, device = LoginThrottle(), new_device(ctx.vault, mallory.id)
+    with bound_origin(Origin("192.0.2.9")):
+        for number in range(FROM_ONE_PLACE):
+            throttle.begin("from 192.0.2.9", ctx.clock.now(), FROM_ONE_PLACE)
+            if number == 0:
+                await check_password(ctx, throttle, mallory.email, PASSWORD, device)
+        with pytest.raises(RateLimited):
+            await check_password(ctx, throttle, alice.email, Secret("guess"))
+
+
+async def test_what_is_kept_half_way_can_not_be_made_up(ctx: Context, alice: Actor) -> None:
+    for text in ("", "..", f"{alice.id}.99999999999999999.00", f"{alice.id}.{'9' * 30}.00", f"{alice.id}.é.zz"):
+        with pytest.raises(Unauthorized):
+            await whole_way(ctx, Secret(text), Secret("123456"), None)
 
 
 async def test_a_device_is_known_for_its_own_user_alone_and_can_not_be_made_up(

@@ -101,6 +101,8 @@ async def test_nobody_is_signed_in_by_a_page_elsewhere(stranger: Browser, app: F
         "",
         "http:/evil.example",
         "/é",
+        "http://[",
+        "//[",
     ],
 )
 def test_nobody_is_led_away(wanted: str) -> None:
