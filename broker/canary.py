@@ -59,6 +59,8 @@ async def run(ctx: Context, perch: Perch = USUAL) -> None:
             await run_due(ctx, perch)
         except (SQLAlchemyError, OSError, BrokerError, CannotListen) as error:
             _log.error("canary.interrupted", error=type(error).__name__)
+        except Exception as error:  # what providers answer must not end the runs of all others, whatever it leads to
+            _log.exception("canary.broken", error=type(error).__name__)
         await asyncio.sleep(perch.look_s)
 
 

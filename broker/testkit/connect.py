@@ -7,19 +7,27 @@ import smtplib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import aiosmtplib
 import httpx
 import psycopg
 import valkey.asyncio
+from psycopg.conninfo import conninfo_to_dict
 from valkey.asyncio.retry import Retry
 from valkey.backoff import NoBackoff
 from valkey.exceptions import ValkeyError
 
 _WITHIN_S: Final = 10.0
 _SMTP_PORT: Final = 587
-_ELSEWHERE: Final = frozenset(("host", "hostaddr", "port", "service", "servicefile"))
+_OF_POSTGRES: Final = frozenset(
+    "user password host port dbname sslmode channel_binding gssencmode application_name connect_timeout options"
+    " target_session_attrs".split()
+)
+_OF_REDIS: Final = frozenset(("db", "protocol", "client_name", "ssl_cert_reqs"))
+"""What an address may say to its client. Others name files of this machine, to be read or even written, or other hosts."""
+_UNFIT: Final = (OSError, ValueError, TypeError, AttributeError, httpx.InvalidURL)
+"""What clients raise besides their own errors: some hand on whatever the address says as arguments."""
 
 
 Permit = Callable[[str], Awaitable[str | None]]
@@ -32,16 +40,16 @@ async def complaint(value: object, permit: Permit | None = None) -> str | None:
     attempt = _attempt(url) if url else None
     if url is None or attempt is None:
         return None
-    if permit and (refusal := await _refusal(url, permit)):
-        return refusal
     try:
+        if permit and (refusal := await _refusal(url, permit)):
+            return refusal
         async with asyncio.timeout(_WITHIN_S):
             await attempt(url)
     except TimeoutError:
         return f"nothing answered within {_WITHIN_S:g} s"
     except (psycopg.Error, ValkeyError, aiosmtplib.SMTPException, smtplib.SMTPException, httpx.HTTPError) as error:
         return _first_line(error)
-    except (OSError, ValueError) as error:
+    except _UNFIT as error:
         return _first_line(error)
     return None
 
@@ -64,10 +72,20 @@ def tried(config: Mapping[str, object]) -> list[str]:
 
 
 async def _refusal(url: SplitResult, permit: Permit) -> str | None:
-    """PostgreSQL's client goes where the query says, whatever stands for the host."""
-    if url.scheme.startswith("postgres") and _ELSEWHERE & parse_qs(url.query).keys():
-        return "the query names another host"
-    return await permit(url.hostname or "")
+    """Clients read addresses in their own ways: only where theirs and ours agree on the host, it is the one that is asked about."""
+    host = url.hostname or ""
+    if "%" in host or "," in host:
+        return "the host name is malformed"
+    if url.scheme.startswith("postgres"):
+        said = conninfo_to_dict(url.geturl())
+        if str(said.get("host")).lower() != host:
+            return "the address names another host"
+        names, known = {name for name, given in said.items() if given is not None}, _OF_POSTGRES
+    else:
+        names, known = {name for name, _ in parse_qsl(url.query, keep_blank_values=True)}, _OF_REDIS
+    if url.scheme in _CLIENTS and (others := sorted(names - known)):
+        return f"the address says more than is tried from here: {', '.join(others)}"
+    return await permit(host)
 
 
 def _first_line(error: Exception) -> str:
@@ -131,6 +149,10 @@ _BY_SCHEME: Final[Mapping[str, Attempt]] = {
     "http": _http,
     "https": _http,
 }
+
+
+_CLIENTS: Final = ("postgres", "postgresql", "redis", "rediss")
+"""Schemes whose clients take arguments from the address."""
 
 
 def _attempt(url: SplitResult) -> Attempt | None:

@@ -1,0 +1,55 @@
+"""Addresses in config as the canary tries them: what a provider writes leads nowhere that was not asked about."""
+
+from pathlib import Path
+
+import pytest
+
+from broker.testkit.connect import complaint
+
+
+async def nowhere(host: str) -> str | None:
+    """Lets one public host pass, and nothing of this machine."""
+    return None if host == "public.example" else f"{host} is refused"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://u@127.0.0.1:5432,x@public.example/db",
+        "postgres://public.example#@127.0.0.1/db",
+        "postgres://public.example?@127.0.0.1/db",
+        "postgres://public.example/db?host=127.0.0.1",
+        "postgresql://public.example/db#?hostaddr=127.0.0.1",
+        "postgres://public.example,127.0.0.1/db",
+        "postgres://public.example/db?service=x",
+        "postgres://public.example/db?sslkey=/etc/hostname",
+        "redis://public%2eexample/0",
+        "redis://public.example/0?ssl_keyfile=/etc/hostname",
+        "redis://public.example/0?host=127.0.0.1",
+        "http://127.0.0.1/",
+    ],
+)
+async def test_an_address_that_its_client_reads_otherwise_is_not_tried(address: str) -> None:
+    why = await complaint(address, nowhere)
+    assert why is not None
+    assert why.startswith(("the address ", "the host name is malformed", "127.0.0.1 is refused")), why
+
+
+async def test_no_address_writes_a_file_here(tmp_path: Path) -> None:
+    wanted = tmp_path / "keys"
+    address = f"postgres://public.example/db?sslmode=require&sslkeylogfile={wanted}"
+    assert await complaint(address, nowhere) == "the address says more than is tried from here: sslkeylogfile"
+    assert not wanted.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://127.0.0.1:1/0?foo=bar",
+        "redis://127.0.0.1:1/?retry=1",
+        "http://127.0.0.1:1/\x7f",
+        "http://127.0.0.1:1:2/",
+    ],
+)
+async def test_an_address_that_its_client_chokes_on_does_not_work(address: str) -> None:
+    assert await complaint(address)
