@@ -84,14 +84,14 @@ class Cost:
 
 
 async def costs_of(tx: Tx, addon_ids: Collection[UUID], payer_id: UUID) -> list[Cost]:
-    """What these add-ons cost, as somebody else would pay for them: at their prices, or at the dearer one that is coming."""
+    """What these add-ons cost, as this account would pay for them: at their prices, or at the dearer one that is coming."""
     if not addon_ids:
         return []
     rows = (await tx.execute(_addons(addon_ids).order_by(Addon.id))).all()
     now = {subject.addon_id: subject for subject in await open_subjects(tx, addon_ids)}
     found = {row.id: _coming(row, payer_id) if row.coming else now.get(row.id) for row in rows}
     return [
-        Cost(replace(subject, payer_id=payer_id), Place(row.app_id, row.service_id, None))
+        Cost(replace(subject, payer_id=payer_id), Place(row.app_id, row.service_id, row.token_id))
         for row in rows
         if (subject := found[row.id]) is not None
     ]

@@ -5,7 +5,7 @@ Nobody is charged who has not agreed to it, has no means of payment, or has a bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,19 +19,18 @@ from broker.addons.models import AddonState, Suspension
 from broker.addons.permits import require_payer
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
-from broker.addons.spending import Cost
+from broker.addons.spending import costs_of
 from broker.addons.suspension import resume_addons, suspend_addons
 from broker.addons.term_models import Trial
 from broker.addons.trial_views import TrialView, trial_views
 from broker.addons.trials import leave_trial
-from broker.billing.budgets import Place
 from broker.billing.timeline import Mode
-from broker.billing.usage import Subject, change_mode, price_terms
+from broker.billing.usage import change_mode
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import BrokerError, NotFound, PaymentRequired
+from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound, PaymentRequired
 from broker.kernel.money import Money
 from broker.notices.outbox import notify
 from broker.payments.delinquency import require_paid_up
@@ -42,6 +41,7 @@ NOTICE: Final = timedelta(days=3)
 _ON_TIME: Final = timedelta(days=1)
 """Whoever looks later than this charges from the look on: that nobody looked is not the account's fault."""
 _AT_ONCE: Final = 100
+_NO_ROOM: Final = "With it, a budget of whoever pays for the app would be exceeded."
 _OPEN: Final = (Trial.addon_id.is_not(None), Trial.outcome.is_(None), Trial.ends_at.is_not(None))
 _log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ async def end_trial(ctx: Context, addon_id: UUID) -> None:
 class _Decision:
     """Whether it can be paid for, and whether that is recorded already."""
 
-    refusal: str | None
+    refusal: PaymentRequired | None
     accepted_at: datetime | None
     done: bool = False
 
@@ -97,7 +97,7 @@ async def _decide(tx: Tx, ctx: Context, addon_id: UUID) -> _Decision | None:
     try:
         await _require_means(tx, ctx, addon, trial.accepted_at)
     except PaymentRequired as refusal:
-        return _Decision(refusal.message, trial.accepted_at)
+        return _Decision(refusal, trial.accepted_at)
     if addon.suspended_for is not None:
         return _Decision(None, trial.accepted_at)
     await change_mode(tx, addon_id, Mode.PAID, trial.ends_at if now - trial.ends_at < _ON_TIME else now)
@@ -121,19 +121,9 @@ async def _require_means(tx: Tx, ctx: Context, addon: LockedAddon, accepted_at: 
         raise PaymentRequired(f"Nobody has agreed to pay for {addon.name} after its trial.")
     await require_verified(tx, ctx, addon.payer_id)
     await require_paid_up(tx, addon.payer_id)
-    subject = Subject(
-        addon_id=addon.id,
-        app_id=addon.app_id,
-        payer_id=addon.payer_id,
-        plan_id=addon.plan_id,
-        price_cents=addon.price_cents,
-        currency=addon.currency,
-        service=addon.service,
-        plan=addon.plan,
-        terms=price_terms(addon.meters, addon.suspended_cents),
-    )
-    cost = Cost(subject, Place(addon.app_id, addon.service_id, None))
-    await check_new_costs(tx, SYSTEM, addon.payer_id, [cost], ctx.clock.now())
+    costs = await costs_of(tx, [addon.id], addon.payer_id)
+    paid = [replace(cost, subject=replace(cost.subject, mode=Mode.PAID)) for cost in costs]
+    await check_new_costs(tx, SYSTEM, addon.payer_id, paid, ctx.clock.now())
 
 
 async def _record(tx: Tx, ctx: Context, addon_id: UUID, decided: _Decision) -> None:
@@ -142,12 +132,17 @@ async def _record(tx: Tx, ctx: Context, addon_id: UUID, decided: _Decision) -> N
         return  # it was agreed to, or taken back, at this very moment: it is decided anew
     ours = update(Trial).where(Trial.addon_id == addon_id)
     if decided.refusal is None:
+        if addon.suspended_for == Suspension.TRIAL:
+            return  # an environment has no room for what it gives: the next sweep tries again
         await tx.execute(ours.values(outcome="paid", addon_id=None, updated_at=now))
         await emit(tx, "trial.paid", SYSTEM, now, app_id=addon.app_id, addon_id=addon_id)
         return
     await tx.execute(ours.values(outcome="suspended", updated_at=now))
-    await emit(tx, "trial.suspended", SYSTEM, now, app_id=addon.app_id, addon_id=addon_id, reason=decided.refusal)
-    facts = {"addon": addon.name, "plan": addon.plan_name, "reason": decided.refusal}
+    reason = decided.refusal.message
+    # How much is in a budget is for whoever pays, not for everybody who works on the app.
+    seen = _NO_ROOM if isinstance(decided.refusal, BudgetExceeded) else reason
+    await emit(tx, "trial.suspended", SYSTEM, now, app_id=addon.app_id, addon_id=addon_id, reason=seen)
+    facts = {"addon": addon.name, "plan": addon.plan_name, "reason": reason}
     await notify(
         tx, trial.account_id, "trial.suspended", facts, now, key=f"trial.suspended:{addon_id}:{now.isoformat()}"
     )

@@ -1,24 +1,28 @@
 """Trials: once per account and service, at no charge; at the end paid by consent, or suspended. Real PostgreSQL."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
+from broker.accounts.authorizations import CreateAuthorization, create_authorization
 from broker.addons.billed_names import billed_names
 from broker.addons.budgets import SetBudget, set_budget
+from broker.addons.callbacks import update_config
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
 from broker.addons.ports import Answer, Reply
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey
+from broker.addons.taken import reserved_names
 from broker.addons.terms import terms_of
 from broker.addons.transfer import accept_addon, offer_addon
 from broker.addons.trial_ends import accept_trial_end, look_at_trials, refuse_trial_end
 from broker.addons.trial_views import list_trials
-from broker.apps.config_vars import get_config_vars
+from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
 from broker.apps.payers import ask_payer
 from broker.apps.transfers import offer_app
@@ -26,12 +30,14 @@ from broker.billing.budgets import ScopeKind
 from broker.billing.check import check_some
 from broker.billing.close import close_due
 from broker.billing.models import InvoiceLine, UsagePeriod
+from broker.billing.months import month_of
 from broker.catalog.faults import ManifestFaults
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.events.models import Event
-from broker.kernel.context import SYSTEM, Actor, Context
+from broker.kernel.context import SYSTEM, Actor, Context, Scope
 from broker.kernel.errors import Forbidden, NotFound, PaymentRequired
+from broker.kernel.secret import Secret
 from broker.notices.models import Notice
 from tests.addons.conftest import MANIFEST, World, make_world
 from tests.addons.test_handover import OPERATOR
@@ -147,6 +153,53 @@ async def test_a_budget_that_has_no_room_at_the_end_suspends_whatever_was_agreed
     ctx.clock.advance(days=5)
     await look_at_trials(ctx)
     assert [mode for mode, _, _ in await modes(ctx, addon.id)] == ["trial", "unbilled"]
+
+
+async def test_the_budget_of_the_token_that_began_a_trial_counts_at_its_end_and_is_told_to_whoever_pays_alone(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    made = await create_authorization(ctx, alice, CreateAuthorization("ci", [Scope.WRITE_PROTECTED]))
+    await set_budget(ctx, alice, SetBudget(ScopeKind.TOKEN, str(made.id), 10))
+    world.user = replace(alice, scopes=frozenset({Scope.WRITE_PROTECTED}), authorization_id=made.id)
+    addon = await world.provisioned(PRO, accept_trial_end=True)
+    ctx.clock.advance(days=5)
+    await look_at_trials(ctx)
+    assert [mode for mode, _, _ in await modes(ctx, addon.id)] == ["trial", "unbilled"]
+    async with ctx.database.transaction() as tx:
+        seen = (await tx.execute(select(Event.data).where(Event.kind == "trial.suspended"))).scalar_one()
+        noticed = (await tx.execute(select(Notice.facts).where(Notice.kind == "trial.suspended"))).scalar_one()
+    assert "its budget is" in noticed["reason"]
+    assert seen == {"reason": "With it, a budget of whoever pays for the app would be exceeded."}
+
+
+async def test_a_dearer_plan_that_is_under_way_at_the_end_needs_its_room_in_the_budget(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    addon = await world.provisioned(PRO, accept_trial_end=True)
+    ctx.clock.advance(days=5)
+    rest = (month_of(ctx.clock.now()).end - ctx.clock.now()) / timedelta(days=30)
+    await set_budget(ctx, alice, SetBudget(ScopeKind.APP, "shop", int(4500 * rest)))
+    await change_plan(ctx, alice, AddonKey(addon.name), PLUS)
+    await look_at_trials(ctx)
+    assert [mode for mode, _, _ in await modes(ctx, addon.id)] == ["trial", "unbilled"]
+
+
+async def test_what_an_environment_has_no_room_for_is_paid_for_and_resumed_once_it_has(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    addon = await world.provisioned(PRO)
+    await update_config(ctx, addon.id, {"STORE_URL": Secret("x" * 60_000)})
+    ctx.clock.advance(days=6)
+    await look_at_trials(ctx)
+    await set_config_vars(ctx, alice, "shop", {f"OWN_{n}": "y" * 60_000 for n in range(4)}, reserved_names)
+    ctx.clock.advance(hours=1)
+    assert (await accept_trial_end(ctx, alice, AddonKey(addon.name))).outcome is None
+    assert (await world.read(addon.id)).suspended_for == "trial"
+    await set_config_vars(ctx, alice, "shop", {"OWN_1": None}, reserved_names)
+    await look_at_trials(ctx)
+    assert (await world.read(addon.id)).suspended_for is None
+    assert [view.outcome for view in await list_trials(ctx, alice)] == ["paid"]
+    assert [mode for mode, _, _ in await modes(ctx, addon.id)] == ["trial", "unbilled", "paid"]
 
 
 async def test_neither_adding_it_again_nor_another_name_nor_another_account_begins_a_trial_anew(
