@@ -105,8 +105,9 @@ async def deprovision_account_addons(ctx: Context, account_id: UUID) -> int:
         account = await _account(tx, account_id, keep=True)
         if account is None or account.deleting_at is None:
             return 0  # it was paid at the last moment
+        theirs = [each for each in addons if each.payer_id == account_id]  # somebody else may pay for it by now
         gone = [
-            each for each in addons if each.state is AddonState.PROVISIONED and each.suspended_for == Suspension.UNPAID
+            each for each in theirs if each.state is AddonState.PROVISIONED and each.suspended_for == Suspension.UNPAID
         ]
         for addon in gone:
             await begin_deprovision(tx, addon, new_id(), SYSTEM, ctx.clock.now())
