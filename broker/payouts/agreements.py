@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import insert, select
 
@@ -16,6 +17,8 @@ from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import InvalidParams
 from broker.kernel.ids import new_id
+
+FARTHEST: Final = timedelta(days=3653)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ async def agree_share(
 ) -> AgreementView:
     """Agree on another share from an instant on, from now on if none is given: operators only.
 
-    Raises: NotFound, also for everybody but operators; InvalidParams for an instant that has passed.
+    Raises: NotFound, also for everybody but operators; InvalidParams for an instant that has passed, or is very far away.
     """
     actor.require_operator()
     now = ctx.clock.now().replace(microsecond=0)
@@ -42,6 +45,8 @@ async def agree_share(
         raise InvalidParams(
             "starts_at: must not be in the past; what was used until now stays shared as it was agreed."
         )
+    if since > now + FARTHEST:
+        raise InvalidParams("starts_at: must be at most ten years away.")
     if not 0 <= share_bp <= WHOLE_BP:
         raise InvalidParams("share_bp: must be from 0 to 10000 hundredths of a percent, such as 7000 for 70 %.")
     async with ctx.database.transaction() as tx:

@@ -22,6 +22,7 @@ from broker.payouts.models import Payout, PayoutState
 
 USUAL: Final = timedelta(days=30)
 MOST: Final = timedelta(days=400)
+_YEARS: Final = (2000, 9999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ async def list_statements(
 
     Raises: NotFound, Forbidden, InvalidParams.
     """
+    if any(not _YEARS[0] <= each.year < _YEARS[1] for each in (since, until) if each):
+        raise InvalidParams(f"since: must be, as until, a day between the years {_YEARS[0]} and {_YEARS[1]}.")
     last = until or ctx.clock.now().date()
     first = since or last - USUAL
     if not timedelta(0) <= last - first <= MOST:

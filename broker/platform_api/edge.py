@@ -20,7 +20,7 @@ from broker.faces.asking import wants_page
 from broker.faces.credentials import Credentials, parse
 from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
-from broker.kernel.errors import Overloaded, RateLimited
+from broker.kernel.errors import BadRequest, Overloaded, RateLimited
 from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
@@ -28,6 +28,7 @@ from broker.platform_api.rates import RateLimits
 
 _UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json|/static/.*")
 _TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
+_NUL: Final = "An address must not contain a NUL character."
 _log = structlog.get_logger()
 
 
@@ -65,11 +66,13 @@ class Edge:
         try:
             if not room:
                 await self._refuse(passage, receive, refusal(Overloaded(BUSY)), BUSY)
-            elif allowed:
+            elif not allowed:
+                await self._refuse(passage, receive, self._too_many(), _TOO_MANY)
+            elif passage.has_nul:
+                await self._refuse(passage, receive, refusal(BadRequest(_NUL)), _NUL)
+            else:
                 with self._places.one():
                     await self._app(passage.scope, receive, passage.send)
-            else:
-                await self._refuse(passage, receive, self._too_many(), _TOO_MANY)
         except ClientDisconnect:
             _log.debug("request.abandoned", **passage.facts())  # nobody is there to be answered
         except Exception as error:  # the boundary: whatever it is, the client gets an answer
@@ -115,6 +118,11 @@ class _Passage:
             headers["Request-Id"] = self.request_id
             headers["RateLimit-Remaining"] = str(self.remaining)
         await self._send(message)
+
+    @property
+    def has_nul(self) -> bool:
+        """Whether its address names what no column can hold, so that nothing is called so."""
+        return "\0" in self.scope["path"] or b"%00" in self.scope.get("query_string", b"")
 
     def failure(self) -> tuple[Answer, str]:
         """The answer 500 and its sentence, unless an answer has begun: then the connection is all that can be broken."""

@@ -47,7 +47,12 @@ async def test_a_partner_reads_statements_and_an_operator_pays(ctx: Context, app
             "base_minor": 1000, "commission_minor": 300, "earned_minor": 700, "clawed_back_minor": 0,
             "paid_out_minor": 0, "balance_minor": 700,
         }  # fmt: skip
-        for wrong in ("since=yesterday", "since=2026-12-31&until=2026-12-01", "since=2020-01-01"):
+        too_far = {"share_bp": 8000, "starts_at": "9999-12-31T23:59:59-12:00"}
+        assert (await ours.post(f"{own}/shares", json=too_far)).status_code == 422
+        for wrong in (
+            "since=yesterday", "since=2026-12-31&until=2026-12-01", "since=2020-01-01", "until=0001-01-02",
+            "since=0001-01-01&until=0001-01-02", "since=9999-12-01&until=9999-12-31",
+        ):  # fmt: skip
             assert (await hers.get(f"{own}/statements?{wrong}")).status_code == 422
 
         run = (await ours.post("/billing/payouts")).json()
