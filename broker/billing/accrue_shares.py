@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select
 
 from broker.billing.credits import Funding
 from broker.billing.ledger import Amounts, LedgerAccount, Posting, post
-from broker.billing.models import CreditGrant, CreditNoteLine, CreditUsed, Invoice, InvoiceLine
+from broker.billing.models import CreditGrant, CreditNote, CreditNoteLine, CreditUsed, Invoice, InvoiceLine
 from broker.billing.pricing import CreditKind
 from broker.billing.share_models import PartnerShare, ShareAgreement
 from broker.billing.shares import Agreed, Share, Sold, share_during, share_of, spread
@@ -137,6 +137,8 @@ async def lines_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, list[Sold]]:
             func.sum(CreditNoteLine.net_minor).label("net_minor"),
             func.sum(CreditNoteLine.tax_minor).label("tax_minor"),
         )
+        .join(CreditNote, CreditNote.id == CreditNoteLine.credit_note_id)
+        .where(CreditNote.invoice_id.in_(bills))
         .group_by(CreditNoteLine.line_id)
         .subquery()
     )
