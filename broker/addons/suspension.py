@@ -66,7 +66,7 @@ async def resume_addons(
     """End the suspension of those that are suspended for this: with what their providers gave meanwhile. How many those were.
 
     For want of payment, only when the account is suspended no more, or what is free by now.
-    Transactions: one for all that meet on some app. If an environment has no room left, they stay suspended, with the reason.
+    Transactions: one for all that meet on some app. If an environment has no room left, those stay suspended, with the reason.
     """
 
     async def act(tx: Tx, addons: Sequence[LockedAddon]) -> int:
@@ -74,14 +74,14 @@ async def resume_addons(
         back = [addon for addon in addons if addon.suspended_for == why and (addon.is_free or not unpaid)]
         return await _resume(tx, back, actor, ctx.clock.now())
 
-    try:
-        return await in_groups(ctx, addon_ids, act)
-    except _NoRoom as full:
-        async with ctx.database.transaction() as tx:
-            held = update(Addon).where(Addon.id.in_(full.addon_ids), Addon.suspended_at.is_not(None))
-            await tx.execute(held.values(reason=f"It can't be resumed yet: {full.reason}"))
-        _log.warning("addons.not_resumed", addons=[str(each) for each in full.addon_ids])
-        return 0
+    return await in_groups(ctx, addon_ids, act)
+
+
+async def _say_why(ctx: Context, full: _NoRoom) -> None:
+    async with ctx.database.transaction() as tx:
+        held = update(Addon).where(Addon.id.in_(full.addon_ids), Addon.suspended_at.is_not(None))
+        await tx.execute(held.values(reason=f"It can't be resumed yet: {full.reason}"))
+    _log.warning("addons.not_resumed", addons=[str(each) for each in full.addon_ids])
 
 
 class _NoRoom(Exception):
@@ -93,12 +93,18 @@ class _NoRoom(Exception):
 
 
 async def in_groups(ctx: Context, addon_ids: Collection[UUID], act: Act) -> int:
-    """Do it to these add-ons, a group in each transaction; to how many of them there was anything to do."""
+    """Do it to these add-ons, a group in each transaction; to how many of them there was anything to do.
+
+    A group whose environment has no room left is left as it was: the others do not wait for it.
+    """
     async with ctx.database.transaction() as tx:
         touched = await _apps_of(tx, addon_ids)
     done = 0
     for group in groups(touched):
-        done += await with_locks(ctx, partial(_locked_act, ctx, group, act))
+        try:
+            done += await with_locks(ctx, partial(_locked_act, ctx, group, act))
+        except _NoRoom as full:
+            await _say_why(ctx, full)
     return done
 
 

@@ -38,5 +38,5 @@ class StripeNews:
         try:
             text = body.decode()
             return bool(stripe.WebhookSignature.verify_header(text, signature, secret.reveal(), TOLERANCE_S))
-        except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        except (stripe.SignatureVerificationError, UnicodeDecodeError, TypeError):  # the last: for letters beyond ASCII
             return False

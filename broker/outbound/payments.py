@@ -39,6 +39,12 @@ from broker.payments.ports import (
 _TO_CONFIRM: Final = "authentication_required"
 _CONFIRM: Final = "Your bank wants this payment to be confirmed: pay the invoice by hand."
 _MOST_LISTED: Final = 100
+_IN_HUNDREDTHS: Final = frozenset({"isk"})
+"""Currencies without a subunit, of which Stripe counts hundredths all the same. Source: Stripe, "Supported currencies"."""
+_COUNTED_OTHERWISE: Final = frozenset({"mga", "ugx"})
+"""Stripe counts whole ariary, of which we count hundredths, and is of two minds about shillings: we would ask for a hundred
+times as much, or for a hundredth."""
+_NOT_BY_CARD: Final = "Amounts in this currency cannot be paid by card: pay the invoice by transfer."
 
 stripe.enable_telemetry = False
 
@@ -138,9 +144,12 @@ class StripeGateway:
         return answer
 
     async def charge(self, call: ChargeCall) -> Charged:
+        if call.currency in _COUNTED_OTHERWISE:
+            return Declined("currency_not_supported", _NOT_BY_CARD)
+
         async def charged() -> Charged:
             wanted: PaymentIntentCreateParams = {
-                "amount": call.minor,
+                "amount": _counted(call.minor, call.currency),
                 "currency": call.currency,
                 "customer": call.customer,
                 "payment_method": call.method,
@@ -187,7 +196,7 @@ class StripeGateway:
 
         answer: Charged
         try:
-            answer = await _answered(given_up)
+            answer = await _answered(given_up, refused=_raise)
         except stripe.InvalidRequestError:  # it was confirmed in this very moment
             answer = await _answered(standing, refused=_refused)
         return answer
@@ -197,7 +206,7 @@ class StripeGateway:
             refund = await self._stripe.refunds.create_async(
                 {
                     "payment_intent": call.payment_reference,
-                    "amount": call.minor,
+                    "amount": _counted(call.minor, call.currency),
                     "metadata": {"refund_id": str(call.refund_id)},
                 },
                 {"idempotency_key": f"refund {call.refund_id}"},
@@ -223,14 +232,25 @@ class StripeGateway:
         return answer
 
 
+def _counted(minor: int, currency: str) -> int:
+    """An amount as Stripe counts it."""
+    return minor * 100 if currency in _IN_HUNDREDTHS else minor
+
+
 def _raise(error: stripe.StripeError) -> NoReturn:
     raise error
 
 
+def _unsaid(error: stripe.StripeError) -> Unknown:
+    status = f" {error.http_status}" if error.http_status else ""
+    connection = f": {error}" if isinstance(error, stripe.APIConnectionError) else ""
+    return Unknown(f"{type(error).__name__}{status}{connection}")
+
+
 async def _answered(
     ask: Callable[[], Awaitable[Any]],
-    refused: Callable[[stripe.InvalidRequestError], Any] = _raise,
-    declined: Callable[[stripe.CardError], Any] = _raise,
+    refused: Callable[[stripe.InvalidRequestError], Any] = _unsaid,
+    declined: Callable[[stripe.CardError], Any] = _unsaid,
 ) -> Any:
     """The answer, whatever it is. What says nothing about the payment, such as a wrong key of ours, is `Unknown`."""
     try:
@@ -240,9 +260,7 @@ async def _answered(
     except stripe.InvalidRequestError as error:
         return refused(error)
     except stripe.StripeError as error:
-        status = f" {error.http_status}" if error.http_status else ""
-        connection = f": {error}" if isinstance(error, stripe.APIConnectionError) else ""
-        return Unknown(f"{type(error).__name__}{status}{connection}")
+        return _unsaid(error)
 
 
 def _refused(error: stripe.InvalidRequestError) -> Declined:
@@ -266,8 +284,8 @@ def _standing(intent: stripe.PaymentIntent) -> Charged:
         return Succeeded(intent.id)
     if intent.status == "processing":
         return Pending(intent.id)
-    if intent.status == "requires_action":
-        leads = intent.next_action.redirect_to_url if intent.next_action is not None else None
+    if intent.status in ("requires_action", "requires_confirmation"):
+        leads = getattr(intent.next_action, "redirect_to_url", None)  # other ways to confirm do not have it
         return ActionNeeded(_CONFIRM, intent.id, leads.url if leads is not None else None)
     if intent.status == "requires_payment_method":
         error = intent.last_payment_error
@@ -281,7 +299,9 @@ def _sent_back(refund: stripe.Refund) -> Refunded:
     if refund.status == "succeeded":
         return Succeeded(refund.id)
     if refund.status in ("failed", "canceled"):
-        return Declined(refund.failure_reason or "failed", "The refund could not be paid out.", refund.id)
+        return Declined(
+            getattr(refund, "failure_reason", None) or "failed", "The refund could not be paid out.", refund.id
+        )
     return Pending(refund.id)
 
 

@@ -34,9 +34,9 @@ TO_CONFIRM: Final = timedelta(hours=1)
 """How long whoever pays by hand has to confirm it."""
 FIRST_PAUSE: Final = timedelta(seconds=4)
 LONGEST_PAUSE: Final = timedelta(hours=1)
-_ENQUEUED_FOR: Final = timedelta(minutes=1)
 _AT_ONCE: Final = 200
 _NOT_OURS: Final = "The payment method belongs to a payment gateway that is not used any more: add another one."
+_ANOTHER: Final = "another gateway is set up now than the one that was asked"
 _NEVER_ARRIVED: Final = "The payment gateway could not be reached in time."
 _chance = random.SystemRandom()
 _log = structlog.get_logger()
@@ -74,7 +74,8 @@ async def pay(ctx: Context, gateway: Gateway, payment_id: UUID) -> Charged | Non
 
 async def _ask(gateway: Gateway, work: Work) -> Charged:
     if work.gateway != gateway.name:
-        return Declined("gateway_changed", _NOT_OURS)
+        # The other gateway may have taken the money, if it was ever asked: then nobody is charged again.
+        return Declined("gateway_changed", _NOT_OURS) if work.tries == 1 else Unknown(_ANOTHER)
     if isinstance(work.call, ChargeCall):
         return await gateway.charge(work.call)
     found = await gateway.look_at(work.call)

@@ -145,6 +145,7 @@ class RefundCall:
     refund_id: UUID
     payment_reference: str
     minor: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ async def _ask(ctx: Context, gateway: Gateway, refund_id: UUID, row: Row[Any]) -
         found = await gateway.look_at_refund(RefundLook(refund_id, row.payment_reference, row.gateway_reference))
         if not isinstance(found, NotThere):
             return found
-    return await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor))
+    return await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor, row.currency))
 
 
 async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:
@@ -160,7 +160,8 @@ async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:
         .where(Payment.id == Refund.payment_id)
         .values(state=RefundState.CALLING, fencing=Refund.fencing + 1, tries=Refund.tries + 1)
         .values(lease_until=now + LEASE, next_at=now + LEASE, updated_at=now)
-        .returning(Refund.fencing, Refund.tries, Refund.minor, Refund.created_at, Refund.gateway_reference)
+        .returning(Refund.fencing, Refund.tries, Refund.minor, Refund.currency)
+        .returning(Refund.created_at, Refund.gateway_reference)
         .returning(Payment.gateway)
         .returning(Payment.gateway_reference.label("payment_reference"))
     )
@@ -205,7 +206,8 @@ async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
     by = Actor(row.actor_id, row.actor_email, frozenset())
     key = f"refund {row.id}"
     try:
-        await record_refunded(tx, row.invoice_id, None, row.minor, key, now, actor=by, reason=row.reason)
+        async with tx.begin_nested():  # what was written before a refusal is undone
+            await record_refunded(tx, row.invoice_id, None, row.minor, key, now, actor=by, reason=row.reason)
     except Conflict as refusal:
         # A credit note came in between, and the money is gone all the same: this is for people to put right.
         _log.error("refund.not_booked", refund=str(row.id), why=refusal.message)

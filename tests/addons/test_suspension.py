@@ -1,5 +1,6 @@
 """Suspending what an account pays for, and bringing it back, whatever happens in between."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -209,6 +210,23 @@ async def test_an_environment_without_room_keeps_it_suspended_with_the_reason_un
     view = await world.read(addon.id)
     assert (view.suspended_for, view.reason) == (None, None)
     assert await follow_accounts(world.ctx) == 0
+
+
+async def test_an_environment_without_room_holds_up_no_other_app(world: World) -> None:
+    ctx = world.ctx
+    names = ("shop", "blog", "wiki")
+    for name in names[1:]:
+        await create_app(ctx, world.user, CreateApp(name=name))
+    held = {name: await replace(world, app=name).provisioned("store:big") for name in names}
+    await suspend(world)
+    for name in names[:2]:
+        await update_config(ctx, held[name].id, {"STORE_URL": Secret("x" * 60_000)})
+        full = {f"OWN_{number}": "y" * 60_000 for number in range(4)}
+        await set_config_vars(ctx, world.user, name, full, reserved_names)
+    await resume(world)
+    seen = {name: await world.read(held[name].id) for name in names}
+    assert [seen[name].suspended_for for name in names] == ["unpaid", "unpaid", None]
+    assert ["256 KiB" in (seen[name].reason or "") for name in names] == [True, True, False], "each is told why"
 
 
 async def test_suspension_through_no_fault_of_the_user_is_not_billed_and_not_ended_by_paying(world: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from uuid import UUID
@@ -15,7 +15,7 @@ import pytest_asyncio
 from broker.kernel.context import Context
 from broker.kernel.ids import new_id
 from broker.kernel.secret import Secret
-from broker.outbound.http import GuardedClient
+from broker.outbound.http import GuardedClient, Response
 from broker.outbound.payment_news import StripeNews
 from broker.outbound.payments import StripeGateway
 from broker.payments.ports import (
@@ -98,8 +98,10 @@ async def card(gateway: StripeGateway, number: str) -> tuple[str, str]:
     return whose, done.method.reference
 
 
-def charge_of(whose: str, method: str, minor: int = 1234, return_url: str | None = None) -> ChargeCall:
-    return ChargeCall(new_id(), whose, method, minor, "usd", "2026-0001", return_url)
+def charge_of(
+    whose: str, method: str, minor: int = 1234, return_url: str | None = None, currency: str = "usd"
+) -> ChargeCall:
+    return ChargeCall(new_id(), whose, method, minor, currency, "2026-0001", return_url)
 
 
 async def until_settled(gateway: StripeGateway, reference: str) -> object:
@@ -206,16 +208,32 @@ async def test_what_must_be_confirmed_leads_to_a_page_if_somebody_is_there(gatew
 async def test_no_more_goes_back_than_came(gateway: StripeGateway) -> None:
     paid = await gateway.charge(charge_of(*await card(gateway, GOOD), minor=1000))
     assert isinstance(paid, Succeeded)
-    call = RefundCall(new_id(), paid.reference, 600)
+    call = RefundCall(new_id(), paid.reference, 600, "usd")
     first = await gateway.refund(call)
     assert isinstance(first, Succeeded)
     assert first == await gateway.refund(call)
     for reference in (first.reference, None):
         assert await gateway.look_at_refund(RefundLook(call.refund_id, paid.reference, reference)) == first
     assert await gateway.look_at_refund(RefundLook(new_id(), paid.reference, None)) == NotThere()
-    beyond = await gateway.refund(RefundCall(new_id(), paid.reference, 401))
+    beyond = await gateway.refund(RefundCall(new_id(), paid.reference, 401, "usd"))
     assert isinstance(beyond, Declined)
     assert beyond.code == "charge_already_refunded"
+
+
+async def test_amounts_are_given_as_the_gateway_counts_them(gateway: StripeGateway, local: LocalGateway) -> None:
+    whose, method = await card(gateway, GOOD)
+    for currency, minor, counted in (("usd", 1234, 1234), ("jpy", 500, 500), ("isk", 500, 50_000)):
+        paid = await gateway.charge(charge_of(whose, method, minor, currency=currency))
+        assert isinstance(paid, Succeeded)
+        back = await gateway.refund(RefundCall(new_id(), paid.reference, minor, currency))
+        assert isinstance(back, Succeeded)
+        url, headers = f"{local.url}/v1/payment_intents/{paid.reference}", {"authorization": f"Bearer {KEY}"}
+        found = (await asyncio.to_thread(httpx.get, url, headers=headers, trust_env=False)).json()
+        assert (found["amount"], found["amount_refunded"]) == (counted, counted)
+    for currency in ("mga", "ugx"):
+        refused = await gateway.charge(charge_of(whose, method, 12_345, currency=currency))
+        assert isinstance(refused, Declined)
+        assert refused.code == "currency_not_supported"
 
 
 async def test_what_says_nothing_of_the_payment_is_unknown(
@@ -233,6 +251,45 @@ async def test_what_says_nothing_of_the_payment_is_unknown(
     await guarded.close()
     assert inside == Unknown("APIConnectionError: the address is not a public one")
     assert isinstance(await gateway.charge(call), Succeeded), "nothing of this had been a charge"
+
+
+class Scripted(GuardedClient):
+    """Answers as a gateway may and the local one never does."""
+
+    def __init__(self, code: int, answer: dict[str, object]) -> None:
+        super().__init__([], limit_bytes=1, timeout_s=1)
+        self._answer = Response(code, httpx.Headers(), json.dumps(answer).encode())
+
+    async def request(self, *_: object, **__: object) -> Response:
+        return self._answer
+
+
+async def ask(code: int, question: Callable[[StripeGateway], Awaitable[object]], answer: dict[str, object]) -> object:
+    client = Scripted(code, answer)
+    try:
+        return await question(StripeGateway("stripe", Secret(KEY), client))
+    finally:
+        await client.close()
+
+
+async def test_whatever_is_refused_is_a_value() -> None:
+    no: dict[str, object] = {"error": {"type": "invalid_request_error", "message": "Invalid email address: alice@"}}
+    asked = CustomerCall(new_id(), "alice@")
+    assert await ask(400, lambda it: it.make_customer(asked), no) == Unknown("InvalidRequestError 400")
+    assert await ask(402, lambda it: it.make_customer(asked), no) == Unknown("CardError 402")
+
+
+async def test_what_an_answer_leaves_out_is_no_obstacle() -> None:
+    look, sdk = LookCall(new_id(), "pi_1", None), {"type": "use_stripe_sdk"}
+    for status, leads in (("requires_action", sdk), ("requires_confirmation", None)):
+        intent = {"id": "pi_1", "object": "payment_intent", "status": status, "next_action": leads}
+        found = await ask(200, lambda it: it.look_at(look), intent)
+        assert isinstance(found, ActionNeeded)
+        assert (found.reference, found.url) == ("pi_1", None)
+    back: dict[str, object] = {"id": "re_1", "object": "refund", "status": "canceled"}
+    gone = await ask(200, lambda it: it.look_at_refund(RefundLook(new_id(), "pi_1", "re_1")), back)
+    assert isinstance(gone, Declined)
+    assert gone.code == "failed"
 
 
 async def test_the_gateway_is_never_asked_inside_a_transaction(gateway: StripeGateway, ctx: Context) -> None:
@@ -277,6 +334,7 @@ def test_webhooks_are_read_if_they_are_signed_with_one_of_the_secrets() -> None:
         (json.dumps(EVENT), signature("new", json.dumps(EVENT), time.time() - 400)),
         (json.dumps(EVENT), ""),
         (json.dumps(EVENT), "t=now,v1=?"),
+        (json.dumps(EVENT), f"t={int(time.time())},v1=\u00e9"),
         ("[]", signature("new", "[]", time.time())),
         ("no json", signature("new", "no json", time.time())),
         ('{"id": 1}', signature("new", '{"id": 1}', time.time())),

@@ -210,6 +210,33 @@ async def test_what_must_be_confirmed_waits_for_its_owner_and_not_for_ever(world
     assert (shown.state, shown.failure_code, shown.action_url) == ("failed", "not_confirmed", None)
 
 
+async def test_what_another_gateway_may_have_taken_is_not_asked_for_again(world: World, gateway: FakeGateway) -> None:
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    gateway.lost = True
+    await work(ctx, gateway)
+    later(ctx, minutes=2)
+    await work(ctx, FakeGateway(name="another"))
+    assert (await only(ctx, world.user)).state == "unsure"
+    gateway.lost = False
+    later(ctx, hours=2)
+    await work(ctx, gateway)
+    assert (await only(ctx, world.user)).state == "succeeded", "its own gateway is back"
+    assert list(gateway.taken.values()) == [1000]
+
+
+async def test_what_no_gateway_was_asked_for_fails_with_its_gateway(world: World, gateway: FakeGateway) -> None:
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, FakeGateway(name="another"))
+    found = await only(ctx, world.user)
+    assert (found.state, found.failure_code) == ("failed", "gateway_changed")
+
+
 async def test_a_worker_that_comes_too_late_changes_nothing(world: World, gateway: FakeGateway) -> None:
     ctx = world.ctx
     await with_card(ctx, gateway, world.user)
