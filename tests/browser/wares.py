@@ -26,7 +26,11 @@ _LONG = (
 
 _ASKED = {
     "properties": {
-        "language": {"enum": ["Simple", "English", "German"], "title": "Language", "description": "How words are taken apart."},
+        "language": {
+            "enum": ["Simple", "English", "German"],
+            "title": "Language",
+            "description": "How words are taken apart.",
+        },
         "shards": {"type": "integer", "minimum": 1, "maximum": 8, "default": 1, "title": "Shards"},
         "replicas": {"type": "boolean", "title": "Keep a copy in another building"},
         "key": {"type": "string", "writeOnly": True, "title": "Key for your backups"},
