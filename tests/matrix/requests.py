@@ -75,6 +75,8 @@ NAMES = {
     "version": "{manifest}",
     "line": "1",
     "method": "{payment_method}",
+    "orphan": "{orphan_id}",
+    "run": "{run_id}",
     "login": "of-nobody",
     "passkey": "00000000-0000-7000-8000-000000000000",
     "position": "1",
