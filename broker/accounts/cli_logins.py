@@ -73,7 +73,7 @@ async def begin_cli_login(ctx: Context, description: str) -> Begun:
     Raises: RateLimited.
     """
     origin = current_origin().address
-    await count(ctx, _MOST, origin or "")
+    await count(ctx, _MOST, current_origin().place or "")
     now, page, token = ctx.clock.now(), Secret(secrets.token_urlsafe(24)), Secret(secrets.token_urlsafe(32))
     row = {
         "id": new_id(),

@@ -117,8 +117,8 @@ async def check_password(
     recognised = device_of(ctx.vault, known.id, device) if known else None
     bucket = email if recognised is None else f"{email} {recognised}"
     throttle.begin(bucket, now)
-    place = f"from {current_origin().address}"
-    counts_place = recognised is None and current_origin().address is not None
+    place = f"from {current_origin().place}"
+    counts_place = recognised is None and current_origin().place is not None
     if counts_place:
         throttle.begin(place, now, FROM_ONE_PLACE)
     if not await password_fits(known and known.password_hash, password) or known is None:

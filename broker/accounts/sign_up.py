@@ -110,7 +110,7 @@ async def may_mail(ctx: Context, purpose: Purpose, address: str) -> bool:
     Counted for each purpose: whoever asks for others in somebody's name does not keep the owner from a new password.
     Raises: RateLimited when it is the one who asks that asks too often.
     """
-    await count(ctx, MAILS_FROM_ONE, current_origin().address or "")
+    await count(ctx, MAILS_FROM_ONE, current_origin().place or "")
     try:
         await count(ctx, MAILS_TO_ONE, purpose, address)
     except RateLimited:

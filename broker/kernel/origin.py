@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,17 @@ class Origin:
 
     address: str | None = None
     request_id: UUID | None = None
+
+    @property
+    def place(self) -> str | None:
+        """What attempts are counted by: the address, or of IPv6 its network of 64 bits, all of which one subscriber has."""
+        try:
+            known = ip_address(self.address or "")
+        except ValueError:
+            return self.address
+        if not isinstance(known, IPv6Address):
+            return self.address
+        return str(known.ipv4_mapped or ip_network((int(known), 64), strict=False))
 
 
 _NOWHERE: Final = Origin()

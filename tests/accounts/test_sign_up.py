@@ -156,11 +156,28 @@ async def test_nobodys_mailbox_is_filled_and_nobody_asks_for_mails_without_end(c
     for _ in range(MAILS_TO_ONE.most + 2):
         await ask_to_sign_up(ctx, NEW)
     assert len(await mails(ctx)) == MAILS_TO_ONE.most
-    with bound_origin(Origin("192.0.2.9")):
-        for number in range(MAILS_FROM_ONE.most):
+    for number in range(MAILS_FROM_ONE.most):  # of all the addresses that one subscriber has
+        with bound_origin(Origin(f"2001:db8:0:1::{number:x}")):
             await ask_for_reset(ctx, f"somebody{number}@example.com")
-        with pytest.raises(RateLimited):
-            await ask_for_reset(ctx, "another@example.com")
+    with bound_origin(Origin("2001:db8:0:1:ffff::1")), pytest.raises(RateLimited):
+        await ask_for_reset(ctx, "another@example.com")
+    with bound_origin(Origin("2001:db8:0:2::1")):
+        await ask_for_reset(ctx, "another@example.com")
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.9", "192.0.2.9"),
+        ("::ffff:192.0.2.9", "192.0.2.9"),
+        ("2001:db8:0:1::9", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+        (None, None),
+    ],
+)
+def test_attempts_are_counted_by_what_one_subscriber_has(address: str | None, place: str | None) -> None:
+    assert Origin(address).place == place
 
 
 async def test_mails_that_others_ask_for_do_not_keep_the_owner_from_a_new_password(
