@@ -202,13 +202,17 @@ async def _check_installable(tx: Tx, app: AppView, plan: PlanView) -> None:
         raise InvalidParams(f"{plan.name} is not offered in region {app.region}, only in {', '.join(plan.regions)}.")
     if plan.service.supports_multiple_installations:
         return
-    one_at_a_time = func.pg_advisory_xact_lock(func.hashtextextended(f"{app.id}:{plan.service.id}", 0))
-    await tx.execute(select(one_at_a_time))
+    await take_turn(tx, app.id, plan.service.id)
     present = select(Addon.name).where(
         Addon.app_id == app.id, Addon.service_id == plan.service.id, Addon.state != AddonState.DEPROVISIONED
     )
     if name := (await tx.execute(present.limit(1))).scalar():
         raise InvalidParams(f"{plan.service.name} can be added once per app, and {name} is there already.")
+
+
+async def take_turn(tx: Tx, app_id: UUID, service_id: UUID) -> None:
+    """Nobody else adds or moves an add-on of the service to the app until the transaction ends."""
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{app_id}:{service_id}", 0))))
 
 
 async def attachment_name_for(tx: Tx, app: AppView, plan: PlanView, request: CreateAddon) -> tuple[str, str | None]:

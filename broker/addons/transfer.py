@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from broker.accounts.models import User
 from broker.addons.attach import AttachAddon, record_attachment
 from broker.addons.config import reseal_config
+from broker.addons.create import take_turn
 from broker.addons.credentials import reseal_credentials
 from broker.addons.handover import move_costs
 from broker.addons.locks import LockedAddon, lock_addon
@@ -204,11 +205,11 @@ async def _check_place(tx: Tx, addon: LockedAddon, target: AppView) -> None:
         raise InvalidParams(
             f"{addon.service_name} can't be shared between apps: detach {addon.name} from the others first, then transfer it."
         )
+    if service.supports_multiple_installations:
+        return
+    await take_turn(tx, target.id, addon.service_id)
     present = (Addon.app_id == target.id, Addon.service_id == addon.service_id, Addon.state != AddonState.DEPROVISIONED)
-    if (
-        not service.supports_multiple_installations
-        and (await tx.execute(select(exists().where(*present)))).scalar_one()
-    ):
+    if (await tx.execute(select(exists().where(*present)))).scalar_one():
         raise InvalidParams(f"{addon.service_name} can be had once per app, and {target.name} has it already.")
 
 

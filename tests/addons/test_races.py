@@ -20,6 +20,7 @@ from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey
 from broker.addons.settle import settle
 from broker.addons.taken import reserved_names
+from broker.addons.transfer import move_addon
 from broker.addons.work import claim
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
@@ -291,6 +292,18 @@ async def test_a_service_that_fits_once_into_an_app_is_there_once(live: World) -
     results = await both(*creating)
     assert sorted(type(result).__name__ for result in results) == ["AddonView", *["InvalidParams"] * 3]
     assert await count(live, Addon) == 1
+
+
+async def test_a_service_that_fits_once_into_an_app_is_added_or_moved_to_it(live: World) -> None:
+    api = {**MANIFEST["api"], "requires": ["attachable"]}
+    await publish(live.ctx, parse({**MANIFEST, "api": api}), SYSTEM)
+    addon = await live.provisioned()
+    await create_app(live.ctx, live.user, CreateApp(name="blog"))
+    live.app = "blog"
+    racing = await all_at_the_start(
+        live, live.create(), move_addon(live.ctx, live.user, AddonKey(str(addon.id)), "blog")
+    )
+    assert sorted(type(result).__name__ for result in await both(*racing)) == ["AddonView", "InvalidParams"]
 
 
 async def test_an_own_var_and_an_add_on_that_would_give_the_same_one(live: World) -> None:
