@@ -1,5 +1,6 @@
 """Addresses in config as the canary tries them: what a provider writes leads nowhere that was not asked about."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,17 @@ async def test_no_address_writes_a_file_here(tmp_path: Path) -> None:
 )
 async def test_an_address_that_its_client_chokes_on_does_not_work(address: str) -> None:
     assert await complaint(address)
+
+
+@pytest.mark.parametrize(("status", "why"), [("200 OK", None), ("503 Service Unavailable", "it answers 503")])
+async def test_of_a_web_address_the_status_counts_however_long_the_answer_is(status: str, why: str | None) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 1000000000000\r\n\r\nand so on".encode())
+        await writer.drain()
+        while await reader.read(1000):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(endless, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await complaint(f"http://127.0.0.1:{port}/") == why
