@@ -158,6 +158,10 @@ async def _suspend(
     in_use = [addon for addon in addons if addon.state is AddonState.PROVISIONED and addon.suspended_for != why]
     if why is Suspension.UNPAID:
         in_use = [addon for addon in in_use if addon.suspended_for is None and not addon.is_free]
+    if (
+        why is Suspension.UNBILLED
+    ):  # what waits for somebody to agree to pay is not billed, and must not come back without
+        in_use = [addon for addon in in_use if addon.suspended_for != Suspension.TRIAL]
     for addon in in_use:
         halted = {"suspended_at": addon.suspended_at or at, "suspended_for": why, "reason": reason, "updated_at": at}
         await tx.execute(update(Addon).where(Addon.id == addon.id).values(halted))

@@ -14,9 +14,11 @@ from broker.addons.callbacks import update_config
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
+from broker.addons.models import Suspension
 from broker.addons.ports import Answer, Reply
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey
+from broker.addons.suspension import resume_addons, suspend_addons
 from broker.addons.taken import reserved_names
 from broker.addons.terms import terms_of
 from broker.addons.transfer import accept_addon, offer_addon
@@ -143,6 +145,18 @@ async def test_without_consent_or_means_it_is_suspended_and_never_charged_until_
     assert (await accept_trial_end(ctx, alice, AddonKey(addon.name))).outcome == "paid"
     assert (await modes(ctx, addon.id))[-1] == ("paid", 3000, agreed)
     assert await get_config_vars(ctx, alice, "shop") == {"STORE_URL": f"store://{addon.id}"}
+
+
+async def test_what_operators_suspend_and_resume_does_not_come_back_from_a_trial_unasked(
+    world: World, ctx: Context
+) -> None:
+    addon = await world.provisioned(PRO)
+    ctx.clock.advance(days=6)
+    await look_at_trials(ctx)
+    assert await suspend_addons(ctx, [addon.id], Suspension.UNBILLED) == 0
+    assert await resume_addons(ctx, [addon.id], Suspension.UNBILLED) == 0
+    assert (await world.read(addon.id)).suspended_for == "trial"
+    assert [mode for mode, _, _ in await modes(ctx, addon.id)] == ["trial", "unbilled"]
 
 
 async def test_a_budget_that_has_no_room_at_the_end_suspends_whatever_was_agreed_to(

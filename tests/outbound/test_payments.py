@@ -282,7 +282,7 @@ async def test_whatever_is_refused_is_a_value() -> None:
 async def test_what_an_answer_leaves_out_is_no_obstacle() -> None:
     look, sdk = LookCall(new_id(), "pi_1", None), {"type": "use_stripe_sdk"}
     for status, leads in (("requires_action", sdk), ("requires_confirmation", None)):
-        intent = {"id": "pi_1", "object": "payment_intent", "status": status, "next_action": leads}
+        intent: dict[str, object] = {"id": "pi_1", "object": "payment_intent", "status": status, "next_action": leads}
         found = await ask(200, lambda it: it.look_at(look), intent)
         assert isinstance(found, ActionNeeded)
         assert (found.reference, found.url) == ("pi_1", None)
