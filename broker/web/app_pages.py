@@ -14,7 +14,7 @@ from broker.apps.queries import get_app
 from broker.apps.resolve import AppView
 from broker.faces.errors import status_of
 from broker.kernel.context import Context
-from broker.kernel.errors import BadRequest, BrokerError, BudgetExceeded, NotFound, PaymentRequired
+from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound, PaymentRequired
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.browser import Form
@@ -76,7 +76,6 @@ async def taken(request: Request, deed: Deed, show: Show, here: str) -> Response
     try:
         sent = await browser.read_form(request)
         browser.check_form(request, sent, seen)
-        _check_storable(sent)
     except BrokerError as error:
         return refusal_page(error, seen)
     try:
@@ -84,12 +83,6 @@ async def taken(request: Request, deed: Deed, show: Show, here: str) -> Response
     except BrokerError as error:
         return await _again(seen, show, error, sent)
     return onward(here, done) if isinstance(done, str) else done
-
-
-def _check_storable(sent: Form) -> None:
-    """No browser sends it, and no column takes it."""
-    if any("\0" in value for values in sent.fields.values() for value in values):
-        raise BadRequest("A field holds a NUL character, which can't be kept.")
 
 
 async def _again(seen: SignedIn, show: Show, error: BrokerError, sent: Form) -> Response:

@@ -58,6 +58,8 @@ async def read_form(request: Request) -> Form:
         raise BadRequest("This is not a form.") from None
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
+        if "\0" in value:  # no browser sends it, and no column takes it
+            raise BadRequest("A field holds a NUL character, which can't be kept.")
         fields.setdefault(name, []).append(value)
     return Form(fields)
 
