@@ -26,12 +26,14 @@ from broker.addons.term_models import ScheduledChange
 from broker.apps.models import App
 from broker.billing.history import account_of
 from broker.billing.months import month_of
+from broker.catalog.manifest_meters import is_priced
 from broker.catalog.queries import get_plan
+from broker.catalog.views import PlanView
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import BrokerError, InvalidParams, NotFound
+from broker.kernel.errors import BrokerError, Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.notices.outbox import notify
 
@@ -126,6 +128,8 @@ async def _begin(ctx: Context, addon_id: UUID, tx: Tx) -> None:
     try:
         async with tx.begin_nested():
             target = await check_plan_change(tx, ctx, actor, addon, str(row.plan_id))
+            if row.actor_id != actor.id and _costs_more(addon, target):
+                raise Conflict("It was scheduled by whoever had the app before, and costs more.")
             await check_cost(tx, ctx, actor, addon, target)
     except BrokerError as refusal:
         await _given_up(tx, addon, actor, row, refusal.message, now)
@@ -134,8 +138,12 @@ async def _begin(ctx: Context, addon_id: UUID, tx: Tx) -> None:
         await begin_plan_change(tx, ctx, actor, addon, target, new_id())
 
 
+def _costs_more(addon: LockedAddon, target: PlanView) -> bool:
+    return target.price_cents > addon.price_cents or any(map(is_priced, target.meters))
+
+
 async def _owner(tx: Tx, addon: LockedAddon, row: Any) -> Actor:
-    """Whoever answers for it now: the app may have been given to somebody else, who saw what was scheduled."""
+    """Whoever answers for it now: it may have been given to somebody else, who agreed to what it cost then."""
     owned = select(User.id, User.email).join(App, App.owner_id == User.id).where(App.id == addon.app_id)
     owner_id, email = (await tx.execute(owned)).one()
     token = row.authorization_id if row.actor_id == owner_id else None

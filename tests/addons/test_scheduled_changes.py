@@ -8,11 +8,13 @@ from sqlalchemy import select
 from broker.addons.budgets import SetBudget, set_budget
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
+from broker.addons.handover import accept_app_transfer
 from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey
 from broker.addons.scheduled_changes import begin_scheduled, schedule_plan_change, unschedule_plan_change
 from broker.addons.terms import terms_of
 from broker.apps.collaborators import add_collaborator
+from broker.apps.transfers import offer_app
 from broker.billing.budgets import ScopeKind
 from broker.billing.models import UsagePeriod
 from broker.events.models import Event
@@ -90,3 +92,24 @@ async def test_it_waits_for_another_change_and_is_given_up_with_a_notice_when_a_
         told = (await tx.execute(select(Event.data).where(Event.kind == "addon.plan_change_failed"))).scalar_one()
         assert (await tx.execute(select(Notice.kind))).scalars().all() == ["plan_change.refused"]
     assert told["reason"].startswith("The scheduled change to store:huge was not made: With it, the whole account")
+
+
+async def test_who_is_given_an_app_is_not_brought_to_a_dearer_plan_that_the_giver_scheduled(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    dearer, cheaper = await world.provisioned(BIG), await world.provisioned(HUGE)
+    await schedule_plan_change(ctx, alice, AddonKey(dearer.name), HUGE)
+    await schedule_plan_change(ctx, alice, AddonKey(cheaper.name), BIG)
+    bob = await new_user(ctx, "bob@example.com")
+    await offer_app(ctx, alice, "shop", bob.email)
+    await accept_app_transfer(ctx, bob, "shop")
+    ctx.clock._at = DECEMBER
+    world.provider.will(Reply(Answer.DONE, 200))
+    await begin_scheduled(ctx)
+    await world.run()
+    world.user = bob
+    plans = [(await world.read(each.id)).plan.name for each in (dearer, cheaper)]
+    assert plans == [BIG, BIG]
+    async with ctx.database.transaction() as tx:
+        told = (await tx.execute(select(Notice.user_id).where(Notice.kind == "plan_change.refused"))).scalars().all()
+    assert told == [bob.id]
