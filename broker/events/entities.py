@@ -30,7 +30,11 @@ class Change:
 
 
 _CHANGES: Final[dict[str, dict[Action, str]]] = {
-    "api:app": {Action.CREATE: "app.created", Action.UPDATE: "app.changed app.transferred", Action.DESTROY: "app.destroyed"},
+    "api:app": {
+        Action.CREATE: "app.created",
+        Action.UPDATE: "app.changed app.transferred",
+        Action.DESTROY: "app.destroyed",
+    },
     "api:addon": {
         Action.CREATE: "addon.requested",
         Action.UPDATE: "addon.provisioned addon.plan_changed addon.renamed addon.transferred addon.suspended addon.resumed addon.destroy_requested",
