@@ -100,17 +100,25 @@ async def unschedule_plan_change(ctx: Context, actor: Actor, key: AddonKey) -> S
 
 async def begin_scheduled(ctx: Context) -> int:
     """Begin the plan changes whose time has come; how many were looked at. Part of the sweep."""
+    looked_at, after = 0, None
+    while found := await _due(ctx, after):
+        for addon_id in found:
+            try:
+                await with_locks(ctx, partial(_begin, ctx, addon_id))
+            except IntegrityError as error:  # something else is under way: it is this one's turn later
+                if "uq_operations_unfinished" not in str(error.orig):
+                    raise
+                _log.info("scheduled_change.waits", addon=str(addon_id))
+        looked_at, after = looked_at + len(found), found[-1]
+    return looked_at
+
+
+async def _due(ctx: Context, after: UUID | None) -> list[UUID]:
+    """Some of the add-ons whose change is due, by id: those that are busy keep no others back."""
+    due = select(ScheduledChange.addon_id).where(ScheduledChange.effective_at <= ctx.clock.now())
+    due = due.order_by(ScheduledChange.addon_id).limit(_AT_ONCE)
     async with ctx.database.transaction() as tx:
-        due = select(ScheduledChange.addon_id).where(ScheduledChange.effective_at <= ctx.clock.now())
-        found = list((await tx.execute(due.order_by(ScheduledChange.effective_at).limit(_AT_ONCE))).scalars())
-    for addon_id in found:
-        try:
-            await with_locks(ctx, partial(_begin, ctx, addon_id))
-        except IntegrityError as error:  # something else is under way: it is this one's turn later
-            if "uq_operations_unfinished" not in str(error.orig):
-                raise
-            _log.info("scheduled_change.waits", addon=str(addon_id))
-    return len(found)
+        return list((await tx.execute(due if after is None else due.where(ScheduledChange.addon_id > after))).scalars())
 
 
 async def _begin(ctx: Context, addon_id: UUID, tx: Tx) -> None:

@@ -49,16 +49,23 @@ _log = structlog.get_logger()
 async def look_at_trials(ctx: Context) -> int:
     """Give notice of trials that are about to end, and end those that are over; how many those were. Part of the sweep."""
     await _give_notice(ctx)
-    now = ctx.clock.now()
+    now, looked_at, after = ctx.clock.now(), 0, None
+    while found := await _ended(ctx, now, after):
+        for addon_id in found:
+            try:
+                await end_trial(ctx, addon_id)
+            except BrokerError as error:  # the others do not wait for this one
+                _log.error("trial.not_ended", addon=str(addon_id), error=error.id)
+        looked_at, after = looked_at + len(found), found[-1]
+    return looked_at
+
+
+async def _ended(ctx: Context, now: datetime, after: UUID | None) -> list[UUID]:
+    """Some of the add-ons whose trial is over, by id: what can't be ended yet keeps no others back."""
+    over = select(Trial.addon_id).where(*_OPEN, Trial.ends_at <= now).order_by(Trial.addon_id).limit(_AT_ONCE)
     async with ctx.database.transaction() as tx:
-        over = select(Trial.addon_id).where(*_OPEN, Trial.ends_at <= now).order_by(Trial.ends_at).limit(_AT_ONCE)
-        found = [addon_id for addon_id in (await tx.execute(over)).scalars() if addon_id is not None]
-    for addon_id in found:
-        try:
-            await end_trial(ctx, addon_id)
-        except BrokerError as error:  # the others do not wait for this one
-            _log.error("trial.not_ended", addon=str(addon_id), error=error.id)
-    return len(found)
+        rows = (await tx.execute(over if after is None else over.where(Trial.addon_id > after))).scalars()
+        return [addon_id for addon_id in rows if addon_id is not None]
 
 
 async def end_trial(ctx: Context, addon_id: UUID) -> None:
