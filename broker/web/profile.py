@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from broker.accounts.account import get_account
 from broker.accounts.change import ask_to_change_email, change_email, change_password, rename_person
-from broker.accounts.login import check_password
-from broker.accounts.two_factor import get_factors
+from broker.accounts.login import Entrant, check_password
+from broker.accounts.passkeys import ask_for_passkey, sign_in_with_passkey
+from broker.accounts.two_factor import check_code, get_factors
 from broker.faces.errors import status_of
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, InvalidParams, RateLimited, Unauthorized
+from broker.kernel.errors import BrokerError, InvalidParams, RateLimited, TwoFactorRequired, Unauthorized
 from broker.kernel.secret import Secret
 from broker.oauth.sessions import SignedIn, end_other_sessions, list_sessions, prove_session
 from broker.web import browser
 from broker.web.browser import Form
 from broker.web.doorstep import let_in
-from broker.web.inside import account_page, act, flash
+from broker.web.inside import account_page, act, flash, needs_proof
+from broker.web.login import SCRIPTS
 from broker.web.moments import moment
 from broker.web.pages import refusal_page
+from broker.web.passkey_site import site_of, usable_site
 
 router = APIRouter(include_in_schema=False)
 _PROFILE, _SECURITY = "/account/profile", "/account/security"
@@ -81,10 +87,15 @@ async def security(request: Request) -> Response:
 
 @router.post("/account/password")
 async def new_password(request: Request) -> Response:
-    """Change the password, for whoever knows the old one; every session ends, and a new one begins here."""
+    """Change the password, for whoever knows the old one; every session ends, and a new one begins here.
+
+    The new one counts as proved; so where there is a second factor, that has to be shown before.
+    """
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
-        await _check(request, ctx, seen, sent.one("old"))
+        entrant = await _check_password(request, ctx, seen, sent.one("old"))
+        if entrant.needs_code and (proof := needs_proof(request, seen, _SECURITY)) is not None:
+            return proof
         revoke = sent.one("revoke_tokens") == "yes"
         await change_password(ctx, seen.actor, Secret(sent.one("password")), revoke_tokens=revoke)
         return await let_in(request, seen.actor, f"{_SECURITY}?done=password")
@@ -104,11 +115,11 @@ async def end_others(request: Request) -> Response:
 
 @router.get("/account/prove")
 async def prove_form(request: Request, next: str = "") -> Response:
-    """The form for the password, before something dangerous."""
+    """The form for the password, and the second factor where there is one, before something dangerous."""
     seen = await browser.who(request)
     if seen is None:
         return browser.to_sign_in(request)
-    return _prove(request, seen, browser.local_path(next))
+    return await _prove(request, seen, browser.local_path(next))
 
 
 @router.post("/account/prove")
@@ -125,28 +136,76 @@ async def prove(request: Request) -> Response:
         return refusal_page(error, seen)
     onward = browser.local_path(sent.one("next"))
     try:
-        await _check(request, ctx, seen, sent.one("password"))
-    except (InvalidParams, RateLimited) as error:
-        return _prove(request, seen, onward, error)
+        await _check(request, ctx, seen, sent)
+    except (InvalidParams, RateLimited, TwoFactorRequired) as error:
+        return await _prove(request, seen, onward, error)
     await prove_session(ctx, seen)
     return RedirectResponse(onward, 303, {"cache-control": "no-store"})
 
 
-async def _check(request: Request, ctx: Context, seen: SignedIn, password: str) -> None:
+async def _check(request: Request, ctx: Context, seen: SignedIn, sent: Form) -> None:
+    """Go on only with all that signing in takes: a passkey; or the password, and a code where one is needed.
+
+    Raises: InvalidParams, TwoFactorRequired, RateLimited.
+    """
+    if sent.one("answer"):
+        await _check_passkey(request, ctx, seen, sent)
+        return
+    entrant = await _check_password(request, ctx, seen, sent.one("password"))
+    if not entrant.needs_code:
+        return
+    if not sent.one("code").strip():
+        raise InvalidParams("code: is missing. Your account has a second factor.")
+    await check_code(ctx, entrant.id, entrant.email, Secret(sent.one("code")), entrant.device)
+
+
+async def _check_password(request: Request, ctx: Context, seen: SignedIn, password: str) -> Entrant:
     """Go on only with the right password, with the same brake as at the door.
 
     Raises: InvalidParams, RateLimited.
     """
     throttle = request.app.state.face.throttle
     try:
-        await check_password(ctx, throttle, seen.actor.email, Secret(password), browser.device(request))
+        return await check_password(ctx, throttle, seen.actor.email, Secret(password), browser.device(request))
     except Unauthorized:
         raise InvalidParams("The password is not right.") from None
 
 
-def _prove(request: Request, seen: SignedIn, onward: str, fault: BrokerError | None = None) -> Response:
+async def _check_passkey(request: Request, ctx: Context, seen: SignedIn, sent: Form) -> None:
+    """Go on only with a passkey of this very user, which is both factors.
+
+    Raises: InvalidParams.
+    """
+    site = site_of(request)
+    try:
+        if site is None:
+            raise Unauthorized("Passkeys need an installation with a host name.")
+        shown = await sign_in_with_passkey(ctx, site, sent.one("state"), sent.one("answer"), _bound(seen))
+    except Unauthorized as error:
+        raise InvalidParams(error.message) from None
+    if shown.id != seen.actor.id:
+        raise InvalidParams("This passkey belongs to another account.")
+
+
+def _bound(seen: SignedIn) -> str:
+    """What the challenge of a passkey is bound to: this session, and this purpose."""
+    return f"prove {seen.session_id}"
+
+
+async def _prove(request: Request, seen: SignedIn, onward: str, fault: BrokerError | None = None) -> Response:
+    ctx: Context = request.app.state.ctx
     status = 200 if fault is None else status_of(type(fault))
-    return account_page(request, "prove.html", seen, status, here="", onward=onward, fault=fault and fault.message)
+    factors = await get_factors(ctx, seen.actor)
+    asked: dict[str, Any] = {"passkey": None, "scripts": ()}
+    site = usable_site(request)
+    if factors.passkeys and site is not None:
+        challenge = ask_for_passkey(ctx, site, _bound(seen))
+        passkey = {"options": json.dumps(dict(challenge.options)), "state": challenge.state}
+        asked = {"passkey": passkey, "scripts": SCRIPTS}
+    return account_page(
+        request, "prove.html", seen, status, here="", onward=onward, fault=fault and fault.message, factors=factors,
+        **asked,
+    )  # fmt: skip
 
 
 async def _profile(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:

@@ -1,21 +1,27 @@
 """The pages of the account over the wire, as a browser without JavaScript uses them."""
 
 import base64
+import json
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from broker.accounts.passkeys import Site
 from broker.accounts.totp import code_at, step_of
 from broker.app import create_app
 from broker.faces.mails.letters import Letters
 from broker.kernel.context import Actor, Context
 from broker.notices.models import Notice
 from broker.notices.outbox import opened
+from broker.oauth.sessions import begin_session
+from tests.accounts.test_passkeys import Key, added
 from tests.domain import StoppedClock
 from tests.oauth.conftest import EMAIL, ISSUER, PASSWORD, Browser, ann, fields_of, over_wire, password
 from tests.platform_api.conftest import settings, token_of
@@ -168,6 +174,46 @@ async def test_what_is_dangerous_asks_for_the_password_again(
     assert NEW in (await browser.http.get("/account/profile")).text
     kind, to, _ = await newest_mail(ctx)
     assert (kind, to) == ("email.changed", EMAIL)
+
+
+async def test_a_session_and_the_password_do_not_make_up_for_the_second_factor(
+    browser: Browser, clock: StoppedClock
+) -> None:
+    await browser.sign_in()
+    secret, _ = await set_up_app(browser, clock)
+    clock.advance(minutes=16)
+    here = "/account/two-factor"
+    proof = f"/account/prove?next={quote(here, safe='')}"
+    assert (await send(browser, proof, "/account/prove", password=PASSWORD)).status_code == 422, "without a code"
+    wrong = await send(browser, proof, "/account/prove", password=PASSWORD, code="000000")
+    assert (wrong.status_code, "code is wrong" in wrong.text) == (403, True)
+    changed = await send(browser, "/account/security", "/account/password", old=PASSWORD, password=GOOD)
+    assert changed.headers["location"] == "/account/prove?next=%2Faccount%2Fsecurity", "a new session would be proved"
+    assert (await browser.http.get(here)).headers["location"] == proof
+    right = await send(browser, proof, "/account/prove", password=PASSWORD, code=_code(clock, secret))
+    assert right.headers["location"] == here
+    assert (await send(browser, here, "/account/two-factor/app/remove")).headers["location"] == f"{here}?done=removed"
+
+
+async def test_a_passkey_of_ones_own_is_proof_enough(
+    browser: Browser, ctx: Context, clock: StoppedClock, ann: Actor, mallory: Actor
+) -> None:
+    site = Site.of(ISSUER)
+    assert site is not None
+    mine, other = Key(origin=ISSUER), Key(origin=ISSUER)
+    await added(ctx, ann, site, mine)
+    await added(ctx, mallory, site, other)
+    cookie = await begin_session(ctx, ann, "Firefox")
+    browser.http.cookies.set(COOKIE, cookie.reveal(), "broker.example.com", "/")
+    clock.advance(minutes=16)
+    for key, status in ((other, 422), (mine, 303)):
+        page = (await browser.http.get("/account/prove?next=/account/two-factor")).text
+        form = page[page.index("data-passkey") :]
+        options = re.search(r'data-options="([^"]*)"', form)
+        assert options is not None
+        fields = {**fields_of(form), "answer": key.signed(json.loads(unescape(options[1])))}
+        assert (await browser.http.post("/account/prove", data=fields)).status_code == status
+    assert (await browser.http.get("/account/two-factor")).status_code == 200
 
 
 async def test_a_new_password_ends_every_other_session_and_renews_this_one(
