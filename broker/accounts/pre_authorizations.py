@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
 from broker.accounts.proof_models import PreAuthorization
-from broker.accounts.two_factor import check_code
+from broker.accounts.two_factor import check_code, check_code_of_token
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import TwoFactorRequired
 from broker.kernel.secret import Secret
@@ -30,7 +30,7 @@ async def pre_authorize(ctx: Context, actor: Actor, app_id: UUID, code: Secret |
     Raises: TwoFactorRequired, RateLimited, Forbidden.
     """
     actor.require_own_token()
-    await check_code(ctx, actor.id, actor.email, code)
+    await _check(ctx, actor, code)
     until = ctx.clock.now() + LIFE
     row = {"authorization_id": actor.authorization_id, "app_id": app_id, "expires_at": until}
     kept = insert(PreAuthorization).values(row)
@@ -63,4 +63,11 @@ async def require_code(ctx: Context, actor: Actor, app_id: UUID, app: str, code:
             return
     if code is None:
         raise TwoFactorRequired(_ASKED.format(app), app={"id": str(app_id), "name": app})
-    await check_code(ctx, actor.id, actor.email, code)
+    await _check(ctx, actor, code)
+
+
+async def _check(ctx: Context, actor: Actor, code: Secret | None) -> None:
+    if actor.authorization_id is None:
+        await check_code(ctx, actor.id, actor.email, code)
+    else:
+        await check_code_of_token(ctx, actor, actor.authorization_id, code)

@@ -34,6 +34,19 @@ GUESSES: Final = Allowance(
     "Too many wrong codes. Wait a quarter of an hour, or use a browser that you have signed in with before.",
 )
 """By account and device. Whoever gets here knows the password, so its owner is told to change it."""
+_OF_A_TOKEN: Final = Allowance(
+    "codes of the second factor, with a token",
+    5,
+    timedelta(minutes=15),
+    "Too many wrong codes with this token. Wait a quarter of an hour.",
+)
+_OF_ALL_TOKENS: Final = Allowance(
+    "codes of the second factor, with whatever token",
+    20,
+    timedelta(minutes=15),
+    "Too many wrong codes with tokens of this account. Wait a quarter of an hour, and revoke the tokens you don't know.",
+)
+"""By account: whoever has a token may be able to make others."""
 _WANTED: Final = "A two-factor code is required: repeat the request with it in the header Heroku-Two-Factor-Code."
 _WRONG: Final = "This two-factor code is wrong, or was used already. Wait for the next one."
 
@@ -167,16 +180,41 @@ async def check_code(ctx: Context, user_id: UUID, email: str, code: Secret | Non
     Transactions: one that counts the attempt, one that takes the code.
     Raises: TwoFactorRequired if it is missing or wrong, RateLimited.
     """
+    text, who = _given(code), (str(user_id), device or "")
+    attempt = await count(ctx, GUESSES, *who)
+    if await _take(ctx, user_id, email, text):
+        await release(ctx, GUESSES, *who)
+        return
+    if attempt == GUESSES.most:
+        async with ctx.database.transaction() as tx:
+            await notify(tx, user_id, "two_factor.guessed", _guessed(ctx, email, GUESSES), ctx.clock.now())
+    raise TwoFactorRequired(_WRONG)
+
+
+async def check_code_of_token(ctx: Context, actor: Actor, token: UUID, code: Secret | None) -> None:
+    """The same for a program that has shown a token and no password: what it guesses closes the door for no one who signs in.
+
+    Raises: TwoFactorRequired if it is missing or wrong, RateLimited.
+    """
+    text, user = _given(code), str(actor.id)
+    attempt = await count(ctx, _OF_A_TOKEN, user, str(token))
+    await count(ctx, _OF_ALL_TOKENS, user)
+    if await _take(ctx, actor.id, actor.email, text):
+        await release(ctx, _OF_A_TOKEN, user, str(token))
+        await release(ctx, _OF_ALL_TOKENS, user)
+        return
+    if attempt == _OF_A_TOKEN.most:
+        facts = _guessed(ctx, actor.email, _OF_A_TOKEN)
+        async with ctx.database.transaction() as tx:
+            await notify(tx, actor.id, "two_factor.guessed_with_token", facts, ctx.clock.now())
+    raise TwoFactorRequired(_WRONG)
+
+
+def _given(code: Secret | None) -> str:
     text = "" if code is None else code.reveal().strip()
     if not text:
         raise TwoFactorRequired(_WANTED)
-    attempt = await count(ctx, GUESSES, str(user_id), device or "")
-    if await _take(ctx, user_id, email, text):
-        await release(ctx, GUESSES, str(user_id), device or "")
-        return
-    if attempt == GUESSES.most:
-        await _warn(ctx, user_id, email)
-    raise TwoFactorRequired(_WRONG)
+    return text
 
 
 async def _take(ctx: Context, user_id: UUID, email: str, text: str) -> bool:
@@ -205,12 +243,10 @@ async def _take_recovery_code(tx: Tx, user_id: UUID, email: str, text: str, now:
     return True
 
 
-async def _warn(ctx: Context, user_id: UUID, email: str) -> None:
-    """Tell the owner that somebody has the password and tries codes."""
-    now = ctx.clock.now()
-    facts = {"email": email, "at": rfc3339(now), "failures": GUESSES.most, "address": current_origin().address}
-    async with ctx.database.transaction() as tx:
-        await notify(tx, user_id, "two_factor.guessed", facts, now)
+def _guessed(ctx: Context, email: str, tried: Allowance) -> dict[str, Any]:
+    """What the owner is told of somebody who tries codes, and has the password or a token already."""
+    at = rfc3339(ctx.clock.now())
+    return {"email": email, "at": at, "failures": tried.most, "address": current_origin().address}
 
 
 async def tell_of_factor(tx: Tx, actor: Actor, what: str, now: datetime) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from broker.accounts.authorizations import CreateAuthorization, create_authorization
 from broker.accounts.change import change_password
 from broker.accounts.devices import device_of, new_device
 from broker.accounts.halfway import whole_way
@@ -207,6 +209,38 @@ async def test_who_asks_for_codes_is_asked_before_something_is_destroyed(ctx: Co
     await require_code(ctx, alice, shop.id, "shop", now_code(ctx, secret))
     with pytest.raises(TwoFactorRequired):
         await pre_authorize(ctx, alice, shop.id, now_code(ctx, secret))
+
+
+async def test_guesses_with_a_token_close_neither_the_door_nor_other_tokens(ctx: Context, alice: Actor) -> None:
+    secret, _ = await turned_on(ctx, alice)
+    shop = await create_app(ctx, alice, CreateApp("shop"))
+    thief, mine = [await with_token(ctx, alice) for _ in range(2)]
+    for _ in range(GUESSES.most):
+        with pytest.raises(TwoFactorRequired):
+            await pre_authorize(ctx, thief, shop.id, Secret("000000"))
+    with pytest.raises(RateLimited):
+        await require_code(ctx, thief, shop.id, "shop", now_code(ctx, secret))
+    told = await notices(ctx)
+    assert (told[-1], "two_factor.guessed" in told) == ("two_factor.guessed_with_token", False)
+    await pre_authorize(ctx, mine, shop.id, now_code(ctx, secret))
+    await check_code(ctx, alice.id, alice.email, now_code(ctx, secret, 1))
+
+
+async def test_whoever_makes_token_after_token_to_guess_with_is_stopped(ctx: Context, alice: Actor) -> None:
+    await turned_on(ctx, alice)
+    shop = await create_app(ctx, alice, CreateApp("shop"))
+    for _ in range(4):
+        thief = await with_token(ctx, alice)
+        for _ in range(GUESSES.most):
+            with pytest.raises(TwoFactorRequired):
+                await pre_authorize(ctx, thief, shop.id, Secret("000000"))
+    with pytest.raises(RateLimited):
+        await pre_authorize(ctx, await with_token(ctx, alice), shop.id, Secret("000000"))
+
+
+async def with_token(ctx: Context, actor: Actor) -> Actor:
+    """The actor as it comes with a new token."""
+    return replace(actor, authorization_id=(await create_authorization(ctx, actor, CreateAuthorization())).id)
 
 
 async def test_two_that_bring_the_same_code_at_the_same_moment_are_not_both_let_in(live_ctx: Context) -> None:
