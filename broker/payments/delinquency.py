@@ -159,8 +159,9 @@ async def _tell_suspension(
         await emit(tx, "account.resumed", SYSTEM, at, **facts)
     if since is not None and await _was_deleted(tx, account_id, since):
         return  # there is nothing that could come back
-    kind, suspended_at = "account.suspended" if since is None else "account.resumed", since or after["suspended_at"]
-    await notify(tx, account_id, kind, _told(after), at, key=f"{kind} {account_id} {suspended_at}")
+    kind = "account.suspended" if since is None else "account.resumed"
+    # Its own instant: an account may be suspended again as of the day on which it was first.
+    await notify(tx, account_id, kind, _told(after), at, key=f"{kind} {account_id} {at}")
 
 
 async def _was_deleted(tx: Tx, account_id: UUID, since: datetime) -> bool:

@@ -36,7 +36,7 @@ from broker.payments.dunning_schedule import (
     schedule,
 )
 from broker.payments.models import Payment, PaymentState
-from broker.payments.start import Hindrance, start_payment
+from broker.payments.start import WAS_MADE, Hindrance, start_payment
 
 _AT_ONCE: Final = 200
 _SOON: Final = timedelta(minutes=1)
@@ -195,14 +195,19 @@ async def _put_off(tx: Tx, case: _Case, place: int, until: datetime, now: dateti
 
 
 async def _is_under_way(tx: Tx, invoice_id: UUID) -> bool:
-    """Whether money may be on its way: nobody loses anything for a bank that takes its time."""
-    going_on = exists().where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))
+    """Whether money may be on its way: nobody loses anything for a bank that takes its time.
+
+    What waits for its user to confirm it is not: begun again and again, that would hold up everything for ever.
+    """
+    going_on = exists().where(
+        Payment.invoice_id == invoice_id, Payment.finished_at.is_(None), Payment.state != PaymentState.ACTION_NEEDED
+    )
     return bool((await tx.execute(select(going_on))).scalar())
 
 
 async def _try(tx: Tx, ctx: Context, case: _Case, place: int, now: datetime) -> None:
     """Try again; the first attempt may have been made when the invoice was issued."""
-    tried = exists().where(Payment.invoice_id == case.invoice_id)
+    tried = exists().where(Payment.invoice_id == case.invoice_id, WAS_MADE)
     if place == 0 and (await tx.execute(select(tried))).scalar():
         return
     started = await start_payment(tx, ctx, case.invoice_id)
@@ -217,6 +222,7 @@ async def _has_failed(tx: Tx, invoice_id: UUID) -> bool:
         Payment.invoice_id == invoice_id,
         Payment.finished_at.is_not(None),
         Payment.state.in_((PaymentState.FAILED, PaymentState.ACTION_NEEDED)),
+        WAS_MADE,
     )
     return bool((await tx.execute(select(failed))).scalar())
 

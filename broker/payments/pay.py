@@ -17,14 +17,14 @@ from sqlalchemy import and_, case, func, or_, select, update
 
 from broker.billing.models import BillingAccount, Invoice
 from broker.kernel.context import Context
-from broker.kernel.db import again_on_deadlock
+from broker.kernel.db import Tx, again_on_deadlock
 from broker.kernel.jobs import defer
 from broker.kernel.pauses import pause_after
 from broker.payments.customers import reference_of
 from broker.payments.models import Payment, PaymentMethod, PaymentState
 from broker.payments.ports import ActionNeeded, ChargeCall, Charged, Declined, Gateway, LookCall, NotThere, Unknown
-from broker.payments.settle import settle
-from broker.payments.start import PAY
+from broker.payments.settle import settle, withdraw
+from broker.payments.start import PAY, WITHDRAWN, to_collect
 
 LEASE: Final = timedelta(minutes=2)
 """How long a payment belongs to who claimed it: longer than any call may last."""
@@ -38,6 +38,7 @@ _AT_ONCE: Final = 200
 _NOT_OURS: Final = "The payment method belongs to a payment gateway that is not used any more: add another one."
 _ANOTHER: Final = "another gateway is set up now than the one that was asked"
 _NEVER_ARRIVED: Final = "The payment gateway could not be reached in time."
+_NOTHING_LEFT: Final = "There was nothing left to be paid of this invoice: nothing was charged."
 _chance = random.SystemRandom()
 _log = structlog.get_logger()
 
@@ -104,7 +105,10 @@ async def _claim(ctx: Context, payment_id: UUID) -> Work | None:
         .returning(Payment)
     )
     async with ctx.database.transaction() as tx:
-        row = (await tx.execute(claimed)).mappings().one_or_none()
+        state = await _lock_invoice(tx, payment_id)
+        row: Mapping[Any, Any] | None = (await tx.execute(claimed)).mappings().one_or_none()
+        if row is not None and row["tries"] == 1:
+            row = await _still_owed(tx, row, state, now)
         if row is None:
             return None
         about = (
@@ -118,6 +122,26 @@ async def _claim(ctx: Context, payment_id: UUID) -> Work | None:
         method, customer, number = (await tx.execute(about)).one()
         known = reference_of(customer, row["gateway"])
         return _work(row, method, known, number, ctx.rules.public_url, now)
+
+
+async def _lock_invoice(tx: Tx, payment_id: UUID) -> str | None:
+    """Lock the invoice of a payment that no gateway has been asked for yet; the invoice's state. Its lock comes before the payment's."""
+    first = select(Payment.invoice_id).where(Payment.id == payment_id, Payment.tries == 0).scalar_subquery()
+    return (await tx.execute(select(Invoice.state).where(Invoice.id == first).with_for_update())).scalar()
+
+
+async def _still_owed(tx: Tx, row: Mapping[Any, Any], state: str | None, now: datetime) -> Mapping[Any, Any] | None:
+    """The payment of no more than is to be collected by now; None if that is nothing, and the payment has ended."""
+    if state is None or row["finished_at"] is not None:
+        return row
+    owed = await to_collect(tx, row["invoice_id"], state, by_hand=row["by_hand"])
+    if owed <= 0:
+        await withdraw(tx, row["id"], WITHDRAWN, _NOTHING_LEFT, now)
+        return None
+    if owed >= row["minor"]:
+        return row
+    await tx.execute(update(Payment).where(Payment.id == row["id"]).values(minor=owed))
+    return {**row, "minor": owed}
 
 
 def _free(now: datetime) -> Any:

@@ -85,6 +85,18 @@ async def _ended(
     await notify(tx, row.account_id, "payment.failed", facts, now, key=f"payment.failed {row.id}")
 
 
+async def withdraw(tx: Tx, payment_id: UUID, code: str, message: str, now: datetime) -> None:
+    """End an attempt that no gateway was asked for: nobody is told that a payment failed, and no dunning follows of it.
+
+    Transactions: the caller's, which has claimed the payment and holds its invoice's lock.
+    """
+    row = await _locked(tx, payment_id)
+    await _write(
+        tx, row, PaymentState.FAILED, now, finished_at=now, failure_code=code, failure_message=message, next_at=None
+    )
+    await wake(tx, payment_id)
+
+
 async def _goes_on(tx: Tx, row: Any, answer: Any, now: datetime, pause: timedelta) -> None:
     if row.finished_at is not None:
         await _write(tx, row, PaymentState(row.state), now, next_at=now + pause)

@@ -15,12 +15,16 @@ from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
 from broker.kernel.jobs import defer
 from broker.payments.disputed import disputed_on
+from broker.payments.dunning_models import InvoiceDispute
 from broker.payments.models import MethodState, Payment, PaymentMethod, PaymentState
 
 PAY: Final = "broker.pay"
 """Name of the job that goes on with one payment."""
 
 TO_BE_PAID: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE, InvoiceState.UNCOLLECTIBLE)
+WITHDRAWN: Final = "nothing_owed"
+"""Why an attempt ended before any gateway was asked: there was nothing left to collect."""
+WAS_MADE: Final = Payment.failure_code.is_distinct_from(WITHDRAWN)
 _AT_ONCE: Final = 200
 
 
@@ -49,9 +53,7 @@ async def start_payment(
     """
     locked = select(Invoice.account_id, Invoice.currency, Invoice.state).where(Invoice.id == invoice_id)
     invoice = (await tx.execute(locked.with_for_update())).one()
-    owed = await owed_on(tx, invoice_id) if invoice.state in TO_BE_PAID else 0
-    if not by_hand:  # nobody is made to pay what is disputed
-        owed -= await disputed_on(tx, invoice_id, owed)
+    owed = await to_collect(tx, invoice_id, invoice.state, by_hand=by_hand)
     if owed <= 0:
         return Hindrance.NOTHING_OWED
     under_way = select(Payment.id).where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))
@@ -84,6 +86,15 @@ async def start_payment(
     return payment_id
 
 
+async def to_collect(tx: Tx, invoice_id: UUID, state: str, *, by_hand: bool) -> int:
+    """What may be asked for of an invoice in this state, which is locked. Units: minor units."""
+    if state not in TO_BE_PAID:
+        return 0
+    owed = await owed_on(tx, invoice_id)
+    # Nobody is made to pay what is disputed.
+    return owed if by_hand else owed - await disputed_on(tx, invoice_id, owed)
+
+
 def _method(account_id: UUID, method_id: UUID | None) -> Select[UUID, str]:
     which = PaymentMethod.is_default if method_id is None else PaymentMethod.id == method_id
     return select(PaymentMethod.id, PaymentMethod.gateway).where(
@@ -96,7 +107,10 @@ async def collect_issued(ctx: Context, most: int = _AT_ONCE) -> int:
 
     Transactions: one.
     """
-    attempted = exists().where(Payment.invoice_id == Invoice.id)
+    attempted = exists().where(Payment.invoice_id == Invoice.id, WAS_MADE)
+    disputed = exists().where(
+        InvoiceDispute.invoice_id == Invoice.id, InvoiceDispute.line_id.is_(None), InvoiceDispute.ended_at.is_(None)
+    )
     payable = exists().where(
         PaymentMethod.account_id == Invoice.account_id,
         PaymentMethod.is_default,
@@ -104,7 +118,7 @@ async def collect_issued(ctx: Context, most: int = _AT_ONCE) -> int:
     )
     waiting = (
         select(Invoice.id)
-        .where(Invoice.state == InvoiceState.ISSUED, ~attempted, payable)
+        .where(Invoice.state == InvoiceState.ISSUED, ~attempted, ~disputed, payable)
         .order_by(Invoice.id)
         .limit(most)
         .with_for_update(skip_locked=True)

@@ -21,7 +21,7 @@ from broker.payments.dunning import dun
 from broker.payments.dunning_models import Dunning
 from broker.payments.dunning_schedule import Days
 from broker.payments.models import Payment, PaymentMethod
-from broker.payments.ports import Declined, Pending
+from broker.payments.ports import ActionNeeded, Declined, Pending
 from broker.payments.settle import settle
 from broker.payments.standing import standing_of
 from tests.addons.conftest import World, make_world
@@ -66,7 +66,7 @@ class Debtor:
             payments = (await tx.execute(open_ones)).all()
         for payment_id, fencing in payments:
             await settle(self.ctx, payment_id, fencing, self.answer, timedelta(days=1))
-        return 0 if isinstance(self.answer, Pending) else len(payments)
+        return 0 if isinstance(self.answer, Pending | ActionNeeded) else len(payments)
 
     async def until_day(self, day: float) -> None:
         """Let the worker work up to this day after the issue, whenever something is due."""

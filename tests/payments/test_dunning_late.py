@@ -13,11 +13,13 @@ from broker.apps.release_history import list_releases
 from broker.events.models import Event
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Context
+from broker.payments.by_hand import pay_invoice
 from broker.payments.disputes import dispute, end_dispute
 from broker.payments.dunning import dun
 from broker.payments.dunning_models import Dunning
 from broker.payments.dunning_schedule import schedule
-from broker.payments.ports import Pending, Succeeded
+from broker.payments.ports import ActionNeeded, Pending, Succeeded
+from broker.payments.views import get_payment
 from tests.domain import new_user
 from tests.payments.debtor import DAYS, Debtor, make_debtor
 from tests.payments.debtor import debtor as debtor
@@ -71,6 +73,32 @@ async def test_money_that_is_on_its_way_puts_everything_off(debtor: Debtor) -> N
     await debtor.round()
     assert await debtor.state() == "paid"
     assert (await debtor.account()).delinquent_at is None
+
+
+async def test_a_payment_that_nobody_confirms_puts_nothing_off(debtor: Debtor) -> None:
+    await debtor.round()
+    await debtor.until_day(6)
+    suspends_at = (await debtor.account()).suspends_at
+    debtor.answer = ActionNeeded("Confirm it.", "pi_1", "https://gateway.test/confirm")
+    begun = await pay_invoice(debtor.ctx, debtor.world.user, debtor.number)
+    await debtor.until_day(15)
+    assert (await get_payment(debtor.ctx, debtor.world.user, str(begun.id))).state == "action_needed"
+    assert (await debtor.account()).suspended_at is not None
+    assert (await debtor.account()).suspended_at - suspends_at < timedelta(minutes=15)
+    assert await debtor.env() == ["FREE_URL"]
+
+
+async def test_what_is_suspended_a_second_time_is_told_of_a_second_time(debtor: Debtor, ctx: Context) -> None:
+    operator = replace(await new_user(ctx, "olga@example.com"), is_operator=True)
+    await debtor.round()
+    await debtor.until_day(14)
+    for deed in (1, 2):
+        debtor.ctx.clock.advance(minutes=1)
+        await dispute(ctx, operator, debtor.number, "They say that it never worked.")
+        debtor.ctx.clock.advance(minutes=1)
+        await end_dispute(ctx, operator, debtor.number)
+        assert len(await debtor.notices("account.suspended")) == deed + 1
+        assert len(await debtor.notices("account.resumed")) == deed
 
 
 async def test_what_is_disputed_is_not_collected_and_nobody_is_suspended_for_it(debtor: Debtor, ctx: Context) -> None:

@@ -3,12 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
+from broker.billing.collect import record_collected
 from broker.billing.credits import list_credits
+from broker.billing.invoices import issue_finalized
 from broker.kernel.context import Actor, Context, Rules
 from broker.kernel.errors import Conflict, InvalidParams, NotFound, Unverified
 from broker.payments.by_hand import pay_invoice
+from broker.payments.disputes import dispute, end_dispute
 from broker.payments.methods import list_methods, make_default, remove_method
+from broker.payments.models import Payment
 from broker.payments.news import take_news
 from broker.payments.ports import ChargeCall, Declined, LookCall, Succeeded
 from broker.payments.start import collect_account, collect_issued
@@ -16,7 +21,7 @@ from broker.payments.transfers import record_transfer
 from broker.payments.views import get_payment, list_payments
 from tests.addons.conftest import World, make_world
 from tests.billing.test_books import billed, differences
-from tests.billing.test_close import invoices, ledger
+from tests.billing.test_close import after, close_all, invoices, ledger, used
 from tests.domain import new_user
 from tests.payments.fake import (
     NO,
@@ -272,6 +277,83 @@ async def test_parts_can_be_paid_past_the_gateway_and_the_rest_is_collected(
     await work(ctx, gateway)
     assert (list(gateway.taken.values()), await state(world)) == ([700], "paid")
     assert await differences(ctx, operator) == []
+
+
+async def test_a_payment_that_waited_takes_no_more_than_is_owed_by_then(
+    world: World, operator: Actor, gateway: FakeGateway
+) -> None:
+    """As after a worker was away: what came meanwhile past the gateway is not asked for a second time."""
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    number = await billed(world, 1000)
+    await collect_issued(ctx)
+    await came_past_the_gateway(ctx, 300, "first part")
+    await work(ctx, gateway)
+    found = await only(ctx, world.user)
+    assert (found.state, found.minor, list(gateway.taken.values())) == ("succeeded", 700, [700])
+    assert (await state(world), await list_credits(ctx, world.user)) == ("paid", [])
+    assert await differences(ctx, operator) == []
+    with pytest.raises(Conflict, match="nothing to be paid"):
+        await pay_invoice(ctx, world.user, number)
+
+
+async def test_a_payment_that_waited_until_nothing_was_owed_ends_without_a_charge(
+    world: World, operator: Actor, gateway: FakeGateway
+) -> None:
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await came_past_the_gateway(ctx, 1000, "all of it")
+    await work(ctx, gateway)
+    found = await only(ctx, world.user)
+    assert (found.state, found.failure_code, gateway.taken) == ("failed", "nothing_owed", {})
+    assert (await state(world), await kinds(ctx)) == ("paid", ["payment_method.added"]), "nothing has failed"
+    assert await list_credits(ctx, world.user) == []
+    assert await differences(ctx, operator) == []
+
+
+async def test_what_was_disputed_before_it_was_asked_for_is_collected_when_that_is_decided(
+    world: World, operator: Actor, gateway: FakeGateway
+) -> None:
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    number = await billed(world, 1000)
+    await collect_issued(ctx)
+    await dispute(ctx, operator, number, "They say that it never worked.")
+    await work(ctx, gateway)
+    assert (await collect_issued(ctx), gateway.taken) == (0, {})
+    await end_dispute(ctx, operator, number)
+    assert await collect_issued(ctx) == 1
+    await dispute(ctx, operator, number, "They say so again.")
+    async with ctx.database.transaction() as tx:
+        await tx.execute(update(Payment).where(Payment.attempt == 2).values(by_hand=True))
+    await work(ctx, gateway)
+    assert await states_of(ctx, world.user) == [(1, "failed"), (2, "succeeded")], "who wants to pay may"
+    assert await differences(ctx, operator) == []
+
+
+async def test_what_is_disputed_keeps_no_other_invoice_from_being_collected(
+    world: World, operator: Actor, gateway: FakeGateway
+) -> None:
+    ctx, bob = world.ctx, await new_user(world.ctx, "bob@example.com")
+    for each in (world.user, bob):
+        await with_card(ctx, gateway, each)
+        await used(ctx, each, 1000, 30)
+    after(ctx)
+    await close_all(ctx)
+    await issue_finalized(ctx)
+    first, second = sorted(await invoices(ctx), key=lambda bill: bill.id)
+    await dispute(ctx, operator, first.number, "They say that it never worked.")
+    assert await collect_issued(ctx, most=1) == 1
+    (payment,) = await list_payments(ctx, operator, everybody=True)
+    assert payment.invoice_id == second.id
+
+
+async def came_past_the_gateway(ctx: Context, minor: int, key: str) -> None:
+    (bill,) = await invoices(ctx)
+    async with ctx.database.transaction() as tx:
+        await record_collected(tx, bill.id, minor, key, ctx.clock.now())
 
 
 async def test_without_a_payment_method_one_is_told_where_to_add_it(world: World) -> None:
