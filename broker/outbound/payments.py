@@ -44,6 +44,10 @@ _IN_HUNDREDTHS: Final = frozenset({"isk"})
 _COUNTED_OTHERWISE: Final = frozenset({"mga", "ugx"})
 """Stripe counts whole ariary, of which we count hundredths, and is of two minds about shillings: we would ask for a hundred
 times as much, or for a hundredth."""
+_LOST_SIGHT_OF: Final = "the gateway knew it and does not find it: is the key that of another account?"
+_IN_TENS: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
+"""Currencies with three decimals, of which Stripe wants the last one to be 0. Source: Stripe, "Supported currencies"."""
+_NOT_IN_TENS: Final = "Cards take hundredths of this currency, and this amount has thousandths: use a bank transfer."
 _NOT_BY_CARD: Final = "Amounts in this currency cannot be paid by card: pay the invoice by transfer."
 
 stripe.enable_telemetry = False
@@ -146,6 +150,8 @@ class StripeGateway:
     async def charge(self, call: ChargeCall) -> Charged:
         if call.currency in _COUNTED_OTHERWISE:
             return Declined("currency_not_supported", _NOT_BY_CARD)
+        if _has_thousandths(call.minor, call.currency):
+            return Declined("amount_not_supported", _NOT_IN_TENS)
 
         async def charged() -> Charged:
             wanted: PaymentIntentCreateParams = {
@@ -174,7 +180,7 @@ class StripeGateway:
                 return _standing(await self._stripe.payment_intents.retrieve_async(call.reference))
             return await self._by_our_id(call)
 
-        answer: Charged | NotThere = await _answered(found, refused=lambda _: NotThere())
+        answer: Charged | NotThere = await _answered(found, refused=_not_found(call.reference))
         return answer
 
     async def _by_our_id(self, call: LookCall) -> Charged | NotThere:
@@ -202,6 +208,9 @@ class StripeGateway:
         return answer
 
     async def refund(self, call: RefundCall) -> Refunded:
+        if _has_thousandths(call.minor, call.currency):
+            return Declined("amount_not_supported", _NOT_IN_TENS)
+
         async def refunded() -> Refunded:
             refund = await self._stripe.refunds.create_async(
                 {
@@ -228,8 +237,12 @@ class StripeGateway:
                     return _sent_back(refund)
             return NotThere()
 
-        answer: Refunded | NotThere = await _answered(found, refused=lambda _: NotThere())
+        answer: Refunded | NotThere = await _answered(found, refused=_not_found(call.reference))
         return answer
+
+
+def _has_thousandths(minor: int, currency: str) -> bool:
+    return currency in _IN_TENS and minor % 10 != 0
 
 
 def _counted(minor: int, currency: str) -> int:
@@ -261,6 +274,11 @@ async def _answered(
         return refused(error)
     except stripe.StripeError as error:
         return _unsaid(error)
+
+
+def _not_found(reference: str | None) -> Callable[[stripe.InvalidRequestError], NotThere | Unknown]:
+    """What it means that nothing is found. What has a reference has been there: perhaps our key is another account's by now."""
+    return lambda _: NotThere() if reference is None else Unknown(_LOST_SIGHT_OF)
 
 
 def _refused(error: stripe.InvalidRequestError) -> Declined:

@@ -53,7 +53,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotThere:
-    """The gateway has never heard of it."""
+    """The gateway has never heard of it. Of what it has given a reference, that is never the answer."""
 
 
 Charged = Succeeded | Declined | Pending | ActionNeeded | Unknown

@@ -155,7 +155,7 @@ async def test_a_charge_that_is_repeated_under_its_key_happens_once(
     found = await gateway.look_at(LookCall(call.payment_id, None, call.customer))
     assert found == first, "a charge whose answer was lost is found by our own id"
     assert await gateway.look_at(LookCall(new_id(), None, call.customer)) == NotThere()
-    assert await gateway.look_at(LookCall(new_id(), "pi_unknown", call.customer)) == NotThere()
+    assert await gateway.look_at(LookCall(new_id(), None, "cus_unknown")) == NotThere()
 
 
 async def test_refusals_are_values_with_a_sentence(gateway: StripeGateway) -> None:
@@ -234,6 +234,27 @@ async def test_amounts_are_given_as_the_gateway_counts_them(gateway: StripeGatew
         refused = await gateway.charge(charge_of(whose, method, 12_345, currency=currency))
         assert isinstance(refused, Declined)
         assert refused.code == "currency_not_supported"
+
+
+async def test_cards_take_no_thousandths_of_a_currency(gateway: StripeGateway) -> None:
+    whose, method = await card(gateway, GOOD)
+    odd = await gateway.charge(charge_of(whose, method, 5124, currency="kwd"))
+    assert isinstance(odd, Declined)
+    assert (odd.code, "bank transfer" in odd.message) == ("amount_not_supported", True)
+    even = await gateway.charge(charge_of(whose, method, 5120, currency="kwd"))
+    assert isinstance(even, Succeeded)
+    assert isinstance(await gateway.refund(RefundCall(new_id(), even.reference, 5, "kwd")), Declined)
+    assert isinstance(await gateway.refund(RefundCall(new_id(), even.reference, 20, "kwd")), Succeeded)
+
+
+async def test_what_the_gateway_had_and_does_not_find_is_unknown(gateway: StripeGateway) -> None:
+    """As with the key of another account: whoever took it for undone would ask for the money again."""
+    for found in (
+        await gateway.look_at(LookCall(new_id(), "pi_unknown", "cus_1")),
+        await gateway.look_at_refund(RefundLook(new_id(), "pi_unknown", "re_unknown")),
+    ):
+        assert isinstance(found, Unknown)
+        assert "another account" in found.note
 
 
 async def test_what_says_nothing_of_the_payment_is_unknown(
