@@ -31,7 +31,13 @@ from broker.notices.outbox import notify, notify_address, send_secrets
 _SESSIONS: Final = table(
     "sessions", column("user_id", Uuid), column("ended_at", DateTime(timezone=True)), column("id", Uuid)
 )
-"""A table of `oauth`, above us; named here so that a new password and the end of all sessions are one transaction."""
+_CODES: Final = table(
+    "oauth_codes",
+    column("user_id", Uuid),
+    column("used_at", DateTime(timezone=True)),
+    column("expires_at", DateTime(timezone=True)),
+)
+"""Tables of `oauth`, above us; named here so that a new password and the end of all sessions are one transaction."""
 
 
 async def ask_for_reset(ctx: Context, email: str) -> None:
@@ -91,6 +97,9 @@ async def _set_password(tx: Tx, actor: Actor, hashed: str, now: datetime, *, rev
     await tx.execute(update(User).where(User.id == actor.id).values(password_hash=hashed, updated_at=now))
     await end_sessions(tx, actor.id, now)
     await void_links(tx, actor.id, now)
+    # What was consented to in one of those sessions, and not fetched yet.
+    waiting = (_CODES.c.user_id == actor.id, _CODES.c.used_at.is_(None), _CODES.c.expires_at > now)
+    await tx.execute(update(_CODES).where(*waiting).values(used_at=now))
     # Whoever was signed in may have read the secret of an app that is not confirmed yet.
     unconfirmed = (Authenticator.user_id == actor.id, Authenticator.confirmed_at.is_(None))
     await tx.execute(delete(Authenticator).where(*unconfirmed))

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from broker.accounts.authenticate import authenticate
 from broker.accounts.authorizations import CreateAuthorization, create_authorization
+from broker.accounts.change import change_password
 from broker.accounts.models import User
 from broker.app import create_app as create_application
 from broker.apps.create import CreateApp, create_app
@@ -60,6 +61,17 @@ async def test_a_code_lasts_a_minute(tool: ThirdParty, browser: Browser, clock: 
     code = await tool.code(browser)
     clock.advance(minutes=1)
     assert refused(await tool.redeem(code)) == (400, "invalid_grant")
+
+
+async def test_a_new_password_voids_what_was_not_fetched(
+    tool: ThirdParty, browser: Browser, ctx: Context, ann: Actor
+) -> None:
+    code, fetched = await tool.code(browser), await tool.tokens(browser)
+    await change_password(ctx, ann, Secret("several words make a good one"), revoke_tokens=False)
+    assert refused(await tool.redeem(code)) == (400, "invalid_grant")
+    assert (await tool.get("/account", fetched["access_token"])).status_code == 200, (
+        "tokens stay, unless they are to go"
+    )
 
 
 async def test_a_code_of_another_client_is_worth_nothing_and_stays_good(
