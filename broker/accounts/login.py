@@ -115,7 +115,8 @@ async def check_password(
     """
     known, now = await _account(ctx, email), ctx.clock.now()
     recognised = device_of(ctx.vault, known.id, device) if known else None
-    bucket = email if recognised is None else f"{email} {recognised}"
+    # The first word is ours: whatever is typed as an address names neither a device nor a place.
+    bucket = f"account {email}" if recognised is None else f"device {recognised}"
     throttle.begin(bucket, now)
     place = f"from {current_origin().place}"
     counts_place = recognised is None and current_origin().place is not None

@@ -68,10 +68,10 @@ async def test_guessing_is_stopped_for_a_minute_for_that_address_only(
 ) -> None:
     throttle = LoginThrottle()
     for _ in range(ATTEMPTS):
-        throttle.begin(bob, clock.now())
+        throttle.begin(f"account {bob}", clock.now())
     with pytest.raises(RateLimited):
         await log_in(ctx, throttle, bob.upper(), PASSWORD)
-    throttle.begin("somebody@else.example", clock.now())
+    throttle.begin("account somebody@else.example", clock.now())
     clock.advance(seconds=61)
     assert await log_in(ctx, throttle, bob, PASSWORD)
 

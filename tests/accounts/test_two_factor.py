@@ -12,7 +12,7 @@ from broker.accounts.authorizations import CreateAuthorization, create_authoriza
 from broker.accounts.change import change_password
 from broker.accounts.devices import device_of, new_device
 from broker.accounts.halfway import whole_way
-from broker.accounts.login import FROM_ONE_PLACE, LoginThrottle, check_password, log_in
+from broker.accounts.login import ATTEMPTS, FROM_ONE_PLACE, LoginThrottle, check_password, log_in
 from broker.accounts.models import User
 from broker.accounts.passwords import hash_password
 from broker.accounts.pre_authorizations import asks_for_codes, pre_authorize, require_code
@@ -163,6 +163,17 @@ async def test_who_signs_in_between_guesses_goes_on_being_counted(ctx: Context, 
                 await check_password(ctx, throttle, mallory.email, PASSWORD, device)
         with pytest.raises(RateLimited):
             await check_password(ctx, throttle, alice.email, Secret("guess"))
+
+
+async def test_what_is_typed_as_an_address_uses_up_no_place(ctx: Context, alice: Actor) -> None:
+    await change_password(ctx, alice, PASSWORD, revoke_tokens=False)
+    throttle = LoginThrottle()
+    for _ in range(ATTEMPTS):
+        with pytest.raises(Unauthorized):
+            await check_password(ctx, throttle, "from 192.0.2.9", Secret("guess"))
+    throttle.check("from 192.0.2.9", ctx.clock.now(), most=1)
+    with bound_origin(Origin("192.0.2.9")):
+        assert (await check_password(ctx, throttle, alice.email, PASSWORD)).id == alice.id
 
 
 async def test_what_is_kept_half_way_can_not_be_made_up(ctx: Context, alice: Actor) -> None:
