@@ -11,7 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, or_, select
+from sqlalchemy import cast, func, or_, select, union
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from broker.addons.destroy import begin_deprovision
 from broker.addons.locks import LockedAddon
@@ -40,20 +41,25 @@ class _Held:
     suspended_for: str | None
 
 
-async def follow_accounts(ctx: Context) -> int:
+async def follow_accounts(ctx: Context, at_once: int = _AT_ONCE) -> int:
     """Do so for the accounts whose add-ons are not where they ought to be; how many there were. Part of the sweep."""
+    found, last = 0, None
+    while page := await _astray(ctx, last, at_once):
+        for account_id in page:
+            try:
+                await follow_account(ctx, account_id)
+            except Exception as error:  # whatever is wrong with this one, nobody else waits for it
+                _log.exception("account.not_followed", account=str(account_id), error=type(error).__name__)
+        found, last = found + len(page), page[-1]
+    return found
+
+
+async def _astray(ctx: Context, last: UUID | None, most: int) -> Sequence[UUID]:
+    """Some of those accounts, by id and after the `last` one: what cannot be done now keeps nobody else from being found."""
+    each = union(_TO_SUSPEND, _TO_RESUME, _TO_DELETE).subquery().c[0]
+    wanted = select(each).order_by(each).limit(most)
     async with ctx.database.transaction() as tx:
-        found = {account_id for which in (_TO_SUSPEND, _TO_RESUME, _TO_DELETE) for account_id in await _some(tx, which)}
-    for account_id in sorted(found):
-        try:
-            await follow_account(ctx, account_id)
-        except Exception as error:  # whatever is wrong with this one, nobody else waits for it
-            _log.exception("account.not_followed", account=str(account_id), error=type(error).__name__)
-    return len(found)
-
-
-async def _some(tx: Tx, which: Select[UUID]) -> list[UUID]:
-    return list((await tx.execute(which.limit(_AT_ONCE))).scalars())
+        return (await tx.execute(wanted if last is None else wanted.where(each > last))).scalars().all()
 
 
 async def follow_account(ctx: Context, account_id: UUID) -> None:
@@ -136,12 +142,17 @@ _IN_USE: Final = _TABLES.join(Addon.__table__, Addon.id == UsagePeriod.addon_id)
     Plan.__table__, Plan.id == Addon.plan_id
 )
 _OPEN: Final = (UsagePeriod.ended_at.is_(None), Addon.state == AddonState.PROVISIONED)
-_COSTS: Final = or_(Addon.price_cents > 0, Plan.meters != [])
+_PRICED: Final = (
+    '$[*] ? (exists(@.tiers[*].*) || @.unit_price != "" && @.unit_price.type() == "string" || @.unit_price > 0)'
+)
+"""What `is_priced` says of a meter, as a path in JSON: tiers, or a price in quotes or as a number."""
+MAY_COST: Final = or_(Addon.price_cents > 0, func.jsonb_path_exists(Plan.meters, cast(_PRICED, JSONPATH)))
+"""Of an add-on and its plan: the contrary of `LockedAddon.is_free`."""
 
 _TO_SUSPEND: Final = (
     select(BillingAccount.id)
     .select_from(_IN_USE.join(BillingAccount.__table__, BillingAccount.id == UsagePeriod.payer_id))
-    .where(BillingAccount.suspended_at.is_not(None), *_OPEN, UsagePeriod.mode == Mode.PAID, _COSTS)
+    .where(BillingAccount.suspended_at.is_not(None), *_OPEN, UsagePeriod.mode == Mode.PAID, MAY_COST)
     .where(Addon.suspended_at.is_(None))
     .distinct()
 )
@@ -149,7 +160,7 @@ _TO_RESUME: Final = (
     select(UsagePeriod.payer_id)
     .select_from(_IN_USE.outerjoin(BillingAccount.__table__, BillingAccount.id == UsagePeriod.payer_id))
     .where(Addon.suspended_at.is_not(None), Addon.suspended_for == Suspension.UNPAID, *_OPEN)
-    .where(or_(BillingAccount.suspended_at.is_(None), ~_COSTS))
+    .where(or_(BillingAccount.suspended_at.is_(None), ~MAY_COST))
     .distinct()
 )
 _TO_DELETE: Final = select(BillingAccount.id).where(

@@ -13,8 +13,8 @@ from broker.addons.callbacks import report_provisioned, update_config
 from broker.addons.change_plan import change_plan
 from broker.addons.credentials import DEFAULT, reveal_credential
 from broker.addons.destroy import destroy_addon
-from broker.addons.follow_account import follow_account, follow_accounts
-from broker.addons.models import AddonState, Suspension
+from broker.addons.follow_account import MAY_COST, follow_account, follow_accounts
+from broker.addons.models import Addon, AddonState, Suspension
 from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey
 from broker.addons.sso import sign_on
@@ -28,6 +28,8 @@ from broker.billing.accrual import accrued
 from broker.billing.models import BillingAccount, UsagePeriod
 from broker.catalog.faults import ManifestFaults
 from broker.catalog.manifest import parse
+from broker.catalog.manifest_meters import is_priced
+from broker.catalog.models import Plan
 from broker.catalog.publish import publish
 from broker.events.models import Event
 from broker.kernel.context import SYSTEM, Actor, Context
@@ -227,6 +229,51 @@ async def test_an_environment_without_room_holds_up_no_other_app(world: World) -
     seen = {name: await world.read(held[name].id) for name in names}
     assert [seen[name].suspended_for for name in names] == ["unpaid", "unpaid", None]
     assert ["256 KiB" in (seen[name].reason or "") for name in names] == [True, True, False], "each is told why"
+
+
+async def test_what_can_not_be_resumed_keeps_nobody_else_waiting(world: World) -> None:
+    ctx = world.ctx
+    bob = replace(world, user=await new_user(ctx, "bob@example.com"), app="blog")
+    await create_app(ctx, bob.user, CreateApp(name="blog"))
+    first, second = sorted((world, bob), key=lambda each: each.user.id)
+    full, waits = await first.provisioned("store:big"), await second.provisioned("store:big")
+    await suspend(world)
+    await suspend(bob)
+    await update_config(ctx, full.id, {"STORE_URL": Secret("x" * 60_000)})
+    taken = {f"OWN_{number}": "y" * 60_000 for number in range(4)}
+    await set_config_vars(ctx, first.user, first.app, taken, reserved_names)
+    for each in (first, second):
+        await set_account(ctx, each.user, suspended_at=None)
+    assert await follow_accounts(ctx, at_once=1) == 2
+    assert (await first.read(full.id)).suspended_for == "unpaid"
+    assert (await second.read(waits.id)).suspended_for is None
+
+
+async def test_meters_without_a_price_leave_nothing_to_be_suspended(world: World) -> None:
+    """What the sweep looks for is what can be done: otherwise it would find it again for ever."""
+    tiers = [{"up_to": 5, "unit_price": "0"}, {"flat_price": 3}]
+    priced: list[dict[str, object]] = [
+        {},
+        {"unit_price": "0"},
+        {"unit_price": 0},
+        {"unit_price": "0.1"},
+        {"unit_price": 2},
+    ]
+    priced.append({"model": "volume", "tiers": tiers})
+    meters = [[]] + [[{"name": "calls"}, {"name": "mails"} | price] for price in priced]
+    plans = [{"name": f"p{place}", "price_cents": 0, "meters": each} for place, each in enumerate(meters)]
+    manifest = MANIFEST | {"capabilities": ["usage"], "plans": [*MANIFEST["plans"], *plans]}
+    await publish(world.ctx, parse(manifest), SYSTEM)
+    addon = await world.provisioned("store:p1")
+    async with world.ctx.database.transaction() as tx:
+        found = select(Plan.meters, MAY_COST).join(Addon, Addon.id == addon.id).where(Plan.slug.like("%p_"))
+        rows = (await tx.execute(found)).all()
+    assert len(rows) == len(plans)
+    for declared, costs in rows:
+        assert costs == any(map(is_priced, declared)), declared
+    assert sum(costs for _, costs in rows) == 4
+    await set_account(world.ctx, world.user, suspended_at=world.ctx.clock.now())
+    assert await follow_accounts(world.ctx) == 0
 
 
 async def test_suspension_through_no_fault_of_the_user_is_not_billed_and_not_ended_by_paying(world: World) -> None:
