@@ -76,6 +76,7 @@ class UsageEvent(Base):
     __tablename__ = "usage_events"
     __table_args__ = (
         Index("ix_usage_events_addon_id", "addon_id", "at"),
+        Index("ix_usage_events_meter", "addon_id", "meter", text("at desc")),
         Index("ix_usage_events_voids", "addon_id", postgresql_where=text("voids is not null")),
     )
 
@@ -271,7 +272,7 @@ class CreditUsed(Base):
     __tablename__ = "credit_uses"
 
     credit_id: Mapped[UUID] = mapped_column(ForeignKey("credits.id"), primary_key=True)
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), primary_key=True)
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), primary_key=True, index=True)
     minor: Mapped[int]
 
 

@@ -137,6 +137,7 @@ class Payment(Base):
         UniqueConstraint("invoice_id", "attempt"),
         Index("uq_payments_unfinished", "invoice_id", unique=True, postgresql_where=text("finished_at is null")),
         Index("ix_payments_account_id", "account_id", "created_at"),
+        Index("ix_payments_created_at", text("created_at desc"), text("attempt desc")),
         Index("ix_payments_gateway_reference", "gateway_reference"),
         Index("ix_payments_due", "next_at", postgresql_where=text("next_at is not null")),
         Index("ix_payments_leased", "lease_until", postgresql_where=text("lease_until is not null")),
