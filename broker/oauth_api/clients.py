@@ -58,6 +58,7 @@ async def userinfo(request: Request) -> Answer:
         if credentials is None:
             raise Unauthorized("Send the access token: `Authorization: Bearer TOKEN`.")
         claims = await user_info(request.app.state.ctx, _issuer(request), credentials.secret)
+        request.state.vouch()
         return Answer(claims, headers=UNCACHED)
     except BrokerError as error:
         answer = refusal(error)

@@ -25,7 +25,9 @@ async def current_partner(request: Request) -> Partner:
     Raises: Unauthorized.
     """
     credentials: Credentials = request.state.credentials
-    return await authenticate_partner(ctx_of(request), credentials.secret)
+    partner = await authenticate_partner(ctx_of(request), credentials.secret)
+    request.state.vouch()
+    return partner
 
 
 async def current_service(request: Request) -> AuthenticatedService:
@@ -42,10 +44,12 @@ async def current_service(request: Request) -> AuthenticatedService:
     who = f"{credentials.user} from {request.client.host if request.client else ''}"
     throttle.check(who, ctx.clock.now())
     try:
-        return await authenticate_service(ctx, credentials.user, credentials.secret)
+        service = await authenticate_service(ctx, credentials.user, credentials.secret)
     except Unauthorized:
         throttle.failed(who, ctx.clock.now())  # after the check: a provider may well ask many times at once
         raise
+    request.state.vouch()
+    return service
 
 
 CurrentPartner = Annotated[Partner, Depends(current_partner)]

@@ -125,7 +125,9 @@ async def _actor(request: Request) -> Actor:
     credentials = request.state.credentials
     if credentials is None:
         raise Unauthorized("Send your API token: `Authorization: Bearer TOKEN`.")
-    return await authenticate(_ctx(request), credentials.secret)
+    actor = await authenticate(_ctx(request), credentials.secret)
+    request.state.vouch()
+    return actor
 
 
 async def _rotation(request: Request) -> RotationBody:

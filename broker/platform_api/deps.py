@@ -54,7 +54,9 @@ async def current_actor(request: Request) -> Actor:
 
     Raises: Unauthorized.
     """
-    return await authenticate(face_of(request).ctx, _credentials(request).secret)
+    actor = await authenticate(face_of(request).ctx, _credentials(request).secret)
+    request.state.vouch()
+    return actor
 
 
 async def signing_in(request: Request) -> Actor:
@@ -66,7 +68,7 @@ async def signing_in(request: Request) -> Actor:
     if not credentials.user or "@" not in credentials.user:
         return await current_actor(request)
     try:
-        return await authenticate(face.ctx, credentials.secret)
+        return await current_actor(request)
     except Unauthorized:
         return await log_in(face.ctx, face.throttle, credentials.user, credentials.secret, code_of(request))
 

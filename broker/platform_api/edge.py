@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 from math import ceil
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -17,14 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from broker.accounts.tokens import token_hash
 from broker.faces.answers import Answer
 from broker.faces.asking import wants_page
-from broker.faces.credentials import Credentials, parse
+from broker.faces.credentials import parse
 from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
 from broker.kernel.errors import BadRequest, Overloaded, RateLimited
 from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
-from broker.platform_api.rates import RateLimits
+from broker.platform_api.rates import RateLimits, Tally
 
 _UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json|/static/.*")
 _TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
@@ -37,7 +38,7 @@ Explain = Callable[[int, str], ASGIApp]
 
 
 class Edge:
-    """Gives each request an id, counts it against its token, and turns what nobody expected into a 500 without values."""
+    """Gives each request an id, counts it, and turns what nobody expected into a 500 without values."""
 
     def __init__(
         self, app: ASGIApp, rates: RateLimits, places: Places, clock: Clock, explain: Explain | None = None
@@ -52,17 +53,15 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, send)
+        passage = _Passage(scope, send, self._rates, self._clock.now())
         with structlog.contextvars.bound_contextvars(request_id=passage.request_id), bound_origin(passage.origin):
             await self._pass(passage, receive)
 
     async def _pass(self, passage: _Passage, receive: Receive) -> None:
-        now = self._clock.now()
         counted = not _UNCOUNTED.fullmatch(passage.scope["path"])
         room = not counted or not self._places.full()
-        allowed = not counted or not room or self._rates.take(passage.bucket, now)
-        passage.remaining = self._rates.remaining(passage.bucket, now)
-        passage.scope["state"]["remaining"] = passage.remaining
+        allowed = not counted or not room or passage.tally.take()
+        passage.scope["state"]["remaining"] = passage.tally.remaining
         try:
             if not room:
                 await self._refuse(passage, receive, refusal(Overloaded(BUSY)), BUSY)
@@ -97,26 +96,26 @@ class Edge:
 class _Passage:
     """One request on its way through."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, rates: RateLimits, now: datetime) -> None:
         credentials = parse(Headers(scope=scope).get("authorization"))
         self.scope = scope
         self.request_id = str(uuid4())
         client = scope.get("client")
         self.origin = Origin(client[0] if client else None, UUID(self.request_id))
-        self.bucket = _bucket(scope, credentials)
-        self.remaining = 0
+        token = None if credentials is None else token_hash(credentials.secret.reveal())
+        self.tally = Tally(rates, self.origin.place or "", token, now)
         self._send = send
         self._status: int | None = None
         self._began = time.perf_counter()
         state = scope.setdefault("state", {})
-        state.update(credentials=credentials, request_id=self.request_id)
+        state.update(credentials=credentials, request_id=self.request_id, vouch=self.tally.vouch)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["Request-Id"] = self.request_id
-            headers["RateLimit-Remaining"] = str(self.remaining)
+            headers["RateLimit-Remaining"] = str(self.tally.remaining)
         await self._send(message)
 
     @property
@@ -138,13 +137,6 @@ class _Passage:
         route = getattr(self.scope.get("route"), "path", None)
         took = round((time.perf_counter() - self._began) * 1000, 1)
         return {"method": self.scope["method"], "route": route, "status": self._status, "ms": took}
-
-
-def _bucket(scope: Scope, credentials: Credentials | None) -> bytes:
-    if credentials is not None:
-        return token_hash(credentials.secret.reveal())
-    client = scope.get("client")
-    return client[0].encode() if client else b""
 
 
 def _origin(error: BaseException) -> list[str]:

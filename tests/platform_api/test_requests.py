@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from broker.app import create_app
-from broker.kernel.context import Context
+from broker.kernel.context import Actor, Context
 from tests.domain import StoppedClock
-from tests.platform_api.conftest import client_of, settings
+from tests.platform_api.conftest import client_of, settings, token_of
 
 JSON = {"content-type": "application/json"}
 
@@ -175,6 +175,30 @@ async def test_a_token_is_slowed_down_and_gets_its_requests_back(ctx: Context, t
         assert "retry-after" in refused.headers
         clock.advance(minutes=2)
         assert [(await client.get("/regions")).status_code for _ in range(3)] == [200, 200, 429]
+
+
+async def test_whoever_invents_tokens_has_one_bucket_for_all_of_them_and_empties_nobody_else_s(
+    ctx: Context, token: str
+) -> None:
+    app = create_app(ctx, settings(rate_limit_per_hour=3))
+    async with client_of(app, token) as mine, client_of(app) as nobody:
+        assert (await mine.get("/apps")).headers["ratelimit-remaining"] == "2"
+        invented = [{"authorization": f"Bearer HRKU-{number}"} for number in range(5)]
+        assert [(await nobody.get("/apps", headers=one)).status_code for one in invented] == [401] * 3 + [429] * 2
+        assert (await nobody.get("/apps", headers=invented[0])).status_code == 429
+        assert (await mine.get("/apps")).headers["ratelimit-remaining"] == "1", "it has proved good"
+        assert (await nobody.get("/apps")).status_code == 401, "no token at all is no invented one"
+
+
+async def test_a_token_that_proves_good_takes_nothing_from_the_place_that_it_came_from(
+    ctx: Context, alice: Actor
+) -> None:
+    app = create_app(ctx, settings(rate_limit_per_hour=2))
+    for _ in range(4):
+        async with client_of(app, await token_of(ctx, alice)) as client:
+            answers = [await client.get("/apps") for _ in range(3)]
+            assert [answer.status_code for answer in answers] == [200, 200, 429]
+            assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
 
 
 async def test_without_a_limit_nobody_is_slowed_down(ctx: Context, token: str) -> None:
