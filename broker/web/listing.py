@@ -58,7 +58,7 @@ async def _show(request: Request, slug: str, template: str) -> Response:
     found = await _found(request, slug, seen)
     if found is None:
         return page("not_found.html", 404, seen=seen)
-    response = page(template, seen=seen, place="marketplace", scripts=COPY, **_facts(request, found))
+    response = page(template, seen=seen, place="marketplace", scripts=COPY, **await _facts(request, found))
     return cached(request, response, FOR_A_MINUTE, seen)
 
 
@@ -69,7 +69,7 @@ async def _found(request: Request, slug: str, seen: SignedIn | None) -> Listing 
         return None
 
 
-def _facts(request: Request, found: Listing) -> dict[str, Any]:
+async def _facts(request: Request, found: Listing) -> dict[str, Any]:
     service, now = found.service, request.app.state.ctx.clock.now()
     origin: str = request.app.state.face.public_url
     return {
@@ -79,8 +79,8 @@ def _facts(request: Request, found: Listing) -> dict[str, Any]:
         "prices": {plan.id: _price(plan) for plan in found.plans},
         "categories": [CATEGORIES[slug] for slug in shelves(service.listing.categories, service.listing.category)],
         "features": {word: FEATURES[word] for word in features_of(service)},
-        "description": rendered(service.listing.description or ""),
-        "docs": rendered(service.listing.docs or ""),
+        "description": await rendered(service.listing.description or ""),
+        "docs": await rendered(service.listing.docs or ""),
         "ends": None if found.is_open else _ends(found, now),
         "ready": _ready(found),
         "beta": service.state == BETA,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -84,9 +85,23 @@ def _parser() -> MarkdownIt:
 
 
 _PARSER: Final = _parser()
+_PARSER.render("Its rules are put in order with its first text: before threads share it.")
+_threads: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="markdown")
+"""Some texts take seconds (thousands of brackets that nobody closes); meanwhile others are answered."""
+_MOST: Final = 512
+_made: Final[dict[str, Markup]] = {}
 
 
-@lru_cache(maxsize=512)
-def rendered(text: str) -> Markup:
-    """The text as HTML that is fit for a page of ours."""
+async def rendered(text: str) -> Markup:
+    """The text as HTML that is fit for a page of ours; those made last are kept."""
+    known = _made.get(text)
+    if known is None:
+        known = await asyncio.get_running_loop().run_in_executor(_threads, _render, text)
+        _made[text] = known
+        if len(_made) > _MOST:
+            del _made[next(iter(_made))]
+    return known
+
+
+def _render(text: str) -> Markup:
     return Markup(_PARSER.render(text))  # noqa: S704 - html is off, so that everything of theirs is escaped

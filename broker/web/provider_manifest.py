@@ -125,7 +125,7 @@ async def _manifest(
         text=text,
         typed=sent.one("contents") if sent else text,
         tried=tried,
-        preview=_preview(tried.manifest) if tried else None,
+        preview=await _preview(tried.manifest) if tried else None,
     )
 
 
@@ -137,10 +137,10 @@ def _written(contents: dict[str, Any]) -> str:
     return json.dumps(contents, indent=2, ensure_ascii=False)
 
 
-def _preview(made: Manifest) -> dict[str, Any]:
+async def _preview(made: Manifest) -> dict[str, Any]:
     """What the listing would show of it."""
     return {
         "of": made,
-        "description": rendered(made.listing.description or ""),
+        "description": await rendered(made.listing.description or ""),
         "plans": [{"of": plan, "price": Money(plan.price_cents, plan.currency)} for plan in made.plans],
     }
