@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from math import ceil
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,7 +22,7 @@ from broker.faces.asking import wants_page
 from broker.faces.credentials import parse
 from broker.faces.errors import error_body, refusal
 from broker.kernel.clock import Clock
-from broker.kernel.errors import BadRequest, Overloaded, RateLimited
+from broker.kernel.errors import Overloaded, RateLimited
 from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
@@ -29,7 +30,8 @@ from broker.platform_api.rates import RateLimits, Tally
 
 _UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json|/static/.*")
 _TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
-_NUL: Final = "An address must not contain a NUL character."
+_NO_NAME: Final = "\ufffd"
+"""Stands in addresses for NUL, which no column can hold: nothing is called so, and every endpoint says that in its own way."""
 _log = structlog.get_logger()
 
 
@@ -67,8 +69,6 @@ class Edge:
                 await self._refuse(passage, receive, refusal(Overloaded(BUSY)), BUSY)
             elif not allowed:
                 await self._refuse(passage, receive, self._too_many(), _TOO_MANY)
-            elif passage.has_nul:
-                await self._refuse(passage, receive, refusal(BadRequest(_NUL)), _NUL)
             else:
                 with self._places.one():
                     await self._app(passage.scope, receive, passage.send)
@@ -99,6 +99,8 @@ class _Passage:
     def __init__(self, scope: Scope, send: Send, rates: RateLimits, now: datetime) -> None:
         credentials = parse(Headers(scope=scope).get("authorization"))
         self.scope = scope
+        scope["path"] = scope["path"].replace("\0", _NO_NAME)
+        scope["query_string"] = scope.get("query_string", b"").replace(b"%00", quote(_NO_NAME).encode())
         self.request_id = str(uuid4())
         client = scope.get("client")
         self.origin = Origin(client[0] if client else None, UUID(self.request_id))
@@ -117,11 +119,6 @@ class _Passage:
             headers["Request-Id"] = self.request_id
             headers["RateLimit-Remaining"] = str(self.tally.remaining)
         await self._send(message)
-
-    @property
-    def has_nul(self) -> bool:
-        """Whether its address names what no column can hold, so that nothing is called so."""
-        return "\0" in self.scope["path"] or b"%00" in self.scope.get("query_string", b"")
 
     def failure(self) -> tuple[Answer, str]:
         """The answer 500 and its sentence, unless an answer has begun: then the connection is all that can be broken."""

@@ -33,10 +33,11 @@ async def test_what_is_not_json_is_a_bad_request(api: httpx.AsyncClient, body: b
     assert (refused.status_code, refused.json()["id"]) == (400, "bad_request")
 
 
-@pytest.mark.parametrize("path", ["/account/app-transfers/a%00b", "/account/payers/a%00b", "/audit/events?kind=a%00b"])
-async def test_an_address_with_a_nul_character_is_a_bad_request(api: httpx.AsyncClient, path: str) -> None:
-    refused = await api.get(path)
-    assert (refused.status_code, refused.json()["id"]) == (400, "bad_request")
+async def test_an_address_with_a_nul_character_names_nothing(api: httpx.AsyncClient) -> None:
+    for path in ("/account/app-transfers/a%00b", "/account/payers/a%00b"):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["id"]) == (404, "not_found")
+    assert (await api.get("/audit/entries?kind=a%00b")).json() == []
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"x"', b"null", b"true"])
