@@ -16,6 +16,7 @@ LONG := tests/addons/test_handover.py tests/addons/test_suspension_races.py test
   tests/journeys/test_canary.py tests/journeys/test_credentials.py tests/journeys/test_heroku_cli.py \
   tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_cli_two_factor.py \
   tests/journeys/test_heroku_webhooks.py tests/journeys/test_life.py tests/journeys/test_metering.py \
+  tests/journeys/test_operating.py \
   tests/journeys/test_payments.py tests/journeys/test_rotation.py tests/journeys/test_third_party.py \
   tests/journeys/test_two_tenants.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py \
   tests/matrix tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py \
