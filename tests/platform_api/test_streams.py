@@ -28,6 +28,7 @@ from tests.addons.conftest import ScriptedProvider, World, done, make_world
 from tests.domain import new_user
 from tests.events.receivers import nobody
 from tests.platform_api.conftest import client_of, settings, token_of
+from tests.waiting import until
 
 KEY = os.urandom(32)
 EVENTS = {"accept": "text/event-stream"}
@@ -107,8 +108,11 @@ async def test_an_idle_stream_holds_no_connection_and_ends_with_its_client(live:
     while b"event: operation" not in (await messages.get()).get("body", b""):
         pass
     pool: Any = live.world.ctx.database.engine.pool
-    async with live.world.ctx.database.transaction():
-        assert pool.checkedout() == 1  # ours
+
+    async def given_back() -> bool:
+        return bool(pool.checkedout() == 0)
+
+    await until(given_back)  # it tells before it has given the connection of its reading back
     assert not serving.done()
     gone.set()
     await serving
