@@ -20,7 +20,7 @@ from broker.kernel.errors import BadRequest, Forbidden
 from broker.kernel.secret import Secret
 from broker.oauth.sessions import LIFE, SignedIn, find_session
 
-HOME: Final = "/account/authorizations"
+HOME: Final = "/dashboard"
 _MOST_FIELDS: Final = 500
 _SESSION: Final = "session"
 _SIGNING_IN: Final = "signing-in"

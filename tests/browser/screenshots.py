@@ -112,7 +112,7 @@ async def sign_in(page: Page, url: str) -> None:
     await page.get_by_label("E-mail address").fill(EMAIL)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
-    await page.wait_for_url("**/account/**")
+    await page.wait_for_url("**/dashboard")
 
 
 async def _pictures(page: Page, url: str, form: str, pages: dict[str, str], only: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ async def sign_up(page: Page, person: Person, origin: str) -> None:
     await page.goto(person.link("Confirm").replace(person.platform.url, origin))
     await page.get_by_label("Password").fill(person.password)
     await page.get_by_role("button", name="Make the account").click()
-    await page.wait_for_url("**/account/**")
+    await page.wait_for_url("**/dashboard")
 
 
 @pytest.mark.parametrize("options", [{"java_script_enabled": False, **PHONE}, {"color_scheme": "dark"}])
@@ -88,7 +88,7 @@ async def test_sign_up_two_factor_and_sign_in(chromium: Browser, platform: Platf
     await expect(page.get_by_role("alert")).to_contain_text("wrong")
     await page.get_by_label("Code", exact=True).fill(person.recovery_codes[0])
     await page.get_by_role("button", name="Go on").click()
-    await page.wait_for_url("**/account/**")
+    await page.wait_for_url("**/dashboard")
     await page.goto("/account/security")
     assert await sideways(page) <= 0
     await expect(page.get_by_text("This one")).to_be_visible()

@@ -21,6 +21,7 @@ from broker.kernel.context import Actor, Context
 from broker.notices.models import Notice
 from broker.notices.outbox import opened
 from broker.oauth.sessions import begin_session
+from broker.web.browser import HOME
 from tests.accounts.test_passkeys import Key, added
 from tests.domain import StoppedClock
 from tests.oauth.conftest import EMAIL, ISSUER, PASSWORD, Browser, ann, fields_of, over_wire, password
@@ -305,7 +306,7 @@ async def test_nobody_is_led_elsewhere(browser: Browser) -> None:
     await browser.sign_in()
     for evil in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         proved = await send(browser, "/account/prove", "/account/prove", password=PASSWORD, next=evil)
-        assert proved.headers["location"] == "/account/authorizations"
+        assert proved.headers["location"] == HOME
         asked = await browser.http.get("/login/code", params={"next": evil})
         assert "evil" not in asked.headers["location"]
 

@@ -10,7 +10,6 @@ from broker.apps.create import CreateApp, create_app
 from broker.kernel.context import Actor, Context
 from broker.oauth.clients import ClientWishes, change_client
 from broker.oauth.sessions import begin_session
-from broker.web.browser import HOME
 from tests.domain import new_user
 from tests.oauth.conftest import (
     Browser,
@@ -30,6 +29,8 @@ from tests.oauth.conftest import (
 )
 
 __all__ = ["ann", "app", "browser", "maker", "native", "tool", "wire"]
+
+HERE = "/account/authorizations"
 
 
 @pytest.fixture
@@ -106,37 +107,37 @@ async def test_a_user_sees_who_may_do_what_and_takes_it_back(
     given = await tool.tokens(browser, "read", apps="chosen", app=[str(shop.id)])
     again = await browser.http.get(tool.url(prompt="none"))
     other = (await tool.redeem(query_of(again.headers["location"])["code"])).json()
-    page = (await browser.http.get(HOME)).text
+    page = (await browser.http.get(HERE)).text
     for text in ("Tool", "On shop only.", "Never used.", "my laptop"):
         assert text in page
     await tool.get("/account", given["access_token"])
-    page = (await browser.http.get(HOME)).text
+    page = (await browser.http.get(HERE)).text
     assert "Last used 21 November 2026, about 09:50 UTC." in page
     assert page.count("Disconnect Tool") == 1
     path = f"/account/clients/{tool.id}/disconnect"
     assert (await browser.http.post(path, data=bob_fields)).status_code == 403
     assert (await tool.get("/account", given["access_token"])).status_code == 200
-    assert (await browser.http.post(path, data=fields_of(page))).headers["location"] == HOME
+    assert (await browser.http.post(path, data=fields_of(page))).headers["location"] == HERE
     assert (await tool.get("/account", given["access_token"])).status_code == 401
     assert (await tool.get("/account", other["access_token"])).status_code == 401, "on every device"
     assert refused(await tool.refresh(other["refresh_token"])) == (400, "invalid_grant")
     assert (await browser.http.post(path, data=fields_of(page))).status_code == 303, "it is gone, as was wanted"
-    assert "You have allowed none." in (await browser.http.get(HOME)).text
+    assert "You have allowed none." in (await browser.http.get(HERE)).text
 
 
 async def test_nobody_ends_what_is_somebody_elses(app: Any, tool: ThirdParty, browser: Browser, ctx: Context) -> None:
     given = await tool.tokens(browser)
-    page = (await browser.http.get(HOME)).text + (await browser.http.get("/account/security")).text
+    page = (await browser.http.get(HERE)).text + (await browser.http.get("/account/security")).text
     paths = [part for part in page.split('"') if part.endswith(("/disconnect", "/end"))]
     assert len(paths) == 2
     async with over_wire(app) as http:
         mallory = await new_user(ctx, "mallory@example.com")
         http.cookies.update(cookie_of(await begin_session(ctx, mallory, "Other")))
-        fields = fields_of((await http.get(HOME)).text)
+        fields = fields_of((await http.get(HERE)).text)
         for path in paths:
             assert (await http.post(path, data=fields)).status_code == 303
     assert (await tool.get("/account", given["access_token"])).status_code == 200
-    assert (await browser.http.get(HOME)).status_code == 200
+    assert (await browser.http.get(HERE)).status_code == 200
 
 
 async def test_a_browser_is_signed_out_from_another(browser: Browser, ctx: Context, ann: Actor, app: Any) -> None:
@@ -146,4 +147,4 @@ async def test_a_browser_is_signed_out_from_another(browser: Browser, ctx: Conte
         lost = page[page.index("Lost phone") :].split('"')
         path = next(part for part in lost if part.endswith("/end"))
         await browser.http.post(path, data=fields_of(page))
-        assert (await http.get(HOME)).headers["location"].startswith("/login")
+        assert (await http.get(HERE)).headers["location"].startswith("/login")
