@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import click
 
 from broker.cli.client import Client, Json, connect
-from broker.cli.errors import CliError, NotFound
+from broker.cli.errors import CliError, NotFound, StillWaiting
 from broker.cli.options import json_option
 from broker.cli.output import clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
@@ -75,10 +75,18 @@ def export(**wanted: str | None) -> None:
 def verify(head: str | None, as_json: bool) -> None:
     """Compute the whole chain of the audit again (operators).
 
-    Exits with 1 if anything was changed, removed or slipped in, and says what. Keep the head that it prints somewhere else:
-    with `--head` a later run proves that nothing up to there was written anew.
+    Exits with 1 if anything was changed, removed or slipped in, and says what; with 7 if nothing was, but facts have been
+    waiting to be sealed for more than five minutes, because no worker runs. Keep the head that it prints somewhere else: with
+    `--head` a later run proves that nothing up to there was written anew.
     """
-    found: dict[str, Any] = {"links": 0, "head": 0, "digest": "", "differences": [], "unsealed": 0}
+    found: dict[str, Any] = {
+        "links": 0,
+        "head": 0,
+        "digest": "",
+        "differences": [],
+        "unsealed": 0,
+        "waiting_since": None,
+    }
     with connect() as client, Progress("Verifying") as progress:
         kept = None if head is None else _kept(client, head)
         progress.tell(lambda: f"{found['links']} links")
@@ -87,11 +95,12 @@ def verify(head: str | None, as_json: bool) -> None:
             part = client.get(f"/audit/verification?after={after}")
             found["links"] += part["links"]
             found["differences"] += part["differences"]
-            found |= {key: part[key] for key in ("head", "digest", "unsealed")}
+            found |= {key: part[key] for key in ("head", "digest", "unsealed", "waiting_since")}
             after = part["after"]
         progress.done(f"{found['links']} links")
     if kept is not None:
         found["differences"].append(kept)
+    found["state"] = _verdict(found)
     if as_json:
         say_json(found)
     else:
@@ -100,6 +109,18 @@ def verify(head: str | None, as_json: bool) -> None:
         say(f"Head: {found['head']}:{found['digest']}  ({found['unsealed']} not sealed yet)")
     if found["differences"]:
         raise CliError(f"{len(found['differences'])} differences in the audit.")
+    if found["waiting_since"]:
+        raise StillWaiting(
+            f"Nothing differs, but {found['unsealed']} facts wait to be sealed since {moment(found['waiting_since'])}.",
+            "Start a worker (`broker worker`), and verify again.",
+        )
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Of all parts together."""
+    if found["differences"]:
+        return "differs"
+    return "waits" if found["waiting_since"] else "agrees"
 
 
 def _kept(client: Client, head: str) -> str | None:

@@ -18,6 +18,7 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     CONFIRM = 5
     UNREACHABLE = 6
+    WAITS = 7
     INTERRUPTED = 130
 
 
@@ -29,6 +30,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.NOT_FOUND: "The app, add-on, attachment, release or other thing named does not exist (for you).",
     Exit.CONFIRM: "Confirmation is required and there was no terminal to ask on; repeat with `--confirm APP`.",
     Exit.UNREACHABLE: "The broker did not answer, or something that is not a broker did.",
+    Exit.WAITS: "Nothing is wrong, and it is not complete yet: `audit:verify` found facts that no worker has sealed.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C; an operation that had begun goes on in the broker.",
 }
 
@@ -64,6 +66,12 @@ class Misused(CliError):
     """A command line that click accepts and that still makes no sense."""
 
     exit = Exit.USAGE
+
+
+class StillWaiting(CliError):
+    """Nothing failed; something that somebody has to set going is not done yet."""
+
+    exit = Exit.WAITS
 
 
 class Interrupted(CliError):

@@ -68,6 +68,8 @@ async def verification(
             "differences": list(part.differences),
             "after": part.after,
             "unsealed": part.unsealed,
+            "waiting_since": None if part.waiting_since is None else rfc3339(part.waiting_since),
+            "state": part.verdict.value,
         }
     )
 

@@ -139,7 +139,11 @@ class AuditEntry(TypedDict):
 
 
 class AuditVerification(TypedDict):
-    """A part of the audit chain that was computed again. `head` and `digest` are of its last link: worth keeping elsewhere."""
+    """A part of the audit chain that was computed again. `head` and `digest` are of its last link: worth keeping elsewhere.
+
+    `state` is `agrees`, `differs` or `waits`: nothing differs, but the `unsealed` facts wait since `waiting_since` because
+    no worker seals them.
+    """
 
     links: int
     head: int
@@ -147,6 +151,8 @@ class AuditVerification(TypedDict):
     differences: list[str]
     after: int | None
     unsealed: int
+    waiting_since: str | None
+    state: str
 
 
 class TestClock(TypedDict):

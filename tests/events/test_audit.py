@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from broker.apps.audit_trail import Wanted, get_link, read_trail
 from broker.apps.config_vars import get_config_vars
-from broker.events.audit import OVERDUE, START, Verified, seal, verify_some
+from broker.events.audit import OVERDUE, START, Verdict, Verified, seal, verify_some
 from broker.events.emit import emit
 from broker.events.models import AuditLink, Event
 from broker.kernel.context import Actor, Context, Scope
@@ -93,11 +93,16 @@ async def test_the_database_itself_refuses_to_change_facts_and_links(ctx: Contex
                 await tx.execute(statement)
 
 
-async def test_facts_that_nobody_seals_are_told(ctx: Context) -> None:
+async def test_facts_that_nobody_seals_are_told_and_are_no_difference(ctx: Context) -> None:
+    recorded_at = ctx.clock.now()
     await record(ctx, "a.one")
-    assert ((await verified(ctx)).differences, (await verified(ctx)).unsealed) == ([], 1)
+    fresh = await verified(ctx)
+    assert (fresh.verdict, fresh.differences, fresh.unsealed, fresh.waiting_since) == (Verdict.AGREES, [], 1, None)
     ctx.clock.advance(seconds=OVERDUE.total_seconds() + 1)  # type: ignore[attr-defined]  # the clock of the tests
-    assert "is a worker running?" in (await verified(ctx)).differences[0]
+    late = await verified(ctx)
+    assert (late.verdict, late.differences, late.waiting_since) == (Verdict.WAITS, [], recorded_at)
+    await forge(ctx, "delete from audit_unsealed")
+    assert (await verified(ctx)).verdict is Verdict.DIFFERS
 
 
 async def test_a_fact_says_from_where_and_with_which_token(ctx: Context) -> None:
