@@ -29,6 +29,7 @@ from broker.kernel.errors import BrokerError
 from broker.openapi import PATH as OPENAPI
 from broker.openapi import document
 from broker.settings import Settings
+from scripts.trees import parsed
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -149,7 +150,7 @@ def events() -> list[tuple[str, list[str], list[str]]]:
     found: dict[str, tuple[set[str], set[str]]] = {}
     for path in sorted((ROOT / "broker").rglob("*.py")):
         module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-        for kind, data in _emitted(ast.parse(path.read_text(encoding="utf-8")), module):
+        for kind, data in _emitted(parsed(path.read_text(encoding="utf-8")), module):
             names, modules = found.setdefault(kind, (set(), set()))
             names |= data
             modules.add(module)
@@ -222,7 +223,7 @@ def outcomes_page() -> str:
 
 def member_docs(enum: type[Enum]) -> dict[str, str]:
     """The texts that stand below the members of an enumeration."""
-    body = ast.parse(inspect.getsource(enum)).body[0]
+    body = parsed(inspect.getsource(enum)).body[0]
     assert isinstance(body, ast.ClassDef)
     found = {}
     for member, below in zip(body.body, body.body[1:], strict=False):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from scripts.trees import parsed
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("broker", "providers", "embedded")
 DOMAIN = (
@@ -32,7 +34,7 @@ def modules(*folders: str) -> tuple[Path, ...]:
 
 @cache
 def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return parsed(path.read_text(encoding="utf-8"))
 
 
 def place(path: Path, node: ast.AST | None = None) -> str:

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+from scripts.trees import parsed
 from tests.architecture.source import modules, place, tree
 
 TENANT = {"App", "Addon", "AddonConfig", "Attachment", "Collaborator", "ConfigVar", "Operation", "Release"}
@@ -98,7 +99,7 @@ def decides_by_owner(node: ast.Compare) -> bool:
 
 def test_the_rule_would_find_one_who_looks_past_the_doors() -> None:
     source = "async def spy(tx: Tx, actor: Actor):\n    return await tx.execute(select(App.id))"
-    (spy,) = [node for node in ast.walk(ast.parse(source)) if isinstance(node, Function)]
+    (spy,) = [node for node in ast.walk(parsed(source)) if isinstance(node, Function)]
     assert goes_past_the_doors(spy)
-    (compare,) = [node for node in ast.walk(ast.parse("App.owner_id == actor.id")) if isinstance(node, ast.Compare)]
+    (compare,) = [node for node in ast.walk(parsed("App.owner_id == actor.id")) if isinstance(node, ast.Compare)]
     assert decides_by_owner(compare)
