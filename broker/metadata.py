@@ -2,6 +2,7 @@
 
 from broker.accounts import models as accounts
 from broker.accounts import proof_models as proofs
+from broker.accounts import team_models as teams
 from broker.addons import models as addons
 from broker.addons import term_models as terms_of_addons
 from broker.apps import models as apps
@@ -42,6 +43,7 @@ __all__ = [
     "receipts",
     "search",
     "shares",
+    "teams",
     "terms_of_addons",
     "terms_of_apps",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, false, func
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, column, false, func, text
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,10 +13,13 @@ from broker.kernel.db import Base
 
 
 class User(Base):
-    """A person who signs in. E-mail addresses are unique without regard to case."""
+    """A person who signs in, or a team, which never does. E-mail addresses are unique without regard to case."""
 
     __tablename__ = "users"
-    __table_args__ = (Index("uq_users_email", func.lower(column("email")), unique=True),)
+    __table_args__ = (
+        Index("uq_users_email", func.lower(column("email")), unique=True),
+        Index("uq_users_team_name", "team_name", unique=True, postgresql_where=text("team_ended_at is null")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str]
@@ -29,6 +32,10 @@ class User(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_login: Mapped[datetime | None]
+    team_name: Mapped[str | None]
+    """What the team is called; None: it is a person."""
+    team_ended_at: Mapped[datetime | None]
+    """Since when there is no such team: the row stays, for its bills and its history."""
 
 
 class Authorization(Base):
