@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -51,6 +52,7 @@ __all__ = [
     "resolve_plan",
     "service_row",
     "service_secrets",
+    "services_with_plans",
     "visible_plan",
     "visible_plans",
     "visible_service",
@@ -163,6 +165,16 @@ async def list_plans(tx: Tx, service_key: str | UUID) -> list[PlanView]:
 async def all_plans(tx: Tx, service_id: UUID) -> list[PlanView]:
     """The plans of a service, whatever their state, in the order of its manifest."""
     return await _plans_where(tx, Plan.service_id == service_id)
+
+
+async def services_with_plans(tx: Tx, services: Sequence[UUID]) -> list[tuple[ServiceView, list[PlanView]]]:
+    """Each of these services that there is, with all its plans in the order of its manifest."""
+    found = select(*SERVICE_COLUMNS).where(AddonService.id.in_(services))
+    views = [service_view(row) for row in (await tx.execute(found)).mappings()]
+    plans: dict[UUID, list[PlanView]] = {service.id: [] for service in views}
+    for plan in await _plans_where(tx, Plan.service_id.in_(services)):
+        plans[plan.service.id].append(plan)
+    return [(service, plans[service.id]) for service in views]
 
 
 async def get_plan(tx: Tx, key: str | UUID) -> PlanView:

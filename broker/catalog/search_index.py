@@ -6,18 +6,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, cast, column, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Text,
+    bindparam,
+    cast,
+    column,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)  # fmt: skip
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from broker.catalog.categories import CATEGORIES, shelves
 from broker.catalog.models import AddonService
-from broker.catalog.queries import all_plans, get_service
+from broker.catalog.queries import services_with_plans
 from broker.catalog.search_models import SearchEntry, SearchTrigram, ServiceLogo
 from broker.catalog.views import INSTALLABLE_STATES, PlanView, ServiceView
 from broker.catalog.words import comparable, trigrams, words
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct, filled, placeholders
 
 FEATURES: Final = {
     "shareable": "Shareable across apps",
@@ -37,19 +51,7 @@ Stems = Mapping[str, Sequence[str]]
 
 async def index_service(tx: Tx, service_id: UUID) -> None:
     """Make the entry of a service say what its newest manifest says."""
-    service, plans = await get_service(tx, service_id), await all_plans(tx, service_id)
-    texts = _texts(service, [plan for plan in plans if plan.visible])
-    found = {weight: words(text, _MOST_WORDS[weight]) for weight, text in texts.items()}
-    stems = await stems_of(tx, {word for group in found.values() for word in group})
-    logo = (await tx.execute(select(ServiceLogo.digest).where(ServiceLogo.service_id == service_id))).scalar()
-    values = _values(service, plans) | {
-        "document": cast(literal(lexemes_of(found, stems)), TSVECTOR),
-        "heading": cast(literal(_heading(found, stems)), TSVECTOR),
-        "logo": logo,
-    }
-    entry = upsert(SearchEntry).values(service_id=service_id, **values)
-    await tx.execute(entry.on_conflict_do_update(index_elements=[SearchEntry.service_id], set_=values))
-    await _learn(tx, comparable(word for weight in "ABC" for word in found[weight]))
+    await _index(tx, [service_id])
 
 
 async def index_stale(ctx: Context) -> int:
@@ -67,9 +69,32 @@ async def index_stale(ctx: Context) -> int:
     )
     async with ctx.database.transaction() as tx:
         services = list((await tx.execute(stale)).scalars())
-        for service_id in services:
-            await index_service(tx, service_id)
+        if services:
+            await _index(tx, services)
     return len(services)
+
+
+async def _index(tx: Tx, services: Sequence[UUID]) -> None:
+    offered = await services_with_plans(tx, services)
+    texts = {service.id: _texts(service, [plan for plan in plans if plan.visible]) for service, plans in offered}
+    found = {
+        service_id: {weight: words(text, _MOST_WORDS[weight]) for weight, text in told.items()}
+        for service_id, told in texts.items()
+    }
+    stems = await stems_of(tx, {word for groups in found.values() for group in groups.values() for word in group})
+    logos = select(ServiceLogo.service_id, ServiceLogo.digest).where(ServiceLogo.service_id.in_(services))
+    digests = {row.service_id: row.digest for row in await tx.execute(logos)}
+    entries = [
+        _values(service, plans)
+        | {
+            "document": lexemes_of(found[service.id], stems),
+            "heading": _heading(found[service.id], stems),
+            "logo": digests.get(service.id),
+        }
+        for service, plans in offered
+    ]
+    await _KEEP.many(tx, [filled(entry) for entry in entries])
+    await _learn(tx, comparable(word for groups in found.values() for weight in "ABC" for word in groups[weight]))
 
 
 async def state_changed(tx: Tx, service_id: UUID, state: str) -> None:
@@ -124,6 +149,7 @@ def _values(service: ServiceView, plans: Sequence[PlanView]) -> dict[str, Any]:
     public = [plan for plan in plans if plan.visible]
     cheapest = min(public, key=lambda plan: (plan.price_cents, plan.metered), default=None)
     return {
+        "service_id": service.id,
         "revision": service.revision,
         "is_listed": service.state in INSTALLABLE_STATES,
         "slug": service.slug,
@@ -157,6 +183,30 @@ def lexemes_of(found: Mapping[str, Sequence[str]], stems: Stems, *, stems_alone:
 
 
 async def _learn(tx: Tx, found: Sequence[str]) -> None:
-    rows = [{"trigram": trigram, "word": word} for word in found for trigram in sorted(trigrams(word))]
-    if rows:
-        await tx.execute(upsert(SearchTrigram).values(rows).on_conflict_do_nothing())
+    """Let typing errors be compared with these words. In one order, so that two who learn the same wait in line."""
+    pairs = sorted((trigram, word) for word in await _unknown(tx, found) for trigram in trigrams(word))
+    if pairs:
+        taken = [cast([pair[place] for pair in pairs], ARRAY(Text)) for place in (0, 1)]
+        rows = select(func.unnest(taken[0]), func.unnest(taken[1]))
+        await tx.execute(upsert(SearchTrigram).from_select(["trigram", "word"], rows).on_conflict_do_nothing())
+
+
+async def _unknown(tx: Tx, found: Sequence[str]) -> Sequence[str]:
+    """Those that no listing had before."""
+    asked = func.unnest(cast(list(found), ARRAY(Text))).column_valued("asked")
+    same = SearchTrigram.trigram == func.concat(" ", func.left(asked, 2)), SearchTrigram.word == asked
+    return list((await tx.execute(select(asked).where(~exists().where(*same)))).scalars())
+
+
+def _keeping() -> Direct:
+    columns = [column.name for column in SearchEntry.__table__.columns if column.name != "installs"]
+    values: dict[str, Any] = {**placeholders(" ".join(columns))}
+    for name in ("document", "heading"):
+        values[name] = cast(bindparam(f"new_{name}", type_=Text), TSVECTOR)
+    entry = upsert(SearchEntry).values(values)
+    changed = {name: entry.excluded[name] for name in columns if name != "service_id"}
+    return Direct(entry.on_conflict_do_update(index_elements=[SearchEntry.service_id], set_=changed))
+
+
+_KEEP: Final = _keeping()
+"""An entry made anew. How many have the service is counted elsewhere."""
