@@ -210,10 +210,14 @@ async def retry_orphan(ctx: Context, actor: Actor, key: str) -> OrphanView:
         orphan, now = await _open(tx, key), ctx.clock.now()
         if orphan.ownership != Ownership.CREATED:
             raise Conflict(f"{orphan.addon_name} was imported, not made here: it is never deleted. Resolve it.")
-        due = update(Orphan).where(Orphan.id == orphan.id)
-        await tx.execute(due.values(next_at=now, updated_at=now))
-        await defer(tx, REAP, {"orphan_id": str(orphan.id), "attempt": orphan.attempts})
+        await bring_forward(tx, orphan.id, orphan.attempts, now)
         return await _get(tx, key)
+
+
+async def bring_forward(tx: Tx, orphan_id: UUID, attempts: int, now: datetime) -> None:
+    """Have the next attempt at an open orphan, which the caller has locked, made at once."""
+    await tx.execute(update(Orphan).where(Orphan.id == orphan_id).values(next_at=now, updated_at=now))
+    await defer(tx, REAP, {"orphan_id": str(orphan_id), "attempt": attempts})
 
 
 async def resolve_orphan(ctx: Context, actor: Actor, key: str, reason: str) -> OrphanView:

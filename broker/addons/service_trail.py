@@ -17,6 +17,7 @@ from sqlalchemy import Date, cast, func, select
 
 from broker.addons.models import Addon, Operation, OperationKind
 from broker.addons.protocol_names import region_name
+from broker.addons.replay import Replay, decide_replay, standings
 from broker.catalog.manifest import UrlStyle
 from broker.catalog.members import Role, member_service
 from broker.catalog.models import AddonService, Plan
@@ -65,6 +66,10 @@ class TrailEntry:
     next_attempt_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    replay: Replay | None
+    """What may be sent once more for it, if anything."""
+    kept_back: str
+    """Why nothing may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ async def list_trail(
             wanted = wanted.where(Operation.finished_at.is_(None))
         if after is not None:
             wanted = wanted.where(Operation.id < after)
-        return [_entry(row) for row in await tx.execute(wanted)]
+        rows = (await tx.execute(wanted)).all()
+        found, now = await standings(tx, [row.id for row in rows]), ctx.clock.now()
+        return [_entry(row, decide_replay(found[row.id], now)) for row in rows]
 
 
 async def installs_of(ctx: Context, actor: Actor, slug: str, days: int = 90) -> InstallsView:
@@ -152,7 +159,7 @@ async def _by_plan(tx: Tx, service_id: UUID) -> tuple[tuple[str, int], ...]:
     return tuple((row[0], row[1]) for row in await tx.execute(wanted))
 
 
-def _entry(row: Any) -> TrailEntry:
+def _entry(row: Any, replay: Replay | str) -> TrailEntry:
     is_v1 = row.api_version == "1"
     method, below, members = (_ASKED_V1 if is_v1 else _ASKED)[OperationKind(row.kind)]
     remote_id = (row.provider_id if is_v1 else None) or row.addon_id
@@ -172,6 +179,8 @@ def _entry(row: Any) -> TrailEntry:
         next_attempt_at=row.next_at if row.finished_at is None else None,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        replay=replay if isinstance(replay, Replay) else None,
+        kept_back="" if isinstance(replay, Replay) else replay,
     )
 
 
