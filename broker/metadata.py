@@ -13,6 +13,7 @@ from broker.billing import share_models as shares
 from broker.catalog import models as catalog
 from broker.catalog import search_models as search
 from broker.events import models as events
+from broker.flags import models as flags
 from broker.kernel import ahead
 from broker.kernel.db import Base
 from broker.notices import models as notices
@@ -34,6 +35,7 @@ __all__ = [
     "catalog",
     "dunning",
     "events",
+    "flags",
     "metadata",
     "notices",
     "oauth",

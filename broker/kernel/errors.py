@@ -142,6 +142,12 @@ class Overloaded(BrokerError):
     id = "service_unavailable"
 
 
+class Paused(Overloaded):
+    """The operators have switched this off for a while, and say why."""
+
+    id = "paused"
+
+
 class DatabaseUnavailable(Overloaded):
     """The database is away, or every connection to it is busy: what was asked for may have been done or not."""
 

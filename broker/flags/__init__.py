@@ -1,0 +1,1 @@
+"""Flags: what operators have switched off for a while, and the one place where that is asked. Knows nothing of what it holds up."""
