@@ -43,8 +43,15 @@ FEATURES: Final = {
 """What an add-on can do that people look for, by the word in addresses."""
 _MOST_WORDS: Final = {"A": 12, "B": 60, "C": 120, "D": 160}
 """How many words of each weight count: enough to be found by, few enough to be ranked fast."""
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 100
 _ENGLISH: Final[ColumnElement[Any]] = literal_column("'english_stem'::regdictionary")
+
+_STEMS: Final = Direct(
+    select(
+        func.unnest(bindparam("words", type_=ARRAY(Text))).column_valued("word"),
+        func.ts_lexize(_ENGLISH, column("word"), type_=ARRAY(Text)).label("stems"),
+    )
+)
 
 Stems = Mapping[str, Sequence[str]]
 
@@ -115,9 +122,7 @@ async def set_installs(tx: Tx, counts: Mapping[UUID, int]) -> None:
 
 async def stems_of(tx: Tx, found: Iterable[str]) -> Stems:
     """What English makes of each word: its stem, or nothing of a word that says nothing."""
-    asked = func.unnest(cast(sorted(found), ARRAY(Text))).column_valued("word")
-    lexemes = func.ts_lexize(_ENGLISH, column("word"), type_=ARRAY(Text))
-    return {row[0]: row[1] for row in await tx.execute(select(asked, lexemes))}
+    return {row["word"]: row["stems"] for row in await _STEMS.all(tx, words=sorted(found))}
 
 
 def features_of(service: ServiceView) -> list[str]:

@@ -4,21 +4,29 @@ compared with. Everything in them can be made again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
+
+HEADING: Final = """'{a,b,c}'::\"char\"[]"""
+"""The weights of what counts for the rank."""
+NAME: Final = """'{a}'::\"char\"[]"""
 
 
 class SearchEntry(Base):
     """What is found of a service, and what a list shows of it. It is ranked by this row alone."""
 
     __tablename__ = "search_entries"
-    __table_args__ = (Index("ix_search_entries_document", "document", postgresql_using="gin"),)
+    __table_args__ = (
+        Index("ix_search_entries_document", "document", postgresql_using="gin"),
+        Index("ix_search_entries_heading", text(f"ts_filter(document, {HEADING})"), postgresql_using="gin"),
+        Index("ix_search_entries_name", text(f"ts_filter(document, {NAME})"), postgresql_using="gin"),
+    )
 
     service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id", ondelete="CASCADE"), primary_key=True)
     revision: Mapped[int]
