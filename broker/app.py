@@ -42,6 +42,7 @@ def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = No
     app = described()
     rates = RateLimits(settings.rate_limit_per_hour)
     edge: dict[str, Any] = {"rates": rates, "places": Places(settings.max_requests), "clock": ctx.clock}
+    edge["is_https"] = settings.public_url.startswith("https:")
     app.state.ctx = ctx
     app.state.face = _face(ctx, settings, rates, read_news)
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
@@ -65,9 +66,14 @@ def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = No
 
 
 def described() -> DescribedApp:
-    """The application without any router."""
+    """The application without any router. The framework's pages about it run scripts of another host, where sessions are."""
     return DescribedApp(
-        title="Addon Broker", version=version("addon-broker"), summary=_SUMMARY, redoc_url=None, redirect_slashes=False
+        title="Addon Broker",
+        version=version("addon-broker"),
+        summary=_SUMMARY,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
 
 

@@ -21,6 +21,7 @@ from broker.faces.answers import Answer
 from broker.faces.asking import wants_page
 from broker.faces.credentials import parse
 from broker.faces.errors import error_body, refusal
+from broker.faces.shield import shield
 from broker.kernel.clock import Clock
 from broker.kernel.errors import Overloaded, RateLimited
 from broker.kernel.origin import Origin, bound_origin
@@ -28,7 +29,7 @@ from broker.kernel.outage import BUSY
 from broker.kernel.places import Places
 from broker.platform_api.rates import RateLimits, Tally
 
-_UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/docs.*|/openapi\.json|/static/.*")
+_UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/openapi\.json|/static/.*")
 _TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
 _NO_NAME: Final = "\ufffd"
 """Stands in addresses for NUL, which no column can hold: nothing is called so, and every endpoint says that in its own way."""
@@ -40,12 +41,20 @@ Explain = Callable[[int, str], ASGIApp]
 
 
 class Edge:
-    """Gives each request an id, counts it, and turns what nobody expected into a 500 without values."""
+    """Gives each request an id, counts it, shields its answer, and turns what nobody expected into a 500 without values."""
 
     def __init__(
-        self, app: ASGIApp, rates: RateLimits, places: Places, clock: Clock, explain: Explain | None = None
+        self,
+        app: ASGIApp,
+        rates: RateLimits,
+        places: Places,
+        clock: Clock,
+        explain: Explain | None = None,
+        *,
+        is_https: bool = False,
     ) -> None:
         self._app = app
+        self._is_https = is_https
         self._explain = explain
         self._rates = rates
         self._places = places
@@ -55,7 +64,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = _Passage(scope, send, self._rates, self._clock.now())
+        passage = _Passage(scope, send, self._rates, self._clock.now(), is_https=self._is_https)
         with structlog.contextvars.bound_contextvars(request_id=passage.request_id), bound_origin(passage.origin):
             await self._pass(passage, receive)
 
@@ -96,7 +105,7 @@ class Edge:
 class _Passage:
     """One request on its way through."""
 
-    def __init__(self, scope: Scope, send: Send, rates: RateLimits, now: datetime) -> None:
+    def __init__(self, scope: Scope, send: Send, rates: RateLimits, now: datetime, *, is_https: bool) -> None:
         credentials = parse(Headers(scope=scope).get("authorization"))
         self.scope = scope
         scope["path"] = scope["path"].replace("\0", _NO_NAME)
@@ -107,6 +116,7 @@ class _Passage:
         token = None if credentials is None else token_hash(credentials.secret.reveal())
         self.tally = Tally(rates, self.origin.place or "", token, now)
         self._send = send
+        self._is_https = is_https
         self._status: int | None = None
         self._began = time.perf_counter()
         state = scope.setdefault("state", {})
@@ -118,6 +128,7 @@ class _Passage:
             headers = MutableHeaders(scope=message)
             headers["Request-Id"] = self.request_id
             headers["RateLimit-Remaining"] = str(self.tally.remaining)
+            shield(headers, is_https=self._is_https)
         await self._send(message)
 
     def failure(self) -> tuple[Answer, str]:

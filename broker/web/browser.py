@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -79,13 +79,23 @@ def to_sign_in(request: Request) -> Response:
 
 def local_path(wanted: str) -> str:
     """An address on this server to go on to, or our own choice if the wanted one leads anywhere else."""
+    return way_back(wanted) or HOME
+
+
+def way_back(wanted: str) -> str | None:
+    """The address, if it is one on this server; None if it leads anywhere else, or nowhere."""
     try:
         parts = urlsplit(wanted) if wanted.isascii() and wanted.isprintable() else None
     except ValueError:  # a bracket that nothing closes
         parts = None
     if parts is None or parts.scheme or parts.netloc or not wanted.startswith("/") or wanted.startswith("//"):
-        return HOME
-    return HOME if "\\" in wanted else wanted
+        return None
+    return None if "\\" in wanted else wanted
+
+
+def with_query(path: str, **more: str) -> str:
+    """The address with these parameters, too."""
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(more)}" if more else path
 
 
 def keep_session(request: Request, response: Response, cookie: Secret) -> None:
@@ -186,9 +196,19 @@ def new_cookie() -> str:
 
 
 def _check_origin(request: Request) -> None:
-    """Browsers tell where a form was sent from, on https and on this machine; programs need not."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    """Browsers tell where a form was sent from: by the first header on https and on this machine, by the second everywhere.
+    Programs need not; nor do our own pages, which keep their addresses to themselves (`null`)."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin", "null")
+    if site not in ("same-origin", "none") or (origin != "null" and not _is_ours(request, origin)):
         raise Forbidden("The form was sent from another site.")
+
+
+def _is_ours(request: Request, origin: str) -> bool:
+    """Whether that is where this browser finds us: what it calls the host, no page elsewhere can make it say. A proxy before us
+    may know of encryption what we do not, so that the host counts alone."""
+    public: str = request.app.state.face.public_url
+    return origin.partition("://")[2] in (urlsplit(public).netloc, request.headers.get("host"))
 
 
 def _check_token(form: Form, expected: str) -> None:

@@ -50,6 +50,7 @@ async def picture(request: Request, slug: str) -> Response:
         response = Response(monogram(slug), media_type="image/svg+xml")
     response.headers["content-security-policy"] = _ONLY_A_PICTURE
     response.headers["x-content-type-options"] = "nosniff"
+    response.headers["cross-origin-resource-policy"] = "cross-origin"
     return cached(request, response, FOR_A_DAY)
 
 

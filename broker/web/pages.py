@@ -20,6 +20,9 @@ HTMX: Final = ("script.js", "vendor/htmx.min.js")
 COPY: Final = ("script.js",)
 """The scripts of a page with commands to copy."""
 
+_OUTWARD: Final = ("https://", "http://")
+"""What addresses of others begin with: manifests are held to it when they come, pages once more when they link there."""
+
 _pages: Final = Environment(
     loader=PackageLoader("broker.web", "templates"),
     autoescape=select_autoescape(default=True, default_for_string=True),
@@ -27,11 +30,14 @@ _pages: Final = Environment(
     trim_blocks=False,
 )
 _pages.globals["static"] = static
+_pages.filters["outward"] = lambda url: url if url.startswith(_OUTWARD) else "#"
 _HEADERS: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 
@@ -63,6 +69,10 @@ def page(
     policy = _policy(form_action, "'self'" if scripts else script, reads=bool(scripts))
     values |= {"seen": seen, "flash": flash, "place": place, "scripts": scripts}
     headers = {**_HEADERS, "content-security-policy": policy}
+    if (
+        seen is not None
+    ):  # a window of another site keeps no hold on it; clients may have one on consent, and hear of its end
+        headers["cross-origin-opener-policy"] = "same-origin"
     return HTMLResponse(_pages.get_template(template).render(**values), status, headers)
 
 
