@@ -17,6 +17,8 @@ from broker.accounts.mail_tokens import Link, Purpose, look_at, new_link, use_up
 from broker.accounts.models import User
 from broker.accounts.passwords import checked_password, hash_password
 from broker.events.emit import emit
+from broker.flags.models import Flag
+from broker.flags.switch import check_on
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, RateLimited
@@ -38,9 +40,10 @@ MAILS_FROM_ONE: Final = Allowance(
 async def ask_to_sign_up(ctx: Context, email: str) -> None:
     """Send a link to whoever reads the mail of this address. Whether there is an account already, only that reader is told.
 
-    Raises: InvalidParams for what is no address; RateLimited for who asks too often, from wherever to whomever.
+    Raises: InvalidParams for what is no address; RateLimited for who asks too often, from wherever to whomever; Paused.
     """
     address = checked_email(email)
+    await check_open(ctx)
     if not await may_mail(ctx, Purpose.SIGN_UP, address):
         return
     now = ctx.clock.now()
@@ -50,6 +53,15 @@ async def ask_to_sign_up(ctx: Context, email: str) -> None:
             await notify_address(tx, address, "sign_up.known", {"email": address}, now)
             return
         await _send_link(ctx, tx, Purpose.SIGN_UP, "sign_up.confirm", address, {"email": address})
+
+
+async def check_open(ctx: Context) -> None:
+    """Go on unless the operators let nobody make an account by themselves for the time being.
+
+    Raises: Paused.
+    """
+    async with ctx.database.transaction() as tx:
+        await check_on(tx, Flag.SIGN_UP)
 
 
 async def invite(ctx: Context, actor: Actor, email: str) -> str:

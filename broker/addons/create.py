@@ -39,6 +39,8 @@ from broker.catalog.offers import Offer
 from broker.catalog.options import check_options
 from broker.catalog.queries import PlanView, resolve_offer
 from broker.events.emit import fact
+from broker.flags.models import Flag
+from broker.flags.switch import check_on
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams, NameTaken
@@ -125,6 +127,7 @@ async def record_creation(
     app = await visible_app(tx, actor, request.app, keep=True)
     offer = await resolve_offer(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
+    await check_on(tx, Flag.INSTALLS, offer.service.slug)
     if not plan.is_free:
         require_owner(actor, app, "add paid add-ons to it")
         await require_paid_up(tx, app.payer_id)

@@ -18,6 +18,8 @@ from broker.billing.invoices import move_invoice
 from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount, Invoice, InvoiceState
 from broker.events.emit import emit
+from broker.flags.models import Flag
+from broker.flags.switch import is_on
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import SYSTEM, Context
 from broker.kernel.db import Tx
@@ -137,6 +139,8 @@ async def _due(ctx: Context) -> list[UUID]:
     now = ctx.clock.now()
     due = select(Dunning.invoice_id).where(Dunning.ended_at.is_(None), Dunning.next_at <= now)
     async with ctx.database.transaction() as tx:
+        if not await is_on(tx, Flag.COLLECTION):
+            return []  # a step that is late puts off what follows it, so that nobody loses time to react
         return list((await tx.execute(due.order_by(Dunning.next_at).limit(_AT_ONCE))).scalars())
 
 

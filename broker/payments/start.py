@@ -10,6 +10,8 @@ from sqlalchemy import Select, exists, func, insert, select
 
 from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice, InvoiceState
+from broker.flags.models import Flag
+from broker.flags.switch import is_on
 from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
@@ -124,6 +126,8 @@ async def collect_issued(ctx: Context, most: int = _AT_ONCE) -> int:
         .with_for_update(skip_locked=True)
     )
     async with ctx.database.transaction() as tx:
+        if not await is_on(tx, Flag.COLLECTION):
+            return 0
         ids = (await tx.execute(waiting)).scalars().all()
         started = [await start_payment(tx, ctx, invoice_id) for invoice_id in ids]
     return sum(isinstance(each, UUID) for each in started)
