@@ -14,17 +14,20 @@ from uuid import UUID
 import structlog
 from sqlalchemy import delete, or_, select, update
 
+from broker.flags.models import Flag
+from broker.flags.switch import is_on
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.notices.letters import Compose, Envelope, Fate, Letter, Post, Receipt, UnknownKind, pause_before
 from broker.notices.models import Notice, NoticeState
-from broker.notices.outbox import drive, opened
+from broker.notices.outbox import WORTH, drive, opened
 
 LEASE: Final = timedelta(minutes=2)
 """Longer than any attempt can last: after it, another worker makes the attempt again."""
 KEPT: Final = timedelta(days=180)
 _PATIENCE: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 200
+_PAUSED_FOR: Final = timedelta(minutes=1)
 _ENDS: Final = {
     Fate.SENT: NoticeState.SENT,
     Fate.KEPT: NoticeState.KEPT,
@@ -71,12 +74,22 @@ async def _claim(ctx: Context, notice_id: UUID) -> _Claim | None:
         row = (await tx.execute(select(Notice.__table__).where(Notice.id == notice_id).with_for_update())).one_or_none()
         if row is None or row.due_at is None or row.due_at > now or (row.lease_until and row.lease_until > now):
             return None
+        if row.data_key is None and not await is_on(tx, Flag.NOTICES):
+            await _wait(tx, row.id, now)
+            return None
         if row.expires_at <= now:
             await _finish(tx, row.id, NoticeState.GIVEN_UP, now, row.last_error or "its time was over")
             return None
         taken = {"attempts": row.attempts + 1, "lease_until": now + LEASE}
         await tx.execute(update(Notice).where(Notice.id == row.id).values(taken))
         return _Claim(row.id, row.address, row.kind, opened(ctx.vault, row), row.attempts + 1, row.created_at)
+
+
+async def _wait(tx: Tx, notice_id: UUID, now: datetime) -> None:
+    """Look again in a while. The time in which no mail is sent does not count against it."""
+    later = {"due_at": now + _PAUSED_FOR, "expires_at": now + WORTH}
+    await tx.execute(update(Notice).where(Notice.id == notice_id).values(later))
+    await drive(tx, notice_id, now + _PAUSED_FOR)
 
 
 async def _settle(ctx: Context, claim: _Claim, receipt: Receipt) -> None:
