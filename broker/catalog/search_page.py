@@ -200,20 +200,26 @@ def _statement(shape: _Shape) -> Direct:
     fitting: list[ColumnElement[bool]] = [SearchEntry.is_listed.is_(True), *(_CHOICES[name] for name in sorted(chosen))]
     answering = [*fitting, _matches(_SAID)] if asked else fitting
     sorting = _sorting(order, _SCORE if asked else literal(0))
-    found = select(SearchEntry.service_id, func.row_number().over(order_by=sorting).label("place"))
+    found = select(SearchEntry.service_id)
     if asked and order is Order.BEST:
         candidates = _candidates(fitting)
         found = found.join(candidates, candidates.c.service_id == SearchEntry.service_id)
     else:
         found = found.where(*answering)
     room, before = _given("room", Integer), _given("before", Integer)
-    best = found.order_by(*sorting).limit(room).offset(before).cte("best")
+    best = _numbered(found.order_by(*sorting).limit(room).offset(before))
     shown = _shown(best)
     counted = select(literal(1).label("one")).where(*answering)
     number = select(func.count().label("number")).select_from(_counted(counted, bounded=asked)).subquery()
     return Direct(
         select(number.c.number, *shown.c).select_from(number.outerjoin(shown, true())).order_by(shown.c.place)
     )
+
+
+def _numbered(found: Select[Any]) -> FromClause:
+    """The same with their places. A window function would have everything sorted, not just the page."""
+    rows = func.unnest(func.array(found.scalar_subquery())).table_valued("service_id", with_ordinality="place")
+    return rows.render_derived(name="best")
 
 
 def _candidates(fitting: Sequence[ColumnElement[bool]]) -> FromClause:

@@ -35,8 +35,9 @@ async def _meant(tx: Tx, word: str) -> tuple[str, ...]:
     """The nearest of those that something listed has: as near as each other, and not one that nobody can see yet."""
     parts = sorted(trigrams(word))
     rows = await _ALIKE.all(tx, parts=parts, shortest=len(word) - 2, length=len(parts), most=_MOST_CANDIDATES)
-    errors = {row["word"]: typos(word, row["word"]) for row in rows}
-    near = sorted((count, candidate) for candidate, count in errors.items() if count <= tolerance(word))[:_MOST_LIKELY]
+    most = tolerance(word)
+    errors = {row["word"]: typos(word, row["word"], most) for row in rows}
+    near = sorted((count, candidate) for candidate, count in errors.items() if count <= most)[:_MOST_LIKELY]
     there = await _known(tx, {candidate: f"'{candidate}'" for _, candidate in near})
     listed = [(count, candidate) for count, candidate in near if candidate in there]
     return tuple(candidate for count, candidate in listed if count == listed[0][0])[:_MOST_MEANT]

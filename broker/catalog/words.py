@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 LONGEST_WORD: Final = 40
@@ -40,10 +41,11 @@ def tolerance(word: str) -> int:
     return 0 if len(word) < _SHORTEST_COMPARED else 1 if len(word) < 6 else 2
 
 
-def typos(typed: str, meant: str) -> float:
+def typos(typed: str, meant: str, most: float = inf) -> float:
     """How many errors lead from the meant word to the typed one: letters left out, added, wrong, or two swapped.
 
-    A half more when only the beginning of the word is meant: it is typed to the end more often than not.
+    A half more when only the beginning of the word is meant: it is typed to the end more often than not. If there are
+    more than `most`, it does not matter how many more.
     Source: the restricted edit distance of Damerau and Levenshtein.
     """
     before: list[int] = []
@@ -54,4 +56,6 @@ def typos(typed: str, meant: str) -> float:
             cost = min(before[other] + 1, row[other - 1] + 1, before[other - 1] + (char != letter))
             swapped = place > 1 and other > 1 and char == meant[other - 2] and typed[place - 2] == letter
             row.append(min(cost, older[other - 2] + 1) if swapped else cost)
+        if min(row) > most < min(before):
+            break
     return min(row[-1], min(row) + 0.5)
