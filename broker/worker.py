@@ -42,12 +42,13 @@ from broker.kernel.jobs import QUEUE, WEBHOOKS
 from broker.notices.outbox import SEND
 from broker.notices.send import send_notice
 from broker.payments.delinquency import FOLLOW
+from broker.payments.look_back import look_back
 from broker.payments.methods import FORGET, forget
 from broker.payments.pay import pay
 from broker.payments.ports import Gateway
 from broker.payments.refunds import REFUND, refund
 from broker.payments.setups import SETUP, advance_setup
-from broker.payments.start import PAY
+from broker.payments.start import LOOK_BACK, PAY
 from broker.settings import Settings
 from broker.wiring import Wiring
 
@@ -129,6 +130,10 @@ def _add_payments(app: procrastinate.App, ctx: Context, gateway: Gateway) -> Non
     @app.task(name=PAY)
     async def go_on_paying(payment_id: str) -> None:
         await pay(ctx, gateway, UUID(payment_id))
+
+    @app.task(name=LOOK_BACK)
+    async def look_at_payment(payment_id: str) -> None:
+        await look_back(ctx, gateway, UUID(payment_id))
 
     @app.task(name=SETUP)
     async def go_on_adding(setup_id: str) -> None:

@@ -80,7 +80,9 @@ async def _not_all_shared(tx: Tx) -> list[str]:
     )
     given = {currency: int(minor) for currency, minor in await tx.execute(promo)}
     account, minor = LedgerEntry.ledger_account, LedgerEntry.minor
-    settled = (LedgerAccount.SALES, LedgerAccount.TAX, LedgerAccount.RECEIVABLE, LedgerAccount.CARRIED)
+    settled = (
+        LedgerAccount.SALES, LedgerAccount.TAX, LedgerAccount.RECEIVABLE, LedgerAccount.CARRIED, LedgerAccount.WITHHELD,
+    )  # fmt: skip
     sums = _balances(case((account.in_(settled), -minor), else_=0))
     sold = {currency: int(total) - given.get(currency, 0) for currency, total in await tx.execute(sums)}
     lines = select(PartnerShare.currency, func.sum(PartnerShare.minor)).group_by(PartnerShare.currency)

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from broker.billing.accrue_shares import Accrued, Settled, accrued, record
 from broker.billing.credit_notes import Part, TakenBack, Taking, left_of, locked_document, parts_of, take_back
 from broker.billing.invoices import CreditNoteView, Document, credited, move_invoice
-from broker.billing.ledger import PAYMENT, Posting, collected_amounts, collected_on, owed_on, post
+from broker.billing.ledger import PAYMENT, Posting, collected_amounts, collected_on, owed_on, post, withheld_on
 from broker.billing.models import CreditGrant, CreditNote, Invoice, InvoiceState, LedgerTransaction
 from broker.billing.pricing import CreditKind
 from broker.events.emit import emit
@@ -151,8 +151,9 @@ async def is_known(tx: Tx, key: str, invoice_id: UUID) -> bool:
 
 
 async def shares_of(tx: Tx, bill: Any, owed_minor: int) -> Accrued:
-    """What the partners get once the invoice owes no more than this."""
-    settled = Settled(bill.id, bill.account_id, bill.currency, bill.month, bill.carried_minor, owed_minor)
+    """What the partners get once the invoice owes no more than this. What a bank has taken back is nobody's for the time being."""
+    missing = owed_minor + await withheld_on(tx, bill.id)
+    settled = Settled(bill.id, bill.account_id, bill.currency, bill.month, bill.carried_minor, missing)
     return (await accrued(tx, [settled]))[bill.id]
 
 

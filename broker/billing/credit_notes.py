@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from broker.billing.accrue_shares import Settled, accrued, record
 from broker.billing.invoices import CreditNoteView, Document, LineView, any_document, credited, move_invoice
-from broker.billing.ledger import REFUND, Posting, collected_on, credit_note_amounts, owed_on, post
+from broker.billing.ledger import REFUND, Posting, collected_on, credit_note_amounts, owed_on, post, withheld_on
 from broker.billing.models import CreditGrant, CreditNote, CreditNoteLine, Invoice, InvoiceState
 from broker.billing.numbers import Series, take_numbers
 from broker.billing.pricing import CreditKind
@@ -88,7 +88,9 @@ async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: T
     net, tax = sum(part.net_minor for part in parts), sum(part.tax_minor for part in parts)
     view = CreditNoteView(number, taking.reason, net, tax, now)
     await _store(tx, document, taking, view, parts)
-    owed, back = max(await owed_on(tx, invoice.id), 0), net + tax
+    owed, withheld, back = max(await owed_on(tx, invoice.id), 0), await withheld_on(tx, invoice.id), net + tax
+    if withheld and back > owed:
+        raise Conflict(f"A bank has taken back a payment of {invoice.number}: wait until it is decided.")
     given = max(back - owed, 0) - taking.refunded_minor
     if given < 0:
         raise Conflict(
@@ -96,7 +98,7 @@ async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: T
         )
     if given:
         await _give(tx, document, view, given, taking.actor)
-    await _post(tx, document, parts, taking, given, max(owed - back, 0))
+    await _post(tx, document, parts, taking, given, max(owed - back, 0) + withheld)
     if 0 < owed <= back:
         paid = await collected_on(tx, invoice.id)
         await move_invoice(tx, invoice.id, InvoiceState.PAID if paid else InvoiceState.VOID, now)

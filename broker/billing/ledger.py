@@ -42,6 +42,10 @@ class LedgerAccount(StrEnum):
     """Money that came in and was not paid out."""
     FEES = "fees"
     """What those keep who collect the money."""
+    WITHHELD = "withheld"
+    """Taken back by a bank from what invoices had taken, until it is decided whose it is."""
+    LOSSES = "losses"
+    """Gone from what no invoice had taken: what was more than an invoice asked for is a credit, and stays one."""
     SHARES = "shares"
     """What of the sales is the partners', by service."""
     PARTNERS = "partners"
@@ -59,6 +63,7 @@ Amounts = dict[tuple[LedgerAccount, str], int]
 
 PAYMENT: Final = "payment"
 REFUND: Final = "refund"
+CHARGEBACK: Final = "chargeback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,17 @@ def collected_amounts(paid: int, more: int, fee: int) -> Amounts:
     return moved(amounts)
 
 
+def charged_back_amounts(held: int, lost: int, fee: int) -> Amounts:
+    """What a bank's taking money back moves: of what an invoice had taken, of what was more than that, and what is kept for it."""
+    amounts = {
+        (LedgerAccount.CASH, ""): -held - lost - fee,
+        (LedgerAccount.WITHHELD, ""): held,
+        (LedgerAccount.LOSSES, ""): lost,
+        (LedgerAccount.FEES, ""): fee,
+    }
+    return moved(amounts)
+
+
 def credit_note_amounts(lines: Sequence[tuple[str, int, int]], given: int, refunded: int = 0) -> Amounts:
     """What a credit note moves, from service, net and tax of each line that it takes back.
 
@@ -154,21 +170,32 @@ async def post(tx: Tx, postings: Sequence[Posting]) -> None:
 
 async def owed_on(tx: Tx, invoice_id: UUID) -> int:
     """What is still to be paid of an invoice. Units: minor units."""
+    return await _on(tx, invoice_id, LedgerAccount.RECEIVABLE)
+
+
+async def withheld_on(tx: Tx, invoice_id: UUID) -> int:
+    """What banks have taken back of what was paid of an invoice, and have not decided about. Units: minor units."""
+    return await _on(tx, invoice_id, LedgerAccount.WITHHELD)
+
+
+async def _on(tx: Tx, invoice_id: UUID, account: LedgerAccount) -> int:
     statement = (
         select(func.coalesce(func.sum(LedgerEntry.minor), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(LedgerTransaction.invoice_id == invoice_id, LedgerEntry.ledger_account == LedgerAccount.RECEIVABLE)
+        .where(LedgerTransaction.invoice_id == invoice_id, LedgerEntry.ledger_account == account)
     )
     return int((await tx.execute(statement)).scalar_one())
 
 
 async def collected_on(tx: Tx, invoice_id: UUID) -> int:
-    """What of an invoice was paid with money and not paid back. Units: minor units."""
-    paid = and_(LedgerTransaction.kind == PAYMENT, LedgerEntry.ledger_account == LedgerAccount.RECEIVABLE)
-    back = and_(LedgerTransaction.kind == REFUND, LedgerEntry.ledger_account == LedgerAccount.CASH)
+    """What of an invoice was paid with money, and neither paid back nor taken back by a bank. Units: minor units."""
+    kind, account = LedgerTransaction.kind, LedgerEntry.ledger_account
+    paid = and_(kind == PAYMENT, account == LedgerAccount.RECEIVABLE)
+    taken = and_(kind == CHARGEBACK, account.in_((LedgerAccount.WITHHELD, LedgerAccount.RECEIVABLE)))
+    back = and_(kind == REFUND, account == LedgerAccount.CASH)
     statement = (
-        select(func.coalesce(func.sum(case((paid, -LedgerEntry.minor), else_=LedgerEntry.minor)), 0))
+        select(func.coalesce(func.sum(case((back, LedgerEntry.minor), else_=-LedgerEntry.minor)), 0))
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(LedgerTransaction.invoice_id == invoice_id, or_(paid, back))
+        .where(LedgerTransaction.invoice_id == invoice_id, or_(paid, taken, back))
     )
     return int((await tx.execute(statement)).scalar_one())

@@ -121,9 +121,10 @@ INVOICE_TRANSITIONS: Final[dict[InvoiceState, frozenset[InvoiceState]]] = {
     InvoiceState.ISSUED: frozenset({InvoiceState.PAID, InvoiceState.PAST_DUE, InvoiceState.VOID}),
     InvoiceState.PAST_DUE: frozenset({InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE, InvoiceState.VOID}),
     InvoiceState.UNCOLLECTIBLE: frozenset({InvoiceState.PAID}),
-    InvoiceState.PAID: frozenset(),
+    InvoiceState.PAID: frozenset({InvoiceState.PAST_DUE}),
     InvoiceState.VOID: frozenset(),
 }
+"""What was paid is owed again only if the bank of whoever paid takes the money back for good."""
 
 
 class Invoice(Base):

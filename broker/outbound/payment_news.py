@@ -15,6 +15,9 @@ from broker.payments.ports import Forged, News
 TOLERANCE_S: Final = 300
 """How old a signature may be: older ones may be somebody's copies."""
 
+_GOES_BACK: Final = ("charge.dispute.", "charge.refund", "refund.")
+"""Kinds of events that say that money of a payment goes back. Source: Stripe, "Types of events"."""
+
 
 class StripeNews:
     """Reads what is signed with one of the secrets: two of them, while one is replaced by another."""
@@ -30,7 +33,8 @@ class StripeNews:
             subject = event["data"]["object"]
             ours = subject.get("metadata") or {}
             known = is_ours(ours.get("payment_id")) or is_ours(ours.get("refund_id"))
-            return News(str(event["id"]), str(event["type"]), str(subject.get("id", "")), known)
+            taken_from = str(subject.get("payment_intent") or "") if event["type"].startswith(_GOES_BACK) else ""
+            return News(str(event["id"]), str(event["type"]), str(subject.get("id", "")), known, taken_from)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Forged from None
 

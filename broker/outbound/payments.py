@@ -6,6 +6,7 @@ The library sends through our guarded client, and repeats nothing by itself: rep
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from broker.kernel.secret import Secret
 from broker.outbound.http import CallFailed, GuardedClient
 from broker.payments.ports import (
     ActionNeeded,
+    Aftermath,
+    Chargeback,
     ChargeCall,
     Charged,
     CustomerCall,
@@ -28,17 +31,27 @@ from broker.payments.ports import (
     RefundCall,
     Refunded,
     RefundLook,
+    SentBack,
     SetupCall,
     SetupDone,
     SetupOpen,
     SetupOver,
     Succeeded,
     Unknown,
+    Verdict,
 )
 
 _TO_CONFIRM: Final = "authentication_required"
 _CONFIRM: Final = "Your bank wants this payment to be confirmed: pay the invoice by hand."
 _MOST_LISTED: Final = 100
+_WITH_FEE: Final = ["latest_charge.balance_transaction"]
+_VERDICTS: Final = {
+    "needs_response": Verdict.OPEN,
+    "under_review": Verdict.OPEN,
+    "won": Verdict.WON,
+    "lost": Verdict.LOST,
+}
+"""The others are inquiries, which move no money. Source: Stripe, "How disputes work"."""
 _IN_HUNDREDTHS: Final = frozenset({"isk"})
 """Currencies without a subunit, of which Stripe counts hundredths all the same. Source: Stripe, "Supported currencies"."""
 _COUNTED_OTHERWISE: Final = frozenset({"mga", "ugx"})
@@ -116,7 +129,7 @@ class StripeGateway:
                     "customer": call.customer,
                     "allowed_payment_method_types": ["card"],
                     "success_url": call.return_url,
-                    "cancel_url": call.return_url.partition("?")[0],
+                    "cancel_url": call.return_url.partition("setup=")[0].rstrip("?&"),
                     "client_reference_id": str(call.id),
                     "expires_at": int(call.expires_at.timestamp()),
                 },
@@ -161,6 +174,8 @@ class StripeGateway:
                 "payment_method": call.method,
                 "allowed_payment_method_types": ["card"],
                 "confirm": True,
+                "capture_method": "automatic",  # at once: so that the answer says what it costs
+                "expand": _WITH_FEE,
                 "description": f"Invoice {call.invoice}",
                 "metadata": {"payment_id": str(call.payment_id), "invoice": call.invoice},
             }
@@ -177,7 +192,9 @@ class StripeGateway:
     async def look_at(self, call: LookCall) -> Charged | NotThere:
         async def found() -> Charged | NotThere:
             if call.reference is not None:
-                return _standing(await self._stripe.payment_intents.retrieve_async(call.reference))
+                return _standing(
+                    await self._stripe.payment_intents.retrieve_async(call.reference, {"expand": _WITH_FEE})
+                )
             return await self._by_our_id(call)
 
         answer: Charged | NotThere = await _answered(found, refused=_not_found(call.reference))
@@ -187,7 +204,9 @@ class StripeGateway:
         """By what we told with the charge whose answer was lost. Lists are consistent at once, searches are not."""
         if call.customer is None:
             return NotThere()
-        listed = await self._stripe.payment_intents.list_async({"customer": call.customer, "limit": _MOST_LISTED})
+        listed = await self._stripe.payment_intents.list_async(
+            {"customer": call.customer, "limit": _MOST_LISTED, "expand": [f"data.{each}" for each in _WITH_FEE]}
+        )
         async for intent in listed.auto_paging_iter():
             if intent.metadata.to_dict().get("payment_id") == str(call.payment_id):
                 return _standing(intent)
@@ -198,7 +217,7 @@ class StripeGateway:
             return _standing(await self._stripe.payment_intents.cancel_async(reference))
 
         async def standing() -> Charged:
-            return _standing(await self._stripe.payment_intents.retrieve_async(reference))
+            return _standing(await self._stripe.payment_intents.retrieve_async(reference, {"expand": _WITH_FEE}))
 
         answer: Charged
         try:
@@ -240,6 +259,51 @@ class StripeGateway:
         answer: Refunded | NotThere = await _answered(found, refused=_not_found(call.reference))
         return answer
 
+    async def look_back(self, reference: str) -> Aftermath | Unknown:
+        async def seen() -> Aftermath:
+            intent = await self._stripe.payment_intents.retrieve_async(reference, {"expand": _WITH_FEE})
+            ask: Any = {"payment_intent": reference, "limit": _MOST_LISTED}
+            refunds = await self._stripe.refunds.list_async(ask)
+            disputes = await self._stripe.disputes.list_async(ask)
+            return Aftermath(
+                _fee(intent),
+                [_gone(each) async for each in refunds.auto_paging_iter()],
+                [_taken(each) async for each in disputes.auto_paging_iter() if each.status in _VERDICTS],
+            )
+
+        answer: Aftermath | Unknown = await _answered(seen)
+        return answer
+
+
+def _fee(intent: stripe.PaymentIntent) -> int | None:
+    """What Stripe keeps of it; None if it is not known yet. What is settled in another currency has its fee in that one, and
+    nothing is converted here: 0.
+    """
+    moved = getattr(getattr(intent, "latest_charge", None), "balance_transaction", None)
+    if moved is None or isinstance(moved, str):
+        return None
+    return _ours(moved.fee, intent.currency) if moved.currency == intent.currency else 0
+
+
+def _gone(refund: stripe.Refund) -> SentBack:
+    ours = refund.metadata.to_dict() if refund.metadata is not None else {}
+    known = is_ours(ours.get("refund_id"))
+    amount = _ours(refund.amount, refund.currency)
+    return SentBack(refund.id, amount, _sent_back(refund), known, (refund.reason or "").replace("_", " "))
+
+
+def _taken(dispute: stripe.Dispute) -> Chargeback:
+    fees = sum(each.fee for each in dispute.balance_transactions if each.currency == dispute.currency)
+    until = dispute.evidence_details.due_by
+    return Chargeback(
+        reference=dispute.id,
+        minor=_ours(dispute.amount, dispute.currency),
+        verdict=_VERDICTS[dispute.status],
+        reason=dispute.reason.replace("_", " "),
+        fee_minor=_ours(fees, dispute.currency),
+        answer_by=None if until is None else datetime.fromtimestamp(until, UTC),
+    )
+
 
 def _has_thousandths(minor: int, currency: str) -> bool:
     return currency in _IN_TENS and minor % 10 != 0
@@ -248,6 +312,11 @@ def _has_thousandths(minor: int, currency: str) -> bool:
 def _counted(minor: int, currency: str) -> int:
     """An amount as Stripe counts it."""
     return minor * 100 if currency in _IN_HUNDREDTHS else minor
+
+
+def _ours(amount: int, currency: str) -> int:
+    """An amount of Stripe's as we count it."""
+    return amount // 100 if currency in _IN_HUNDREDTHS else amount
 
 
 def _raise(error: stripe.StripeError) -> NoReturn:
@@ -299,7 +368,7 @@ def _no(said: Mapping[str, Any], reference: str | None) -> Charged:
 
 def _standing(intent: stripe.PaymentIntent) -> Charged:
     if intent.status == "succeeded":
-        return Succeeded(intent.id)
+        return Succeeded(intent.id, _fee(intent))
     if intent.status == "processing":
         return Pending(intent.id)
     if intent.status in ("requires_action", "requires_confirmation"):

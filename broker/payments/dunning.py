@@ -38,6 +38,7 @@ from broker.payments.dunning_schedule import (
     schedule,
 )
 from broker.payments.models import Payment, PaymentState
+from broker.payments.reopen import begin_anew
 from broker.payments.start import WAS_MADE, Hindrance, start_payment
 
 _AT_ONCE: Final = 200
@@ -99,7 +100,7 @@ async def _begin(ctx: Context, days: Days) -> int:
     """Write the dates of what was issued; of how many invoices."""
     now = ctx.clock.now()
     known = exists().where(Dunning.invoice_id == Invoice.id)
-    new = select(Invoice.id, Invoice.account_id, Invoice.zone, Invoice.issued_at).where(
+    new = select(Invoice.id, Invoice.account_id, Invoice.zone, Invoice.issued_at, Invoice.state).where(
         Invoice.state.in_(_TO_BE_DUNNED), ~known, Invoice.issued_at.is_not(None)
     )
     async with ctx.database.transaction() as tx:
@@ -123,6 +124,9 @@ async def _begin(ctx: Context, days: Days) -> int:
                 for place, step in enumerate(steps)
             ]
             await tx.execute(insert(DunningStep), steps)
+        for row in rows:
+            if row.state == InvoiceState.PAST_DUE:  # it had been paid before there were dates, and is owed again
+                await begin_anew(tx, row.id, row.account_id, now)
     return len(rows)
 
 

@@ -89,6 +89,13 @@ def put_off(steps: Sequence[Step], first: int, at: datetime, zone: str) -> tuple
     )
 
 
+def from_now(steps: Sequence[Step], at: datetime, zone: str) -> tuple[Step, ...]:
+    """The steps of what is owed again: none is taken yet, the first date is now, and no payment is tried by itself."""
+    untaken = [replace(step, done_at=None) for step in steps]
+    later = put_off(untaken, 0, at, zone)
+    return tuple(replace(step, done_at=at) if step.kind is StepKind.TRY else step for step in later)
+
+
 def after_step(steps: Sequence[Step], place: int, at: datetime, zone: str) -> tuple[Step, ...]:
     """The steps when the one at this place is done at `at`: what follows keeps its distance to one that was late."""
     step = steps[place]

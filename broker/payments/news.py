@@ -19,7 +19,7 @@ from broker.payments.models import GatewayEvent, Payment, PaymentSetup, PaymentS
 from broker.payments.ports import News
 from broker.payments.refunds import REFUND
 from broker.payments.setups import look_soon
-from broker.payments.start import PAY
+from broker.payments.start import LOOK_BACK, PAY
 
 
 async def take_news(ctx: Context, gateway: str, news: News) -> bool:
@@ -34,6 +34,7 @@ async def take_news(ctx: Context, gateway: str, news: News) -> bool:
         if (await tx.execute(taken)).scalar() is None:
             return False
         await _look_at_payment(tx, ctx, news)
+        await _look_back(tx, ctx, gateway, news)
         await look_soon(tx, ctx, PaymentSetup.reference == news.reference)
         await _look_at_refund(tx, ctx, news)
     return True
@@ -45,6 +46,16 @@ async def _look_at_payment(tx: Tx, ctx: Context, news: News) -> None:
     due = update(Payment).where(named, Payment.state != PaymentState.SUCCEEDED, Payment.lease_until.is_(None))
     for payment_id in await _ids(tx, due.values(next_at=ctx.clock.now()).returning(Payment.id)):
         await defer(tx, PAY, {"payment_id": str(payment_id)})
+
+
+async def _look_back(tx: Tx, ctx: Context, gateway: str, news: News) -> None:
+    """Also while it is being looked at: what the gateway is saying just now may be older than these news."""
+    if not news.taken_from:
+        return
+    named = Payment.gateway == gateway, Payment.gateway_reference == news.taken_from
+    due = update(Payment).where(*named, Payment.state == PaymentState.SUCCEEDED).values(next_at=ctx.clock.now())
+    for payment_id in await _ids(tx, due.returning(Payment.id)):
+        await defer(tx, LOOK_BACK, {"payment_id": str(payment_id)})
 
 
 async def _look_at_refund(tx: Tx, ctx: Context, news: News) -> None:

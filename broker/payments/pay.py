@@ -24,7 +24,7 @@ from broker.payments.customers import reference_of
 from broker.payments.models import Payment, PaymentMethod, PaymentState
 from broker.payments.ports import ActionNeeded, ChargeCall, Charged, Declined, Gateway, LookCall, NotThere, Unknown
 from broker.payments.settle import settle, withdraw
-from broker.payments.start import PAY, WITHDRAWN, to_collect
+from broker.payments.start import LOOK_BACK, PAY, WITHDRAWN, to_collect
 
 LEASE: Final = timedelta(minutes=2)
 """How long a payment belongs to who claimed it: longer than any call may last."""
@@ -165,14 +165,15 @@ async def enqueue_payments(ctx: Context) -> int:
     """Defer a job for each payment whose time has come; the number of them. Part of the sweep."""
     now = ctx.clock.now()
     due = (
-        select(Payment.id)
+        select(Payment.id, Payment.state)
         .where(and_(Payment.next_at <= now, _free(now)))
         .order_by(Payment.next_at)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     async with ctx.database.transaction() as tx:
-        ids = (await tx.execute(due)).scalars().all()
-        for payment_id in ids:
-            await defer(tx, PAY, {"payment_id": str(payment_id)})
-    return len(ids)
+        rows = (await tx.execute(due)).all()
+        for payment_id, state in rows:
+            job = LOOK_BACK if state == PaymentState.SUCCEEDED else PAY
+            await defer(tx, job, {"payment_id": str(payment_id)})
+    return len(rows)

@@ -6,17 +6,21 @@ key, so that it may be repeated whenever its answer was lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The money is there, or has gone back."""
+    """The money is there, or has gone back. Units: minor units of what was paid."""
 
     reference: str
+    fee_minor: int | None = 0
+    """What the gateway keeps of it; None: it does not say yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,48 @@ class RefundLook:
     reference: str | None
 
 
+class Verdict(StrEnum):
+    """How a bank decides about money that it took back."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Chargeback:
+    """A bank took a payment back, or a part of it, because its owner says so. Units: minor units."""
+
+    reference: str
+    minor: int
+    verdict: Verdict
+    reason: str
+    fee_minor: int = 0
+    """What the gateway has kept for it by now."""
+    answer_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """Money of a payment that went back, or is going to. Units: minor units."""
+
+    reference: str
+    minor: int
+    answer: Refunded
+    refund_id: UUID | None = None
+    """What we call it; None for what was sent back past the broker."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What became of a payment after it had succeeded. Units: minor units."""
+
+    fee_minor: int | None = 0
+    refunds: Sequence[SentBack] = ()
+    chargebacks: Sequence[Chargeback] = ()
+
+
 class Gateway(Protocol):
     """One payment gateway. Whatever happens on the way becomes one of the answers above; nothing is raised."""
 
@@ -191,6 +237,9 @@ class Gateway(Protocol):
     async def look_at_refund(self, call: RefundLook) -> Refunded | NotThere:
         """What became of a refund."""
 
+    async def look_back(self, reference: str) -> Aftermath | Unknown:
+        """What became of a payment after it had succeeded."""
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -202,6 +251,8 @@ class News:
     """Of the payment, the setup or the refund."""
     subject: UUID | None = None
     """What we call it, if the gateway was told."""
+    taken_from: str = ""
+    """The payment of which money went back, or is said to; else nothing."""
 
 
 class Forged(Exception):

@@ -6,12 +6,13 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 from sqlalchemy import Row, insert, or_, select, update
 
-from broker.billing.collect import record_refunded
+from broker.billing.chargebacks import taken_on
+from broker.billing.collect import record_refunded, record_unassigned
 from broker.billing.models import Invoice
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context
@@ -22,6 +23,7 @@ from broker.kernel.jobs import defer
 from broker.kernel.money import Money
 from broker.kernel.pauses import pause_after
 from broker.kernel.signals import notify as wake
+from broker.payments.chargebacks import chargeback_key
 from broker.payments.models import Payment, PaymentState, Refund, RefundState
 from broker.payments.pay import KEYS_KEPT
 from broker.payments.ports import (
@@ -32,6 +34,7 @@ from broker.payments.ports import (
     RefundCall,
     Refunded,
     RefundLook,
+    SentBack,
     Succeeded,
     Unknown,
 )
@@ -42,6 +45,9 @@ REFUND: Final = "broker.refund"
 LEASE: Final = timedelta(minutes=2)
 FIRST_PAUSE: Final = timedelta(seconds=4)
 LONGEST_PAUSE: Final = timedelta(hours=1)
+NOT_BOOKED: Final = "not_booked"
+"""The money is gone, and the books do not allow it: this is for people to put right."""
+PAST_US: Final = "sent back at the payment gateway"
 _AT_ONCE: Final = 200
 _chance = random.SystemRandom()
 _log = structlog.get_logger()
@@ -79,7 +85,8 @@ async def refund_payment(
     now, refund_id = ctx.clock.now(), refund_id or new_id()
     async with ctx.database.transaction() as tx:
         payment = await _locked(tx, Payment.id == as_uuid(key))
-        amount = _amount(payment, minor)
+        taken = await taken_on(tx, payment.invoice_id, chargeback_key(payment.id))
+        amount = _amount(payment, payment.collected_minor - payment.refunded_minor - taken, minor)
         counted = update(Payment).where(Payment.id == payment.id)
         await tx.execute(counted.values(refunded_minor=payment.refunded_minor + amount, updated_at=now))
         same = {name: getattr(payment, name) for name in ("invoice_id", "account_id", "currency")}
@@ -104,15 +111,54 @@ async def _try_to_book(tx: Tx, row: Row[Any], now: datetime) -> None:
         await undone.rollback()
 
 
-def _amount(payment: Row[Any], minor: int | None) -> int:
+def _amount(payment: Row[Any], left: int, minor: int | None) -> int:
     if payment.state != PaymentState.SUCCEEDED:
         raise Conflict("Only a payment that succeeded can be sent back.")
-    left = payment.collected_minor - payment.refunded_minor
     if left <= 0:
-        raise Conflict("This payment was sent back already.")
+        raise Conflict("This payment was sent back already, or a bank took it back.")
     if minor is not None and not 0 < minor <= left:
         raise InvalidParams(f"amount_minor: at most {Money(left, payment.currency)} of this payment can be sent back.")
     return left if minor is None else minor
+
+
+async def take_in_refund(tx: Tx, payment: Any, seen: SentBack, now: datetime) -> None:
+    """Make true what the gateway says of a refund of this payment, which is locked with its invoice. What was sent back past
+    the broker is written down as if it had been asked for here, once for ever.
+    """
+    ours = uuid5(payment.id, seen.reference)
+    named = or_(Refund.id.in_([seen.refund_id or ours, ours]), Refund.gateway_reference == seen.reference)
+    known = select(*Refund.__table__.columns).where(Refund.payment_id == payment.id, named).with_for_update()
+    row = (await tx.execute(known)).first()
+    if row is None and not isinstance(seen.answer, Declined):
+        row = await _written_down(tx, payment, ours, seen, now)
+    if row is None:
+        return
+    if row.finished_at is None and row.lease_until is None:
+        await _settled(tx, row, seen.answer, now, LONGEST_PAUSE)
+        await wake(tx, row.id)
+    elif row.state == RefundState.SUCCEEDED and isinstance(seen.answer, Declined):
+        await _came_back(tx, row, seen.answer, now)
+
+
+async def _written_down(tx: Tx, payment: Any, refund_id: UUID, seen: SentBack, now: datetime) -> Row[Any]:
+    same = {name: getattr(payment, name) for name in ("invoice_id", "account_id", "currency")}
+    row = {"id": refund_id, "payment_id": payment.id, "minor": seen.minor, "gateway_reference": seen.reference, **same}
+    row |= {"reason": seen.reason or PAST_US, "state": RefundState.UNSURE, "next_at": now + LONGEST_PAUSE}
+    row |= {"actor_id": SYSTEM.id, "actor_email": SYSTEM.email, "created_at": now, "updated_at": now}
+    await tx.execute(insert(Refund).values(row))
+    counted = update(Payment).where(Payment.id == payment.id)
+    await tx.execute(counted.values(refunded_minor=Payment.refunded_minor + seen.minor, updated_at=now))
+    return await _refund(tx, refund_id)
+
+
+async def _came_back(tx: Tx, row: Row[Any], answer: Declined, now: datetime) -> None:
+    """What was sent back, and booked so, could not be paid out after all: the credit note stays, and the money is a credit."""
+    said = {"failure_code": answer.code, "failure_message": answer.message}
+    await _write(tx, row, RefundState.FAILED, now, **said)
+    if row.failure_code != NOT_BOOKED:
+        money, why = Money(row.minor, row.currency), "a refund that could not be paid out"
+        await record_unassigned(tx, row.account_id, money, f"refund {row.id} came back", why, now, SYSTEM)
+    await emit(tx, "payment.refund_failed", SYSTEM, now, **_facts(row), code=answer.code)
 
 
 async def get_refund(ctx: Context, actor: Actor, refund_id: UUID) -> RefundView:
@@ -181,12 +227,7 @@ async def _settle(ctx: Context, refund_id: UUID, fencing: int, tries: int, answe
 
 
 async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause: timedelta) -> None:
-    facts: dict[str, Any] = {
-        "refund_id": str(row.id),
-        "payment_id": str(row.payment_id),
-        "account_id": str(row.account_id),
-    }
-    facts |= {"amount": str(Money(row.minor, row.currency)), "reason": row.reason}
+    facts = _facts(row)
     if isinstance(answer, Succeeded):
         await _write(tx, row, RefundState.SUCCEEDED, now, gateway_reference=answer.reference, finished_at=now)
         await _book(tx, row, now)
@@ -202,6 +243,12 @@ async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause
         await _write(tx, row, RefundState.UNSURE, now, next_at=now + pause, **told)
 
 
+def _facts(row: Row[Any]) -> dict[str, Any]:
+    named = {name: str(value) for name, value in (("refund_id", row.id), ("payment_id", row.payment_id))}
+    amount = str(Money(row.minor, row.currency))
+    return named | {"account_id": str(row.account_id), "amount": amount, "reason": row.reason}
+
+
 async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
     by = Actor(row.actor_id, row.actor_email, frozenset())
     key = f"refund {row.id}"
@@ -211,7 +258,7 @@ async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
     except Conflict as refusal:
         # A credit note came in between, and the money is gone all the same: this is for people to put right.
         _log.error("refund.not_booked", refund=str(row.id), why=refusal.message)
-        await _write(tx, row, RefundState.SUCCEEDED, now, failure_code="not_booked", failure_message=refusal.message)
+        await _write(tx, row, RefundState.SUCCEEDED, now, failure_code=NOT_BOOKED, failure_message=refusal.message)
 
 
 async def _write(tx: Tx, row: Row[Any], state: RefundState, now: datetime, **values: Any) -> None:

@@ -22,6 +22,8 @@ from broker.payments.models import Payment, PaymentState
 from broker.payments.ports import ActionNeeded, Charged, Declined, Pending, Succeeded
 
 AGAIN: Final = "authentication_required"
+FEE_TOLD: Final = timedelta(minutes=5)
+"""When a gateway is asked for its fee that did not say it at once."""
 
 
 async def settle(ctx: Context, payment_id: UUID, fencing: int, answer: Charged, pause: timedelta) -> bool:
@@ -59,9 +61,11 @@ async def _succeeded(tx: Tx, row: Any, answer: Succeeded, now: datetime) -> None
     taken = max(min(await owed_on(tx, row.invoice_id), row.minor), 0)
     await _write(
         tx, row, PaymentState.SUCCEEDED, now, reference=answer.reference, finished_at=now, collected_minor=taken,
-        failure_code=None, failure_message=None, next_at=None, action_url=None,
+        failure_code=None, failure_message=None, action_url=None,
+        next_at=now + FEE_TOLD if answer.fee_minor is None else None,
     )  # fmt: skip
-    left = await record_collected(tx, row.invoice_id, row.minor, collection_key(row.id), now)
+    fee = min(answer.fee_minor or 0, row.minor)
+    left = await record_collected(tx, row.invoice_id, row.minor, collection_key(row.id), now, fee_minor=fee)
     await look_again(tx, row.account_id, now)
     facts = _facts(row) | {"left": str(Money(left, row.currency))}
     await emit(tx, "payment.succeeded", SYSTEM, now, **facts)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, func, insert, select
 
+from broker.billing.chargebacks import lost_on
 from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice, InvoiceState
 from broker.flags.models import Flag
@@ -22,6 +23,8 @@ from broker.payments.models import MethodState, Payment, PaymentMethod, PaymentS
 
 PAY: Final = "broker.pay"
 """Name of the job that goes on with one payment."""
+LOOK_BACK: Final = "broker.look_back"
+"""Name of the job that looks at what became of a payment which succeeded."""
 
 TO_BE_PAID: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE, InvoiceState.UNCOLLECTIBLE)
 WITHDRAWN: Final = "nothing_owed"
@@ -93,8 +96,8 @@ async def to_collect(tx: Tx, invoice_id: UUID, state: str, *, by_hand: bool) -> 
     if state not in TO_BE_PAID:
         return 0
     owed = await owed_on(tx, invoice_id)
-    # Nobody is made to pay what is disputed.
-    return owed if by_hand else owed - await disputed_on(tx, invoice_id, owed)
+    # Nobody is made to pay what is disputed, and nobody's card is tried again for what its bank took back.
+    return owed if by_hand else owed - await disputed_on(tx, invoice_id, owed) - await lost_on(tx, invoice_id)
 
 
 def _method(account_id: UUID, method_id: UUID | None) -> Select[UUID, str]:

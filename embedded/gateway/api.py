@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from embedded.gateway.bank import Bank, Refused, shown
+from embedded.gateway.bank import Bank, Disputes, Refused, shown
 from embedded.gateway.store import Thing
 
 router = APIRouter(prefix="/v1")
@@ -46,21 +46,21 @@ async def detach(request: Request, id_: str) -> Response:
 
 @router.post("/payment_intents")
 async def pay(request: Request) -> Response:
-    return await _once(request, lambda bank, asked: bank.pay(asked))
+    return await _once(request, lambda bank, asked: _expanded(bank, bank.pay(asked), "expand" in asked))
 
 
 @router.get("/payment_intents")
 async def payments(request: Request, customer: str) -> Response:
     def listed(bank: Bank) -> Thing:
-        data = [shown(each) for each in bank.payments(customer)]
-        return {"object": "list", "data": data, "has_more": False, "url": "/v1/payment_intents"}
+        found = [_expanded(bank, each, _wants(request)) for each in bank.payments(customer)]
+        return _listed("/v1/payment_intents", found)
 
     return _read(request, listed)
 
 
 @router.get("/payment_intents/{id_}")
 async def payment(request: Request, id_: str) -> Response:
-    return _read(request, lambda bank: bank.payment(id_))
+    return _read(request, lambda bank: _expanded(bank, bank.payment(id_), _wants(request)))
 
 
 @router.post("/payment_intents/{id_}/cancel")
@@ -70,11 +70,7 @@ async def cancel(request: Request, id_: str) -> Response:
 
 @router.get("/refunds")
 async def refunds(request: Request, payment_intent: str) -> Response:
-    def listed(bank: Bank) -> Thing:
-        data = [shown(each) for each in bank.refunds(payment_intent)]
-        return {"object": "list", "data": data, "has_more": False, "url": "/v1/refunds"}
-
-    return _read(request, listed)
+    return _read(request, lambda bank: _listed("/v1/refunds", bank.refunds(payment_intent)))
 
 
 @router.get("/refunds/{id_}")
@@ -85,6 +81,39 @@ async def refund_info(request: Request, id_: str) -> Response:
 @router.post("/refunds")
 async def refund(request: Request) -> Response:
     return await _once(request, lambda bank, asked: bank.refund(asked))
+
+
+@router.get("/disputes")
+async def disputes(request: Request, payment_intent: str) -> Response:
+    return _read(request, lambda bank: _listed("/v1/disputes", Disputes(bank).of(payment_intent)))
+
+
+@router.get("/disputes/{id_}")
+async def dispute(request: Request, id_: str) -> Response:
+    return _read(request, lambda bank: Disputes(bank).one(id_))
+
+
+@router.post("/disputes/{id_}")
+async def answer_dispute(request: Request, id_: str) -> Response:
+    return await _once(request, lambda bank, asked: Disputes(bank).answer(id_, asked))
+
+
+@router.post("/disputes/{id_}/close")
+async def close_dispute(request: Request, id_: str) -> Response:
+    return await _once(request, lambda bank, _: Disputes(bank).close(id_))
+
+
+def _listed(path: str, things: list[Thing]) -> Thing:
+    return {"object": "list", "data": [shown(each) for each in things], "has_more": False, "url": path}
+
+
+def _wants(request: Request) -> bool:
+    return any(name.startswith("expand") for name in request.query_params)
+
+
+def _expanded(bank: Bank, intent: Thing, wanted: bool) -> Thing:
+    """Only the charge of a payment is ever asked for here."""
+    return bank.with_charge(intent) if wanted else intent
 
 
 def _read(request: Request, find: Callable[[Bank], Thing]) -> Response:

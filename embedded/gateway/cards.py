@@ -21,6 +21,8 @@ class Card:
     refused_at_once: bool = False
     """Whether it cannot even be added."""
     must_confirm: bool = False
+    disputed: str | None = None
+    """What its owner tells the bank after a while, which takes the money back until that is decided."""
     later: str | None = None
     """What becomes of it after a while: `succeeded` or `failed`; until then the payment is processing."""
 
@@ -47,6 +49,7 @@ CARDS: Final[Mapping[str, Card]] = {
             "expired_card", None, "Your card has expired.",
         ),
         Card("4000002760003184", "visa", "every payment must be confirmed by its owner", must_confirm=True),
+        Card("4000000000000259", "visa", "payments succeed, and are taken back by the bank", disputed="fraudulent"),
         Card("4000000000000077", "visa", "payments succeed after a while", later="succeeded"),
         Card(
             "4000000000000093", "visa", "payments fail after a while",

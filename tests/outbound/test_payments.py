@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from uuid import UUID
@@ -20,6 +21,7 @@ from broker.outbound.payment_news import StripeNews
 from broker.outbound.payments import StripeGateway
 from broker.payments.ports import (
     ActionNeeded,
+    Aftermath,
     ChargeCall,
     CustomerCall,
     CustomerMade,
@@ -30,12 +32,14 @@ from broker.payments.ports import (
     Pending,
     RefundCall,
     RefundLook,
+    SentBack,
     SetupCall,
     SetupDone,
     SetupOpen,
     SetupOver,
     Succeeded,
     Unknown,
+    Verdict,
 )
 from embedded.gateway.webhooks import signature
 from embedded.processes import free_port
@@ -47,6 +51,7 @@ from tests.gateway import (
     MUST_CONFIRM,
     POOR,
     SLOW,
+    TAKEN_BACK,
     LocalGateway,
     fill_in,
     running_gateway,
@@ -178,7 +183,7 @@ async def test_refusals_are_values_with_a_sentence(gateway: StripeGateway) -> No
 async def test_what_takes_its_time_is_pending_until_it_is_known(gateway: StripeGateway) -> None:
     slow = await gateway.charge(charge_of(*await card(gateway, SLOW)))
     assert isinstance(slow, Pending)
-    assert await until_settled(gateway, slow.reference) == Succeeded(slow.reference)
+    assert await until_settled(gateway, slow.reference) == Succeeded(slow.reference, fee_minor=66)
     failing = await gateway.charge(charge_of(*await card(gateway, FAILS_LATER)))
     assert isinstance(failing, Pending)
     assert isinstance(await until_settled(gateway, failing.reference), Declined)
@@ -195,8 +200,8 @@ async def test_what_must_be_confirmed_leads_to_a_page_if_somebody_is_there(gatew
     assert there.reference is not None
     sent = await asyncio.to_thread(httpx.post, there.url, data={"answer": "yes"}, trust_env=False)
     assert sent.headers["location"] == BACK
-    assert await gateway.look_at(LookCall(new_id(), there.reference, None)) == Succeeded(there.reference)
-    assert await gateway.give_up(there.reference) == Succeeded(there.reference), "it is too late to give it up"
+    assert await gateway.look_at(LookCall(new_id(), there.reference, None)) == Succeeded(there.reference, 66)
+    assert await gateway.give_up(there.reference) == Succeeded(there.reference, 66), "it is too late to give it up"
     left = await gateway.charge(charge_of(whose, method, return_url=BACK))
     assert isinstance(left, ActionNeeded)
     assert left.reference is not None
@@ -218,6 +223,42 @@ async def test_no_more_goes_back_than_came(gateway: StripeGateway) -> None:
     beyond = await gateway.refund(RefundCall(new_id(), paid.reference, 401, "usd"))
     assert isinstance(beyond, Declined)
     assert beyond.code == "charge_already_refunded"
+
+
+async def test_what_happened_past_the_broker_is_seen(gateway: StripeGateway, local: LocalGateway) -> None:
+    """Refunds at the dashboard, and what a bank takes back: opened by a test card, decided by the words of the answer to it."""
+
+    async def send(path: str, **form: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {KEY}"}
+        return await asyncio.to_thread(httpx.post, local.url + path, data=form, headers=headers, trust_env=False)
+
+    paid = await gateway.charge(charge_of(*await card(gateway, GOOD), minor=1000))
+    assert paid == Succeeded(getattr(paid, "reference", ""), fee_minor=59)
+    assert await gateway.look_back(paid.reference) == Aftermath(59, [], [])
+    there = await send("/v1/refunds", payment_intent=paid.reference, amount="300", reason="requested_by_customer")
+    ours = await gateway.refund(RefundCall(call_id := new_id(), paid.reference, 200, "usd"))
+    assert isinstance(ours, Succeeded)
+    mine = SentBack(ours.reference, 200, ours, call_id)
+    theirs = SentBack(there.json()["id"], 300, Succeeded(there.json()["id"]), reason="requested by customer")
+    assert await gateway.look_back(paid.reference) == Aftermath(59, [mine, theirs], [])
+    for words, verdict in (("winning_evidence", Verdict.WON), ("losing_evidence", Verdict.LOST)):
+        taken = await gateway.charge(charge_of(*await card(gateway, TAKEN_BACK), minor=1000))
+        assert isinstance(taken, Succeeded)
+        for _ in range(200):
+            seen = await gateway.look_back(taken.reference)
+            assert isinstance(seen, Aftermath)
+            if seen.chargebacks:
+                break
+            await asyncio.sleep(0.05)
+        (opened,) = seen.chargebacks
+        assert (opened.minor, opened.verdict, opened.reason, opened.fee_minor) == (1000, "open", "fraudulent", 1500)
+        assert opened.answer_by is not None
+        assert (await send("/v1/refunds", payment_intent=taken.reference)).json()["error"]["code"] == "charge_disputed"
+        await send(f"/v1/disputes/{opened.reference}", **{"evidence[uncategorized_text]": words})
+        decided = await gateway.look_back(taken.reference)
+        assert isinstance(decided, Aftermath)
+        assert decided.chargebacks == [replace(opened, verdict=verdict)]
+    assert await gateway.look_back("pi_unknown") == Unknown("InvalidRequestError 404")
 
 
 async def test_amounts_are_given_as_the_gateway_counts_them(gateway: StripeGateway, local: LocalGateway) -> None:
@@ -345,6 +386,13 @@ def test_webhooks_are_read_if_they_are_signed_with_one_of_the_secrets() -> None:
         news = read(body.encode(), signature(secret, body, time.time()))
         assert (news.id, news.kind, news.reference) == ("evt_1", "payment_intent.succeeded", "pi_1")
         assert news.subject == UUID("0198a0b0-0000-7000-8000-000000000001")
+
+
+def test_webhooks_say_of_which_payment_money_goes_back() -> None:
+    read = StripeNews([Secret("new")])
+    for kind, expected in (("charge.dispute.created", "pi_1"), ("refund.created", "pi_1"), ("charge.succeeded", "")):
+        body = json.dumps({"id": "evt_1", "type": kind, "data": {"object": {"id": "x_1", "payment_intent": "pi_1"}}})
+        assert read(body.encode(), signature("new", body, time.time())).taken_from == expected
 
 
 @pytest.mark.parametrize(

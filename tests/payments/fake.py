@@ -10,11 +10,13 @@ from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.kernel.ids import new_id
 from broker.payments.customers import known_customer
+from broker.payments.look_back import look_back
 from broker.payments.methods import forget, keep_method
 from broker.payments.models import Payment, PaymentMethod, PaymentSetup, Refund
 from broker.payments.pay import pay
 from broker.payments.ports import (
     ActionNeeded,
+    Aftermath,
     ChargeCall,
     Charged,
     CustomerCall,
@@ -57,6 +59,8 @@ class FakeGateway:
     taken: dict[UUID, int] = field(default_factory=dict)
     """The money that was really taken, by payment."""
     refunds: dict[UUID, Refunded] = field(default_factory=dict)
+    aftermaths: dict[str, Aftermath] = field(default_factory=dict)
+    """What became of payments later, by their reference."""
     setups: dict[str, SetupOpen | SetupDone | SetupOver] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
 
@@ -105,6 +109,10 @@ class FakeGateway:
         self.asked.append(call)
         return Unknown("no answer") if self.lost else self.refunds.get(call.refund_id, NotThere())
 
+    async def look_back(self, reference: str) -> Aftermath | Unknown:
+        self.asked.append(reference)
+        return Unknown("no answer") if self.lost else self.aftermaths.get(reference, Aftermath())
+
 
 def to_be_confirmed(url: str | None) -> Callable[[ChargeCall], Charged]:
     return lambda call: ActionNeeded("Confirm it.", f"pi_{call.payment_id}", url)
@@ -133,6 +141,7 @@ async def work(ctx: Context, gateway: Gateway) -> None:
         methods = (await tx.execute(select(PaymentMethod.id).where(PaymentMethod.state == "removed"))).scalars()
     for payment_id in payments:
         await pay(ctx, gateway, payment_id)
+        await look_back(ctx, gateway, payment_id)
     for refund_id in refunds:
         await refund(ctx, gateway, refund_id)
     for setup_id in setups:
@@ -155,8 +164,8 @@ async def only(ctx: Context, actor: Actor) -> PaymentView:
     return found
 
 
-def news(reference: str, number: int = 1, subject: UUID | None = None) -> News:
-    return News(f"evt_{number}", "payment_intent.updated", reference, subject)
+def news(reference: str, number: int = 1, subject: UUID | None = None, taken_from: str = "") -> News:
+    return News(f"evt_{number}", "payment_intent.updated", reference, subject, taken_from)
 
 
 async def kinds(ctx: Context) -> list[str]:

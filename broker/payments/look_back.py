@@ -1,0 +1,110 @@
+"""Looking at what became of a payment after it had succeeded: refunds that were made past the broker, banks that took it back.
+
+A webhook says that there is news; the gateway is asked while no transaction is open, and what it says is made true. What
+was made true before changes nothing, so neither order nor number of webhooks matters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, select, update
+
+from broker.billing.models import Invoice
+from broker.kernel.context import Context
+from broker.kernel.db import Tx, again_on_deadlock
+from broker.payments.chargebacks import take_in_chargeback
+from broker.payments.fees import take_in_fee
+from broker.payments.models import Payment, PaymentState
+from broker.payments.ports import Aftermath, Gateway, Unknown, Verdict
+from broker.payments.refunds import take_in_refund
+
+LEASE: Final = timedelta(minutes=2)
+SOON: Final = timedelta(minutes=5)
+"""When what could not be seen is looked at again."""
+DAILY: Final = timedelta(days=1)
+"""How often a bank that has not decided yet is asked, in case no webhook tells."""
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    payment_id: UUID
+    fencing: int
+    until: datetime
+    """The end of the lease. If the payment is due at another time by then, there are newer news."""
+    gateway: str
+    reference: str
+
+
+async def look_back(ctx: Context, gateway: Gateway, payment_id: UUID) -> Aftermath | Unknown | None:
+    """Look at a payment if it is due and nobody else does; what the gateway said.
+
+    Transactions: one to claim it, one to make true what was said; none while the gateway is asked.
+    """
+    work = await again_on_deadlock(lambda: _claim(ctx, payment_id))
+    if work is None:
+        return None
+    seen: Aftermath | Unknown = Unknown("another gateway is set up now than the one that was paid through")
+    if work.gateway == gateway.name:
+        seen = await gateway.look_back(work.reference)
+    await again_on_deadlock(lambda: _settle(ctx, work, seen))
+    _log.info("payment.looked_back", payment=str(payment_id), seen=type(seen).__name__)
+    return seen
+
+
+async def _claim(ctx: Context, payment_id: UUID) -> _Work | None:
+    now = ctx.clock.now()
+    free = or_(Payment.lease_until.is_(None), Payment.lease_until <= now)
+    due = Payment.id == payment_id, Payment.state == PaymentState.SUCCEEDED, Payment.next_at <= now, free
+    claimed = (
+        update(Payment)
+        .where(*due, Payment.gateway_reference.is_not(None))
+        .values(fencing=Payment.fencing + 1, lease_until=now + LEASE, next_at=now + LEASE, updated_at=now)
+        .returning(Payment.fencing, Payment.gateway, Payment.gateway_reference)
+    )
+    async with ctx.database.transaction() as tx:
+        row = (await tx.execute(claimed)).one_or_none()
+    return row and _Work(payment_id, row.fencing, now + LEASE, row.gateway, row.gateway_reference)
+
+
+async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown) -> None:
+    async with ctx.database.transaction() as tx:
+        payment, now = await _locked(tx, work.payment_id), ctx.clock.now()
+        if payment.fencing != work.fencing:
+            return
+        again = await _take_in(tx, payment, seen, now)
+        if payment.next_at != work.until:
+            again = payment.next_at
+        done = update(Payment).where(Payment.id == payment.id)
+        await tx.execute(done.values(lease_until=None, next_at=again, updated_at=now))
+
+
+async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetime) -> datetime | None:
+    """Make it true; when to look again."""
+    if isinstance(seen, Unknown):
+        _log.warning("payment.not_seen", payment=str(payment.id), note=seen.note)
+        return now + SOON
+    again = [now + DAILY for each in seen.chargebacks if each.verdict is Verdict.OPEN]
+    if seen.fee_minor is None:
+        again.append(now + SOON)
+    else:
+        await take_in_fee(tx, payment, seen.fee_minor, now)
+    # The bank's decisions first: what it gave back can be refunded, and what it keeps cannot.
+    for chargeback in seen.chargebacks:
+        await take_in_chargeback(tx, payment, chargeback, now)
+    for refund in seen.refunds:
+        await take_in_refund(tx, payment, refund, now)
+    return min(again, default=None)
+
+
+async def _locked(tx: Tx, payment_id: UUID) -> Any:
+    """The payment, with its invoice locked before it: the order in which everybody takes the two."""
+    invoice = select(Payment.invoice_id).where(Payment.id == payment_id).scalar_subquery()
+    await tx.execute(select(Invoice.id).where(Invoice.id == invoice).with_for_update())
+    wanted = select(*Payment.__table__.columns, Invoice.number).join(Invoice, Invoice.id == Payment.invoice_id)
+    return (await tx.execute(wanted.where(Payment.id == payment_id).with_for_update(of=Payment))).one()

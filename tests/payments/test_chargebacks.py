@@ -1,0 +1,149 @@
+"""Money that goes back past the broker: banks that take it, and refunds at the gateway's dashboard. Each once, in any order."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.billing.credit_notes import write_credit_note
+from broker.billing.credits import list_credits
+from broker.billing.invoices import get_document
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Conflict
+from broker.payments.by_hand import pay_invoice
+from broker.payments.dunning import dun
+from broker.payments.dunning_schedule import Days
+from broker.payments.news import take_news
+from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Verdict
+from broker.payments.refunds import refund_payment
+from broker.payments.standing import standing_of
+from broker.payments.start import collect_issued
+from tests.addons.conftest import World, make_world
+from tests.billing.test_books import billed, differences
+from tests.billing.test_close import invoices, ledger
+from tests.domain import new_user
+from tests.payments.fake import FakeGateway, kinds, later, news, only, with_card, work
+
+
+@pytest.fixture
+async def world(ctx: Context) -> World:
+    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
+
+
+@pytest.fixture
+async def operator(ctx: Context) -> Actor:
+    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
+
+
+async def paid(world: World, gateway: FakeGateway) -> str:
+    """The id of a payment of 10.00 that succeeded."""
+    await with_card(world.ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(world.ctx)
+    await work(world.ctx, gateway)
+    return str((await only(world.ctx, world.user)).id)
+
+
+async def told(world: World, gateway: FakeGateway, reference: str, aftermath: Aftermath) -> None:
+    """The gateway tells it twice, and the worker looks."""
+    gateway.aftermaths[reference] = aftermath
+    for _ in range(2):
+        number = len(gateway.asked)
+        await take_news(world.ctx, "fake", news("dp_1", number, taken_from=reference))
+        await work(world.ctx, gateway)
+
+
+def taken(verdict: Verdict, fee: int = 1500) -> Aftermath:
+    return Aftermath(chargebacks=[Chargeback("dp_1", 1000, verdict, "fraudulent", fee)])
+
+
+async def test_what_a_bank_takes_back_is_withheld_until_it_has_decided(world: World, operator: Actor) -> None:
+    """Partners' shares go and come with it. Nothing of it can be sent back or credited meanwhile."""
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    before = await ledger(ctx)
+    assert before["partners"] == -700
+    await told(world, gateway, f"pi_{payment}", taken(Verdict.OPEN))
+    withheld = await ledger(ctx)
+    assert {name: withheld[name] for name in ("cash", "withheld", "fees")} == {
+        "cash": -1500, "withheld": 1000, "fees": 1500
+    }  # fmt: skip
+    assert "partners" not in withheld
+    assert [each.state for each in await invoices(ctx)] == ["paid"]
+    assert await differences(ctx, operator) == []
+    with pytest.raises(Conflict, match="bank took it back"):
+        await refund_payment(ctx, operator, payment, None, "sorry")
+    with pytest.raises(Conflict, match="until it is decided"):
+        await write_credit_note(ctx, operator, (await only(ctx, world.user)).invoice, "sorry")
+    gateway.aftermaths[f"pi_{payment}"] = taken(Verdict.WON, fee=0)
+    later(ctx, days=1)  # no webhook tells: whoever has not decided is asked every day
+    await work(ctx, gateway)
+    assert await ledger(ctx) == before
+    assert (await kinds(ctx))[-2:] == ["payment.charged_back", "payment.chargeback_won"]
+    assert await differences(ctx, operator) == []
+    await work(ctx, gateway)
+    assert len([each for each in gateway.asked if each == f"pi_{payment}"]) == 3
+
+
+async def test_what_a_bank_keeps_is_owed_again_and_no_card_is_tried(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    await told(world, gateway, f"pi_{payment}", taken(Verdict.LOST))
+    await dun(ctx, Days())
+    assert (await kinds(ctx))[-2:] == ["payment.charged_back", "payment.chargeback_lost"]
+    assert [each.state for each in await invoices(ctx)] == ["past_due"]
+    books = await ledger(ctx)
+    assert (books["receivable"], books["cash"], books["fees"]) == (1000, -1500, 1500)
+    assert {"withheld", "partners"}.isdisjoint(books)
+    async with ctx.database.transaction() as tx:
+        standing = await standing_of(tx, world.user.id)
+    assert standing.delinquent_at == ctx.clock.now()
+    assert standing.suspends_at is not None
+    assert 13 <= (standing.suspends_at - ctx.clock.now()).days <= 14
+    later(ctx, days=8)
+    await dun(ctx, Days())
+    await work(ctx, gateway)
+    number = (await only(ctx, world.user)).invoice  # no other attempt was made
+    await pay_invoice(ctx, world.user, number)
+    await work(ctx, gateway)
+    assert (await get_document(ctx, world.user, number)).invoice.state == "paid"
+    async with ctx.database.transaction() as tx:
+        assert (await standing_of(tx, world.user.id)).delinquent_at is None
+    assert (await ledger(ctx))["partners"] == -700
+    assert await differences(ctx, operator) == []
+
+
+async def test_a_refund_at_the_dashboard_is_written_down_once(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    reference = f"pi_{payment}"
+    await told(world, gateway, reference, Aftermath(refunds=[SentBack("re_1", 300, Pending("re_1"))]))
+    assert ((await ledger(ctx))["cash"], (await only(ctx, world.user)).refunded_minor) == (1000, 300)
+    done = SentBack("re_1", 300, Succeeded("re_1"), reason="requested by customer")
+    await told(world, gateway, reference, Aftermath(refunds=[done]))
+    document = await get_document(ctx, world.user, (await only(ctx, world.user)).invoice)
+    assert [note.net_minor for note in document.credit_notes] == [300]
+    assert ((await ledger(ctx))["cash"], (await ledger(ctx))["partners"]) == (700, -490)
+    assert (await kinds(ctx)).count("payment.refunded") == 1
+    ours = await refund_payment(ctx, operator, payment, 200, "ours")
+    await work(ctx, gateway)
+    twice = SentBack(f"re_{ours.id}", 200, Succeeded(f"re_{ours.id}"), ours.id)
+    await told(world, gateway, reference, Aftermath(refunds=[done, twice]))
+    assert ((await ledger(ctx))["cash"], (await only(ctx, world.user)).refunded_minor) == (500, 500)
+    failed = replace(done, answer=Declined("expired_card", "The card is no more."))
+    await told(world, gateway, reference, Aftermath(refunds=[failed, twice]))
+    assert [each.minor for each in await list_credits(ctx, world.user)] == [300]
+    assert (await ledger(ctx))["cash"] == 800
+    assert await differences(ctx, operator) == []
+
+
+async def test_the_fee_of_the_gateway_is_in_the_books_once(world: World, operator: Actor) -> None:
+    """Also where the gateway says it later than that the money came."""
+    ctx, gateway = world.ctx, FakeGateway(answers=lambda call: Succeeded(f"pi_{call.payment_id}", None))
+    payment = await paid(world, gateway)
+    gateway.aftermaths[f"pi_{payment}"] = Aftermath(fee_minor=59)
+    later(ctx, minutes=5)
+    await work(ctx, gateway)
+    await told(world, gateway, f"pi_{payment}", Aftermath(fee_minor=59))
+    books = await ledger(ctx)
+    assert (books["cash"], books["fees"], books["partners"]) == (941, 59, -700)
+    assert await differences(ctx, operator) == []
