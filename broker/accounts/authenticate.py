@@ -66,6 +66,7 @@ _HOLDER: Final = Direct(
     .where(
         Authorization.token_hash == bindparam("token_hash"),
         Authorization.revoked_at.is_(None),
+        User.team_name.is_(None),
         or_(Authorization.expires_at.is_(None), Authorization.expires_at > bindparam("now")),
     )
 )

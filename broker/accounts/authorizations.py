@@ -16,7 +16,7 @@ from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import InvalidParams, NotFound
+from broker.kernel.errors import Forbidden, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.origin import current_origin
 from broker.kernel.secret import Secret
@@ -65,6 +65,8 @@ async def create_authorization(
     Raises: InvalidParams, Forbidden.
     """
     actor.require_own_token()
+    if actor.behind is not None:
+        raise Forbidden("Teams have no tokens: everybody in one uses a token of their own.")
     life, at = _checked_life(request.expires_in or default_life), ctx.wall.now()
     token, authorization_id = new_token(), new_id()
     row = {

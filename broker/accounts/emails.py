@@ -14,6 +14,8 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams
 
 LONGEST: Final = 254
+TEAM_DOMAIN: Final = "herokumanager.com"
+"""Where the addresses of teams are, at which nobody reads mail: no person's can be there."""
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
@@ -36,10 +38,13 @@ def checked_email(text: str) -> str:
     whole = _ADDRESS.fullmatch(email) and ".." not in local and not local.startswith(".") and not local.endswith(".")
     if not whole or len(email) > LONGEST:
         raise InvalidParams("email: must be an address such as you@example.com.")
+    if email.lower().endswith(f"@{TEAM_DOMAIN}"):
+        raise InvalidParams(f"email: addresses of {TEAM_DOMAIN} stand for teams, and are nobody's mailbox.")
     return email
 
 
 async def user_with(tx: Tx, email: str) -> Known | None:
-    """The account with this address, whatever its case."""
-    row = (await tx.execute(select(User.id, User.email).where(func.lower(User.email) == email.lower()))).one_or_none()
+    """The person's account with this address, whatever its case."""
+    named = (func.lower(User.email) == email.lower(), User.team_name.is_(None))
+    row = (await tx.execute(select(User.id, User.email).where(*named))).one_or_none()
     return None if row is None else Known(*row)

@@ -148,6 +148,6 @@ async def _account(ctx: Context, email: str) -> Row[UUID, str, str | None, bool]
     if not email.isprintable():
         return None
     columns = (User.id, User.email, User.password_hash, User.is_operator)
-    statement = select(*columns).where(func.lower(User.email) == email.lower())
+    statement = select(*columns).where(func.lower(User.email) == email.lower(), User.team_name.is_(None))
     async with ctx.database.transaction() as tx:
         return (await tx.execute(statement)).one_or_none()

@@ -24,7 +24,7 @@ from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
 from broker.addons.suspended import require_usable
 from broker.addons.taken import needs_takeover, taken_in_app
-from broker.apps.resolve import AppView, visible_app
+from broker.apps.resolve import AppView, changeable_app
 from broker.catalog.queries import get_service
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -71,7 +71,7 @@ async def record_attachment(
     tx: Tx, ctx: Context, actor: Actor, request: AttachAddon, attachment_id: UUID
 ) -> AttachmentView:
     """Attach, in the caller's transaction; the attachment that was made."""
-    app = await visible_app(tx, actor, request.app)
+    app = await changeable_app(tx, actor, request.app)
     addon = await lock_visible_addon(tx, ctx, actor, request.addon, app.id, seeing_suffices=True)
     if (app.id, request.namespace) not in {(found.app_id, found.namespace) for found in addon.attachments}:
         await require_part(tx, actor, addon.app_id, addon.name)

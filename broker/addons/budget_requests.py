@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, insert, select, update
 
 from broker.addons.spending import origin_of
-from broker.apps.resolve import visible_app
+from broker.apps.resolve import changeable_app
 from broker.billing.budget_models import BudgetRequest
 from broker.billing.budgets import Place
 from broker.billing.usage import Subject
@@ -71,7 +71,7 @@ async def ask_for(ctx: Context, actor: Actor, wish: Wish, refusal: BudgetExceede
     """
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app = await visible_app(tx, actor, wish.app, keep=True)
+        app = await changeable_app(tx, actor, wish.app, keep=True)
         plan = await resolve_plan(tx, actor, wish.plan)
         amount = Money(refusal.fields["amount_minor"], plan.currency)
         token_id = await origin_of(tx, actor.authorization_id)

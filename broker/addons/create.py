@@ -33,7 +33,7 @@ from broker.addons.wait import NO_WAIT, raise_failure, waiting
 from broker.addons.work import options_place
 from broker.apps.collaborators import require_owner
 from broker.apps.releases import app_key
-from broker.apps.resolve import AppView, visible_app
+from broker.apps.resolve import AppView, changeable_app
 from broker.billing.budgets import Place
 from broker.catalog.offers import Offer
 from broker.catalog.options import check_options
@@ -124,7 +124,7 @@ async def record_creation(
     tx: Tx, ctx: Context, actor: Actor, request: CreateAddon, addon_id: UUID, operation_id: UUID
 ) -> AddonView:
     """Write the intent, in the caller's transaction; the add-on as it was written."""
-    app = await visible_app(tx, actor, request.app, keep=True)
+    app = await changeable_app(tx, actor, request.app, keep=True)
     offer = await resolve_offer(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
     await check_on(tx, Flag.INSTALLS, offer.service.slug)

@@ -20,7 +20,7 @@ from broker.catalog.manifest_sign_on import SignOnMode
 from broker.catalog.models import AddonService
 from broker.catalog.sso_paths import is_below, path_complaint
 from broker.kernel.db import Tx
-from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 
 Role = Literal["owner", "collaborator"]
 """What the user is to the billing app: its owner, or somebody with whom it, or the add-on, is shared."""
@@ -51,23 +51,29 @@ class Dashboard:
     sso_paths: list[str]
     sso_redirect_uris: list[str]
     suspended_for: str | None
+    may_enter: bool
     url_style: str
     data_key: bytes = field(repr=False)
     password_sealed: bytes = field(repr=False)
     sso_salt_sealed: bytes | None = field(repr=False)
 
 
+def _role(user_id: UUID) -> ColumnElement[str]:
+    return case((role_in_app(user_id) == "owner", "owner"), else_="collaborator")
+
+
 def _access(user_id: UUID) -> ColumnElement[str]:
-    return case((may_see(App, Viewer(user_id)), "billing"), else_="attachment")
+    return case((may_see(App, Viewer(user_id, working=True)), "billing"), else_="attachment")
 
 
 def _statement(visit: Visit) -> Select[Any]:
     context_app = select(App.name).where(App.id == visit.app_id).scalar_subquery()
     columns = (
         Addon.id, Addon.name, Addon.state, Addon.app_id, App.name, context_app, Addon.provider_id,
-        literal(visit.user_id, User.id.type), User.email, role_in_app(visit.user_id), _access(visit.user_id),
+        literal(visit.user_id, User.id.type), User.email, _role(visit.user_id), _access(visit.user_id),
         AddonService.id, AddonService.slug, AddonService.name, AddonService.sso, AddonService.sso_url,
-        AddonService.sso_paths, AddonService.sso_redirect_uris, Addon.suspended_for, AddonService.url_style,
+        AddonService.sso_paths, AddonService.sso_redirect_uris, Addon.suspended_for,
+        may_open(Viewer(visit.user_id, working=True)), AddonService.url_style,
         AddonService.data_key, AddonService.password_sealed, AddonService.sso_salt_sealed,
     )  # fmt: skip
     return (
@@ -82,13 +88,17 @@ def _statement(visit: Visit) -> Select[Any]:
 async def find_dashboard(tx: Tx, visit: Visit) -> Dashboard:
     """The dashboard that the visit is to, if it can be entered now.
 
-    Raises: NotFound if user or add-on is gone, or it is somebody else's; Conflict if it is not provisioned, PaymentRequired
+    Raises: NotFound if user or add-on is gone, or it is somebody else's; Forbidden for who only looks at the app; Conflict if it is not provisioned, PaymentRequired
     while it is suspended; InvalidParams if there is no dashboard, or no link may lead to this place in it.
     """
     row: Any = (await tx.execute(_statement(visit))).one_or_none()
     dashboard = None if row is None else Dashboard(*row)
     if dashboard is None or dashboard.state == AddonState.DEPROVISIONED:
         raise NotFound("add_on")
+    if not dashboard.may_enter:
+        raise Forbidden(
+            f"{dashboard.addon_name} is a team's: your role in it lets you look at the app, not enter there."
+        )
     if dashboard.state != AddonState.PROVISIONED:
         raise Conflict(
             f"{dashboard.addon_name} is {dashboard.state}; its dashboard can be opened once it is provisioned."

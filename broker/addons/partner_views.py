@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, CompoundSelect, or_, select, union_all
 
+from broker.accounts.team_roles import WORKING, TeamRole
 from broker.addons.models import Addon, AddonState, Attachment
 from broker.addons.partner import Partner
 from broker.addons.queries import AddonView, AttachmentView, addons_where, attachments_where
@@ -114,12 +115,13 @@ async def get_app(ctx: Context, partner: Partner, key: str) -> AppView:
 
 
 async def list_collaborators(ctx: Context, partner: Partner, app_key: str) -> list[CollaboratorView]:
-    """Who works on an app that it sees.
+    """Who works on an app that it sees; not who of its team only looks.
 
     Raises: NotFound.
     """
     async with ctx.database.transaction() as tx:
-        return await everybody_on(tx, await _app(tx, partner, app_key))
+        everybody = await everybody_on(tx, await _app(tx, partner, app_key))
+        return [view for view in everybody if not isinstance(view.role, TeamRole) or view.role in WORKING]
 
 
 def _app_ids(partner: Partner) -> CompoundSelect[UUID]:

@@ -61,7 +61,7 @@ async def sign_on(ctx: Context, visit: Visit, issuer: str) -> SignOn:
     begins. `issuer` is the address under which the broker is known.
 
     Transactions: its own; a refusal is recorded in another one.
-    Raises: NotFound, Conflict, InvalidParams as `find_dashboard` does.
+    Raises: NotFound, Forbidden, Conflict, InvalidParams as `find_dashboard` does.
     """
     async with refusals_recorded(ctx, visit), ctx.database.transaction() as tx:
         dashboard = await find_dashboard(tx, visit)
@@ -81,7 +81,7 @@ async def refusals_recorded(ctx: Context, visit: Visit) -> AsyncIterator[None]:
     """Records why a visit was not possible, in a transaction of its own, and lets the refusal pass."""
     try:
         yield
-    except (NotFound, Conflict, InvalidParams, PaymentRequired) as refusal:
+    except (NotFound, Forbidden, Conflict, InvalidParams, PaymentRequired) as refusal:
         await _record_refusal(ctx, visit, refusal)
         raise
 

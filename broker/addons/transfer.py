@@ -28,7 +28,7 @@ from broker.addons.settle import with_locks
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App
 from broker.apps.people import find_person
-from broker.apps.resolve import AppView, visible_app
+from broker.apps.resolve import AppView, changeable_app
 from broker.apps.term_models import Transfer
 from broker.apps.transfers import TransferState, concerns, decide, put_offer, require_recipient, withdraw
 from broker.catalog.queries import get_service
@@ -68,15 +68,16 @@ async def move_addon(ctx: Context, actor: Actor, key: AddonKey, to_app: str) -> 
     Raises: NotFound, Forbidden, InvalidParams, Conflict; PaymentRequired if whoever pays for the other app can't bear it.
     """
     actor.require(Scope.WRITE_PROTECTED)
+    return await with_locks(ctx, lambda tx: record_move(tx, ctx, actor, key, to_app))
 
-    async def move(tx: Tx) -> AddonView:
-        target = await visible_app(tx, actor, to_app, keep=True)
-        require_owner(actor, target, "have an add-on billed to it")
-        addon = await lock_visible_addon(tx, ctx, actor, key, target.id)
-        await require_payer(tx, actor, addon.app_id, "have its add-ons billed elsewhere")
-        return await _move(tx, ctx, actor, addon, target)
 
-    return await with_locks(ctx, move)
+async def record_move(tx: Tx, ctx: Context, actor: Actor, key: AddonKey, to_app: str) -> AddonView:
+    """Bill it to another app, in the caller's transaction."""
+    target = await changeable_app(tx, actor, to_app, keep=True)
+    require_owner(actor, target, "have an add-on billed to it")
+    addon = await lock_visible_addon(tx, ctx, actor, key, target.id)
+    await require_payer(tx, actor, addon.app_id, "have its add-ons billed elsewhere")
+    return await _move(tx, ctx, actor, addon, target)
 
 
 async def offer_addon(ctx: Context, actor: Actor, key: AddonKey, recipient: str) -> AddonTransferView:
@@ -91,12 +92,14 @@ async def offer_addon(ctx: Context, actor: Actor, key: AddonKey, recipient: str)
     async def offer(tx: Tx) -> AddonTransferView:
         addon = await lock_visible_addon(tx, ctx, actor, key)
         await require_payer(tx, actor, addon.app_id, "give its add-ons to somebody else")
-        person = await find_person(tx, recipient, "It takes one to be given an add-on.")
-        if person.id == actor.id:
+        person = await find_person(tx, recipient, "It takes one to be given an add-on.", or_team=True)
+        billing = addon.apps.get(addon.app_id)
+        owner_id = actor.id if billing is None else billing.owner_id
+        if person.id == owner_id:
             raise InvalidParams(
-                f"{addon.name} is yours already: `broker addons:transfer {addon.name} --to APP` moves it."
+                f"{addon.name} is {person.email}'s already: `broker addons:transfer {addon.name} --to APP` moves it."
             )
-        row = {"id": new_id(), "app_id": addon.app_id, "addon_id": addon.id, "sender_id": actor.id}
+        row = {"id": new_id(), "app_id": addon.app_id, "addon_id": addon.id, "sender_id": owner_id}
         await put_offer(tx, addon.name, at, **row, recipient_id=person.id)
         await emit(
             tx, "transfer.offered", actor, at, app_id=addon.app_id, addon_id=addon.id,
@@ -131,7 +134,7 @@ async def accept_addon(ctx: Context, actor: Actor, key: str, to_app: str) -> Add
     async def accept(tx: Tx) -> AddonTransferView:
         view = await _named(tx, actor, key)
         require_recipient(actor, view.recipient_id, view.recipient_email)
-        target = await visible_app(tx, actor, to_app, keep=True)
+        target = await changeable_app(tx, actor, to_app, keep=True)
         require_owner(actor, target, "have an add-on billed to it")
         addon = await lock_addon(tx, ctx, view.addon_id, target.id)
         before = addon.apps.get(addon.app_id) if addon is not None else None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from broker.addons.models import Addon, Attachment
 from broker.apps.models import App
-from broker.apps.visibility import Viewer, may_see, seen_app_ids, viewer
+from broker.apps.visibility import Viewer, may_see, seen_app_ids, viewer, worker
 from broker.kernel.context import Actor
 
 
@@ -37,7 +37,7 @@ def visible_addon(actor: Actor) -> ColumnElement[bool]:
 
 def changeable_addon(actor: Actor) -> ColumnElement[bool]:
     """Those of them that the actor may change: billed to an app that the actor works on, and not only attached to one."""
-    return Addon.app_id.in_(seen_app_ids(viewer(actor)))
+    return Addon.app_id.in_(seen_app_ids(worker(actor)))
 
 
 def visible_attachment(actor: Actor) -> ColumnElement[bool]:

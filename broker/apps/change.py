@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App
 from broker.apps.names import checked_app_name
-from broker.apps.resolve import AppView, visible_app
+from broker.apps.resolve import AppView, changeable_app, visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import NameTaken, NotFound
@@ -35,7 +35,7 @@ async def change_app(ctx: Context, actor: Actor, key: str, request: ChangeApp) -
     actor.require(Scope.WRITE)
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app = await visible_app(tx, actor, key)
+        app = await changeable_app(tx, actor, key)
         changes = _changes(app, request)
         if not changes:
             return app

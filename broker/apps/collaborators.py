@@ -5,31 +5,25 @@ Who sees what is not told here but in `visibility.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, case, delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.accounts.models import User
+from broker.accounts.team_models import TeamMember
+from broker.accounts.team_roles import TeamRole
 from broker.apps.models import App, Collaborator
 from broker.apps.people import find_person
-from broker.apps.resolve import AppView, visible_app
-from broker.apps.visibility import may_see, viewer
+from broker.apps.resolve import AppView, changeable_app, visible_app
+from broker.apps.visibility import Role, Viewer, may_see, role_in, viewer
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
-
-
-class Role(StrEnum):
-    """What somebody is to an app."""
-
-    OWNER = "owner"
-    COLLABORATOR = "collaborator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,8 @@ class CollaboratorView:
     app_name: str
     user_id: UUID
     email: str
-    role: Role
+    role: Role | TeamRole
+    """As those of its team have theirs in it, where the app is a team's."""
     created_at: datetime
 
     @property
@@ -51,7 +46,7 @@ class CollaboratorView:
 
 def role_in_app(user_id: UUID) -> ColumnElement[str]:
     """The role of a user who may see the row of `apps` that a statement reads."""
-    return case((App.owner_id == user_id, Role.OWNER.value), else_=Role.COLLABORATOR.value)
+    return role_in(App, Viewer(user_id))
 
 
 async def role_of(tx: Tx, actor: Actor, app_id: UUID) -> Role | None:
@@ -67,8 +62,8 @@ def paid_by(user_id: UUID) -> ColumnElement[bool]:
 
 
 def owns(actor: Actor, app: AppView) -> bool:
-    """Whether the app belongs to the actor."""
-    return app.owner_id == actor.id
+    """Whether the app belongs to the actor, who has looked it up, or to a team that the actor runs."""
+    return app.owner_id == actor.id or app.role == Role.OWNER
 
 
 def require_owner(actor: Actor, app: AppView, what: str) -> None:
@@ -77,7 +72,12 @@ def require_owner(actor: Actor, app: AppView, what: str) -> None:
     Raises: Forbidden.
     """
     if not owns(actor, app):
-        raise Forbidden(f"{app.name} belongs to {app.owner_email}: only its owner can {what}.")
+        owner = f"{app.owner_email}: only its owner" if app.team_name is None else _team(app.team_name)
+        raise Forbidden(f"{app.name} belongs to {owner} can {what}.")
+
+
+def _team(name: str) -> str:
+    return f"the team {name}: only its owners and admins"
 
 
 async def list_collaborators(ctx: Context, actor: Actor, app_key: str) -> list[CollaboratorView]:
@@ -107,7 +107,7 @@ async def add_collaborator(ctx: Context, actor: Actor, app_key: str, key: str) -
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app = await visible_app(tx, actor, app_key, keep=True)
+        app = await changeable_app(tx, actor, app_key, keep=True)
         require_owner(actor, app, "share it")
         user = await find_person(tx, key, "It takes one to share an app with.")
         if user.id == app.owner_id:
@@ -137,8 +137,12 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, app_key)
         gone = _find(await everybody_on(tx, app), key)
-        if gone.role is Role.OWNER:
+        if gone.user_id == app.owner_id:
             raise InvalidParams(f"{gone.email} owns {app.name} and can't be removed from it.")
+        if isinstance(gone.role, TeamRole):
+            raise InvalidParams(
+                f"{gone.email} is here as one of the team {app.team_name}: `broker members:remove` ends that."
+            )
         if gone.user_id != actor.id:
             require_owner(actor, app, "remove somebody else from it")
         await end_collaboration(tx, app.id, gone.user_id)
@@ -149,6 +153,26 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
 async def end_collaboration(tx: Tx, app_id: UUID, user_id: UUID) -> None:
     """Somebody is a collaborator no more: removed, or the owner from now on."""
     await tx.execute(delete(Collaborator).where(Collaborator.app_id == app_id, Collaborator.user_id == user_id))
+
+
+async def end_shares(tx: Tx, owner_id: UUID, user_id: UUID) -> list[UUID]:
+    """Somebody is a collaborator of nothing any more that an account owns; the apps of which it was."""
+    owned = select(App.id).where(App.owner_id == owner_id)
+    gone = delete(Collaborator).where(Collaborator.user_id == user_id, Collaborator.app_id.in_(owned))
+    return list((await tx.execute(gone.returning(Collaborator.app_id))).scalars())
+
+
+async def has_share_of_team(tx: Tx, user_id: UUID, team_name: str) -> bool:
+    """Whether an app of the team is shared with somebody."""
+    shared = select(Collaborator.app_id).join(App, App.id == Collaborator.app_id).join(User, User.id == App.owner_id)
+    shared = shared.where(Collaborator.user_id == user_id, User.team_name == team_name, App.destroyed_at.is_(None))
+    return (await tx.execute(shared.limit(1))).scalar() is not None
+
+
+async def live_app_ids(tx: Tx, owner_id: UUID) -> list[UUID]:
+    """The apps that an account owns."""
+    owned = select(App.id).where(App.owner_id == owner_id, App.destroyed_at.is_(None)).order_by(App.id)
+    return list((await tx.execute(owned)).scalars())
 
 
 async def everybody_on(tx: Tx, app: AppView) -> list[CollaboratorView]:
@@ -164,7 +188,21 @@ async def everybody_on(tx: Tx, app: AppView) -> list[CollaboratorView]:
         CollaboratorView(app.id, app.name, user_id, email, Role(role), created_at)
         for user_id, email, role, created_at in await tx.execute(statement)
     ]
-    return [owner, *others]
+    return [owner, *others, *(await _of_team(tx, app, {view.user_id for view in others}))]
+
+
+async def _of_team(tx: Tx, app: AppView, but: Collection[UUID]) -> list[CollaboratorView]:
+    """Those of the app's team, if it is a team's. Whom it was also shared with alone is there already."""
+    if app.team_name is None:
+        return []
+    of_team = select(TeamMember.user_id, User.email, TeamMember.role, TeamMember.created_at)
+    of_team = of_team.join(User, User.id == TeamMember.user_id).where(TeamMember.team_id == app.owner_id)
+    rows = await tx.execute(of_team.order_by(TeamMember.created_at, TeamMember.user_id))
+    return [
+        CollaboratorView(app.id, app.name, user_id, email, TeamRole(role), created_at)
+        for user_id, email, role, created_at in rows
+        if user_id not in but
+    ]
 
 
 def _find(everybody: Iterable[CollaboratorView], key: str) -> CollaboratorView:

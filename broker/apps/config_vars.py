@@ -12,7 +12,7 @@ from sqlalchemy import select
 from broker.apps.environment import ConfigChange, Environment, Var, check_environment, values
 from broker.apps.models import ConfigVar
 from broker.apps.releases import LockedApp, app_key, cut_release, read_environment
-from broker.apps.resolve import lock_visible_app, visible_app
+from broker.apps.resolve import lock_visible_app, require_work, visible_app
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -30,6 +30,7 @@ async def get_config_vars(ctx: Context, actor: Actor, key: str) -> dict[str, str
     actor.require(Scope.READ_PROTECTED)
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, key)
+        require_work(app, "read the values of its config vars")
         await emit(tx, "config_vars.read", actor, ctx.clock.now(), app_id=app.id, version=app.version)
         return values(await read_environment(tx, app.id, await app_key(tx, ctx.vault, app.id)))
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.accounts.team_roles import WORKING
+from broker.accounts.teams import keep_team, require_role, team_of
 from broker.apps.models import App
 from broker.apps.names import automatic_app_name, checked_app_name
 from broker.apps.releases import ConfigChange, LockedApp, cut_release, key_owner
@@ -34,13 +36,15 @@ class CreateApp:
     name: str | None = None
     region: str | None = None
     stack: str | None = None
+    team: str | None = None
+    """Name or id of the team that is to own it; None: it is the actor's own."""
 
 
 async def create_app(ctx: Context, actor: Actor, request: CreateApp, *, app_id: UUID | None = None) -> AppView:
-    """Create an app that belongs to the actor, at its release v1.
+    """Create an app that belongs to the actor or to a team, at its release v1.
 
     Transactions: one of its own.
-    Raises: InvalidParams, NameTaken, Forbidden.
+    Raises: InvalidParams, NameTaken, Forbidden; NotFound for a team that the actor is not in.
     """
     actor.require(Scope.WRITE)
     actor.require_every_app()
@@ -53,11 +57,20 @@ async def create_app(ctx: Context, actor: Actor, request: CreateApp, *, app_id: 
     key, wrapped = ctx.vault.new_data_key(key_owner(app_id))
     async with ctx.database.transaction() as tx:
         row = {"id": app_id, "region": region, "stack": request.stack or DEFAULT_STACK, "data_key": wrapped}
-        name = await _insert(tx, actor.id, names, row | {"created_at": at, "updated_at": at})
-        app = LockedApp(app_id, name, actor.id, actor.id, 0, key)
+        owner_id = actor.id if request.team is None else await _owning_team(tx, actor, request.team)
+        name = await _insert(tx, owner_id, names, row | {"created_at": at, "updated_at": at})
+        app = LockedApp(app_id, name, owner_id, owner_id, 0, key)
         await cut_release(tx, app, ConfigChange(), description="Initial release", actor=actor, at=at)
         await emit(tx, "app.created", actor, at, app_id=app_id, name=name)
         return await visible_app(tx, actor, str(app_id))
+
+
+async def _owning_team(tx: Tx, actor: Actor, key: str) -> UUID:
+    """The team, which nobody can end before the transaction does."""
+    team = await team_of(tx, actor, key)
+    require_role(team, "create apps in it", WORKING)
+    await keep_team(tx, team)
+    return team.id
 
 
 def checked_region(region: str | None) -> str:

@@ -12,16 +12,17 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from broker.accounts.models import User
+from broker.accounts.teams import speaks_for
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App
 from broker.apps.people import find_person
 from broker.apps.releases import LockedApp, lock_app
-from broker.apps.resolve import AppView, app_that_was, visible_app
+from broker.apps.resolve import AppView, app_that_was, changeable_app, visible_app
 from broker.apps.term_models import PayerOffer
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -73,15 +74,15 @@ async def ask_payer(ctx: Context, actor: Actor, app_key: str, key: str) -> Payer
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app = await visible_app(tx, actor, app_key, keep=True)
+        app = await changeable_app(tx, actor, app_key, keep=True)
         require_owner(actor, app, "say who pays for it")
-        person = await find_person(tx, key, "It takes an account to pay for an app.")
+        person = await find_person(tx, key, "It takes an account to pay for an app.", or_team=True)
         if person.id == app.owner_id:
             raise InvalidParams(f"{person.email} owns {app.name} and pays for it unless somebody else does.")
         standing = await _find(tx, (PayerOffer.app_id == app.id) & PayerOffer.state.in_(_STANDING))
         if standing:
             raise Conflict(_in_the_way(standing[0]))
-        row = {"id": new_id(), "app_id": app.id, "account_id": person.id, "offered_by": actor.id}
+        row = {"id": new_id(), "app_id": app.id, "account_id": person.id, "offered_by": app.owner_id}
         try:
             async with tx.begin_nested():
                 await tx.execute(insert(PayerOffer).values(**row, state=PayerState.PENDING, created_at=at))
@@ -184,7 +185,7 @@ async def end_payer(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) -
     async with ctx.database.transaction() as tx:
         view = await _named(tx, actor, key)
         if view.state is PayerState.PENDING:
-            ended = PayerState.WITHDRAWN if view.owner_id == actor.id else PayerState.DECLINED
+            ended = PayerState.DECLINED if view.payer_id == actor.id else PayerState.WITHDRAWN
             await _decide(tx, view, PayerState.PENDING, ended, ended_at=at)
         else:
             app = await lock_app(tx, ctx.vault, view.app_id, alone=True)
@@ -195,7 +196,7 @@ async def end_payer(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) -
         await emit(tx, "payer.ended", actor, at, app_id=view.app_id, payer=view.payer_email)
         if view.state is PayerState.ACCEPTED:
             facts = {"app": view.app_name, "owner": view.owner_email, "payer": view.payer_email}
-            await notify(tx, view.payer_id if actor.id == view.owner_id else view.owner_id, "payer.ended", facts, at)
+            await notify(tx, view.owner_id if actor.id == view.payer_id else view.payer_id, "payer.ended", facts, at)
         return await _one(tx, view.id)
 
 
@@ -239,7 +240,8 @@ async def _decide(tx: Tx, view: PayerView, before: PayerState, after: PayerState
 
 
 def _concerns(actor: Actor) -> ColumnElement[bool]:
-    return (PayerOffer.account_id == actor.id) | (PayerOffer.offered_by == actor.id)
+    asked = or_(PayerOffer.offered_by == actor.id, PayerOffer.offered_by.in_(speaks_for(actor)))
+    return or_(PayerOffer.account_id == actor.id, asked)
 
 
 def _app_named(key: str) -> ColumnElement[bool]:

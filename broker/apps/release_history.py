@@ -13,7 +13,7 @@ from sqlalchemy import Select, select
 
 from broker.apps.models import App, Release
 from broker.apps.releases import app_key, snapshot_place
-from broker.apps.resolve import visible_app
+from broker.apps.resolve import require_work, visible_app
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
@@ -88,6 +88,7 @@ async def release_config_vars(ctx: Context, actor: Actor, app_key_: str, release
     actor.require(Scope.READ_PROTECTED)
     async with ctx.database.transaction() as tx:
         app = await visible_app(tx, actor, app_key_)
+        require_work(app, "read the values of its config vars")
         release = await find_release(tx, app.id, release_key)
         snapshot = await read_snapshot(tx, await app_key(tx, ctx.vault, app.id), release)
         return dict(snapshot.vars)

@@ -11,17 +11,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from broker.accounts.models import User
+from broker.accounts.teams import speaks_for
 from broker.apps.collaborators import end_collaboration, require_owner
 from broker.apps.models import App
 from broker.apps.payers import MoveBill, end_standing
 from broker.apps.people import find_person
 from broker.apps.releases import lock_app
-from broker.apps.resolve import visible_app
+from broker.apps.resolve import changeable_app
 from broker.apps.term_models import Transfer
 from broker.events.emit import emit
 from broker.events.webhooks import end_webhooks
@@ -66,13 +67,13 @@ async def offer_app(ctx: Context, actor: Actor, app_key: str, key: str) -> Trans
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
-        app = await visible_app(tx, actor, app_key, keep=True)
+        app = await changeable_app(tx, actor, app_key, keep=True)
         require_owner(actor, app, "give it to somebody else")
-        person = await find_person(tx, key, "It takes one to be given an app.")
+        person = await find_person(tx, key, "It takes one to be given an app.", or_team=True)
         if person.id == app.owner_id:
             raise InvalidParams(f"{person.email} owns {app.name} already.")
         transfer_id = new_id()
-        await put_offer(tx, app.name, at, id=transfer_id, app_id=app.id, sender_id=actor.id, recipient_id=person.id)
+        await put_offer(tx, app.name, at, id=transfer_id, app_id=app.id, sender_id=app.owner_id, recipient_id=person.id)
         await emit(tx, "transfer.offered", actor, at, app_id=app.id, transfer=str(transfer_id), recipient=person.email)
         await notify(tx, person.id, "transfer.offered", {"name": app.name, "kind": "app", "sender": actor.email}, at)
         return await _one(tx, transfer_id)
@@ -190,8 +191,9 @@ async def withdraw(tx: Tx, which: ColumnElement[bool], at: datetime) -> None:
 
 
 def concerns(actor: Actor) -> ColumnElement[bool]:
-    """Offers that the actor made or was made."""
-    return (Transfer.sender_id == actor.id) | (Transfer.recipient_id == actor.id)
+    """Offers that the actor made, for itself or a team that it runs, or was made."""
+    sent = or_(Transfer.sender_id == actor.id, Transfer.sender_id.in_(speaks_for(actor)))
+    return or_(sent, Transfer.recipient_id == actor.id)
 
 
 async def _named(tx: Tx, actor: Actor, key: str) -> TransferView:

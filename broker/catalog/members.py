@@ -155,7 +155,7 @@ async def find_user(tx: Tx, email: str) -> tuple[UUID, str]:
 
     Raises: NotFound.
     """
-    wanted = select(User.id, User.email).where(func.lower(User.email) == email.lower())
+    wanted = select(User.id, User.email).where(func.lower(User.email) == email.lower(), User.team_name.is_(None))
     row = (await tx.execute(wanted)).one_or_none() if _ADDRESS.complaint(email) is None else None
     if row is None:
         raise NotFound("user", "There is no user with this e-mail address; ask them to create an account first.")

@@ -72,7 +72,7 @@ def app(view: AppView, public_url: str) -> shapes.App:
         "maintenance": view.maintenance,
         "owner": {"id": str(view.owner_id), "email": view.owner_email},
         "organization": None,
-        "team": None,
+        "team": None if view.team_name is None else ref(view.owner_id, view.team_name),
         "region": named(view.region),
         "repo_size": None,
         "slug_size": None,

@@ -14,9 +14,10 @@ from sqlalchemy import select
 
 from broker.addons.models import AddonState, Attachment
 from broker.addons.queries import get_addon, get_attachment, given_vars
-from broker.apps.collaborators import CollaboratorView, Role
+from broker.apps.collaborators import CollaboratorView
 from broker.apps.release_history import find_release
 from broker.apps.resolve import app_that_was
+from broker.apps.visibility import Role
 from broker.events.take_in import Fact, Told
 from broker.faces import serialize
 from broker.faces.serialize import Seer

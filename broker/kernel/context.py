@@ -43,6 +43,14 @@ def reaches(held: Collection[Scope], wanted: Scope) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody by id and e-mail address."""
+
+    id: UUID
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """A caller with what its token allows. `id` is the user's id; the broker itself acts as `SYSTEM`."""
 
@@ -56,6 +64,13 @@ class Actor:
     """The apps that a resource-scoped token is good for, with the add-ons attached to them; None: all of the user's."""
     client_id: UUID | None = None
     """The OAuth client that holds the token; None: it is the user's own."""
+    behind: Person | None = None
+    """Who acts, if it is for a team: `id` and `email` are the team's then, whose account it is. See `acting_for_team`."""
+
+    @property
+    def by(self) -> Person:
+        """The person who acts: whom records name."""
+        return self.behind or Person(self.id, self.email)
 
     def require(self, scope: Scope) -> None:
         """Go on only if the token reaches `scope`.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, column, select, table
+from sqlalchemy import Text, Uuid, column, select, table, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from broker.kernel.db import Tx
@@ -23,20 +23,26 @@ SEND: Final = "broker.send_notice"
 WORTH: Final = timedelta(days=3)
 """For how long sending is tried."""
 
-_USERS: Final = table("users", column("id", Uuid), column("email", Text))
-"""A table of `accounts`, above us; named here so that whoever has something to tell need not look the address up."""
+_USERS: Final = table("users", column("id", Uuid), column("email", Text), column("team_name", Text))
+_MEMBERS: Final = table("team_members", column("team_id", Uuid), column("user_id", Uuid), column("role", Text))
+"""Tables of `accounts`, above us; named here so that whoever has something to tell need not look the address up."""
+_TOLD: Final = ("owner", "admin", "billing")
+"""Who of a team is told what concerns its account: nobody reads the mail of the team itself."""
 
 
 async def notify(
     tx: Tx, user_id: UUID, kind: str, facts: Mapping[str, Any], at: datetime, key: str | None = None
 ) -> None:
-    """Tell a user something, at the address that it has now; with a `key`, once for ever.
+    """Tell a user something, at the address that it has now; with a `key`, once for ever. Of a team, those who see to its money.
 
     `facts` are what the template of this kind (`faces/mails/templates`) speaks of: JSON values, no secrets.
     """
-    address = (await tx.execute(select(_USERS.c.email).where(_USERS.c.id == user_id))).scalar()
-    if address is not None:
-        await notify_address(tx, address, kind, facts, at, user_id=user_id, key=key)
+    person = select(_USERS.c.id, _USERS.c.email).where(_USERS.c.id == user_id, _USERS.c.team_name.is_(None))
+    team = select(_USERS.c.id, _USERS.c.email).join(_MEMBERS, _MEMBERS.c.user_id == _USERS.c.id)
+    told = team.where(_MEMBERS.c.team_id == user_id, _MEMBERS.c.role.in_(_TOLD))
+    for reader_id, address in (await tx.execute(union_all(person, told))).all():
+        once = key if key is None or reader_id == user_id else f"{key}:{reader_id}"
+        await notify_address(tx, address, kind, facts, at, user_id=reader_id, key=once)
 
 
 async def notify_address(

@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from broker.apps.change import ChangeApp, change_app
 from broker.apps.collaborators import (
-    Role,
     add_collaborator,
     get_collaborator,
     list_collaborators,
@@ -17,6 +16,7 @@ from broker.apps.collaborators import (
 from broker.apps.create import CreateApp, create_app
 from broker.apps.destroy import destroy_app
 from broker.apps.queries import get_app, list_apps
+from broker.apps.visibility import Role
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.errors import Forbidden, InvalidParams, NotFound
