@@ -10,7 +10,7 @@ from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import json_option
-from broker.cli.output import card, clean, heading, moment, note, say, say_json, table
+from broker.cli.output import card, clean, hand_on, heading, moment, note, say, say_json, table
 
 FORMATS = click.Choice(["focus", "csv", "ledger"])
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -117,7 +117,7 @@ def export_from(base: str, month: str, format_: str, output: Path | None) -> Non
             save(output, b"".join(parts))
             return
         for part in parts:
-            click.echo(part, nl=False)
+            hand_on(part)
 
 
 def save(file: Path, content: bytes) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import click
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OUR_COLOUR = re.compile(r"(\x1b\[(?:0|1|3[1-6])m)")
+"""What `paint` writes. Nothing that hides a text, moves the cursor or speaks to the terminal is among it."""
 
 STATES = {
     "provisioned": "created",
@@ -152,13 +154,24 @@ def paint_state(word: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Print data."""
-    click.echo(text)
+    """Print data: into a file or a pipe as they are, onto a terminal so that they cannot steer it. `paint` knows which it is."""
+    click.echo(tamed(text) if sys.stdout.isatty() else text, color=True)
+
+
+def hand_on(content: bytes) -> None:
+    """Print a part of a file in the same way."""
+    click.echo(tamed(content.decode(errors="replace")) if sys.stdout.isatty() else content, nl=False, color=True)
 
 
 def note(text: str) -> None:
-    """Print something about what happens, on standard error."""
-    click.echo(text, err=True)
+    """Print something about what happens, on standard error. Nobody reads it but people."""
+    click.echo(tamed(text), err=True, color=True)
+
+
+def tamed(text: str) -> str:
+    """The text with our colours and without anybody else's sequences: for what is put together of painted and other parts."""
+    parts = _OUR_COLOUR.split(text)
+    return "".join(part if index % 2 else clean(part) for index, part in enumerate(parts))
 
 
 def warn(text: str) -> None:
@@ -170,4 +183,6 @@ def heading(text: str) -> None:
 
 
 def say_json(data: object) -> None:
-    say(json.dumps(data, indent=2, ensure_ascii=False))
+    """Print data as JSON, with every character that could steer a terminal spelt out: to a program it is the same."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    say(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))

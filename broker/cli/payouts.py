@@ -13,7 +13,7 @@ from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.invoices import save
 from broker.cli.options import json_option
-from broker.cli.output import clean, heading, note, say, say_json, table
+from broker.cli.output import clean, hand_on, heading, note, say, say_json, table
 from broker.cli.provider_listings import own
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
@@ -206,7 +206,7 @@ def export(state: str, output: Path | None) -> None:
     if output is not None:
         save(output, content)
     else:
-        click.echo(content, nl=False)
+        hand_on(content)
 
 
 @click.command()

@@ -65,7 +65,7 @@ class Progress:
         while not self._over.wait(_TICK_S):
             elapsed = time.monotonic() - self._start
             if elapsed >= 1:
-                words = self._words()
+                words = clean(self._words())
                 line = f"{self._title}{span(elapsed)}{f' ({words})' if words else ''}"
                 self._write(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}")
 
