@@ -12,14 +12,26 @@ from pathlib import Path
 from tests.bench import floors, intake, scenarios
 from tests.bench.closing import closings
 from tests.bench.driving import Size
+from tests.bench.pages import pages
 from tests.bench.programs import Programs
 from tests.bench.report import Figures, as_json, as_text
 from tests.bench.world import World, new_world
 
 USUAL = Size(apps=400, seconds=6, warm_up=400, additions=100)
-QUICK = Size(apps=20, seconds=0.5, warm_up=16, additions=3, processes=1, closings=(200, 400), batches=4)
+QUICK = Size(
+    apps=20,
+    seconds=0.5,
+    warm_up=16,
+    additions=3,
+    processes=1,
+    closings=(200, 400),
+    batches=4,
+    services=(30, 60),
+    shown=3,
+    looks=4,
+)
 LARGE = 1_000_000
-PARTS = ("provisions", "intake", "closing")
+PARTS = ("provisions", "intake", "closing", "pages")
 
 
 def run(size: Size, parts: Collection[str] = PARTS) -> Figures:
@@ -36,6 +48,8 @@ def run(size: Size, parts: Collection[str] = PARTS) -> Figures:
             figures = replace(figures, rows=[*figures.rows, *rows])
         if "closing" in parts:
             figures = replace(figures, closings=closings(world, size.closings))
+        if "pages" in parts:
+            figures = replace(figures, pages=pages(world, programs, size))
     return figures
 
 

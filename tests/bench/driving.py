@@ -31,6 +31,12 @@ class Size:
     """Usage periods of the months that are closed."""
     batches: int = 60
     """Batches of usage that are reported."""
+    services: Sequence[int] = (1_000, 10_000)
+    """Services of the marketplaces that are looked at."""
+    shown: int = 200
+    """Add-ons of the dashboard that is looked at."""
+    looks: int = 300
+    """At each kind of page."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,12 @@ class Measured:
         return statistics.quantiles(self.took_ms, n=100, method="inclusive")[percent - 1]
 
 
-def request(method: str, path: str, authorization: str = "", body: object = None) -> str:
+def request(method: str, path: str, authorization: str = "", body: object = None, *, cookie: str = "") -> str:
     """A request as it goes over the wire."""
     content = "" if body is None else json.dumps(body)
     lines = [f"{method} {path} HTTP/1.1", "host: bench", "accept: application/vnd.heroku+json; version=3"]
     lines += [f"authorization: {authorization}"] if authorization else []
+    lines += [f"cookie: {cookie}"] if cookie else []
     lines += ["content-type: application/json", f"content-length: {len(content)}"] if content else []
     return "\r\n".join([*lines, "", content])
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from tests.bench.closing import Closing
 from tests.bench.driving import CLIENTS, Measured, Size
+from tests.bench.pages import Looked
 from tests.bench.scenarios import Latency
 
 _GOALS = [
     "goals: accepted >= 25 % of its floor (35 % would be fine), reads >= 15 %, addons:add <= 15 ms in the median;",
-    "closing a month of 1,000,000 periods <= 1.3 x the cost per period of one of 100,000",
+    "closing a month of 1,000,000 periods <= 1.3 x the cost per period of one of 100,000;",
+    "search among 10,000 services: p99 <= 50 ms, and <= 3 x that among 1,000; front page <= 100 KB",
 ]
 
 
@@ -27,6 +29,7 @@ class Figures:
     rows: Sequence[tuple[str, Measured, Measured | None]] = ()
     latency: Latency | None = None
     closings: Sequence[Closing] = ()
+    pages: Sequence[Looked] = ()
 
 
 def as_text(figures: Figures) -> str:
@@ -45,6 +48,8 @@ def as_text(figures: Figures) -> str:
         lines.append("")
     if figures.closings:
         lines += [*_closings(figures.closings), ""]
+    if figures.pages:
+        lines += [*_pages(figures.pages), ""]
     return "\n".join([*lines, *_GOALS])
 
 
@@ -75,6 +80,29 @@ def _closing(each: Closing, first: Closing) -> str:
         compared = [f"x{each.per_100_000_s / first.per_100_000_s:.2f}", _ratio(each, first)]
     cells = [f"{each.periods:,}", f"{each.accounts:,}", f"{each.per_100_000_s:.1f}", f"{each.cpu_s * per:.1f}"]
     cells += [_number(postgres, 1), f"{each.peak_mib:.0f}", *compared, f"{each.issued / each.issue_s:.0f}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _pages(pages: Sequence[Looked]) -> list[str]:
+    """One request after the other. What a kind of page costs more of a larger marketplace is told beside the larger one."""
+    head = "| page | of | median ms | p99 ms | growth: p99 | by CPU | CPU us: server | PostgreSQL | floors by CPU | KB | zipped |"
+    smaller: dict[str, Looked] = {}
+    lines = [head, "|---|" + "--:|" * 10]
+    for each in pages:
+        lines.append(_page(each, smaller.setdefault(each.name, each)))
+    return lines
+
+
+def _page(each: Looked, first: Looked) -> str:
+    grown = ["", ""]
+    if each is not first:
+        ours, theirs = each.measured.whole_us, first.measured.whole_us
+        by_cpu = "" if ours is None or theirs is None else f"x{ours / theirs:.1f}"
+        grown = [f"x{each.ms(99) / first.ms(99):.1f}", by_cpu]
+    used = [_number(each.measured.cpu_us.get(name)) for name in ("server", "postgres")]
+    times = "" if each.times_floor is None else f"{each.times_floor:.1f}"
+    weight = [f"{each.size / 1000:.1f}", f"{each.zipped / 1000:.1f}"] if each.size else ["", ""]
+    cells = [each.name, f"{each.of:,}", f"{each.ms(50):.1f}", f"{each.ms(99):.1f}", *grown, *used, times, *weight]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -109,4 +137,18 @@ def as_json(figures: Figures) -> dict[str, Any]:
         "measured": measured,
         "addons_add": figures.latency and asdict(figures.latency),
         "closings": [asdict(each) for each in figures.closings],
+        "pages": [
+            {
+                "page": each.name,
+                "of": each.of,
+                "count": each.measured.count,
+                "median_ms": each.ms(50),
+                "p99_ms": each.ms(99),
+                "cpu_us": dict(each.measured.cpu_us),
+                "floors": each.times_floor,
+                "bytes": each.size,
+                "zipped": each.zipped,
+            }
+            for each in figures.pages
+        ],
     }

@@ -18,3 +18,6 @@ def test_a_quick_run_measures_everything_and_writes_it_down(tmp_path: Path, caps
     assert figures["addons_add"]["count"] == 3
     assert [each["periods"] for each in figures["closings"]] == [200, 400]
     assert all(each["lines"] > each["accounts"] > 0 for each in figures["closings"])
+    kinds = {each["page"] for each in figures["pages"]}
+    assert {"front page", "listing", "search, by name", "dashboard, apps"} <= kinds
+    assert all(each["count"] > 0 for each in figures["pages"])

@@ -55,6 +55,10 @@ class World:
     def count(self, url: str, question: str) -> int:
         return int(self.column(url, question)[0])
 
+    def settings(self, url: str) -> Settings:
+        """The settings of a part of the broker that the bench runs itself."""
+        return Settings(DATABASE_URL=url, secret_key=self._key)
+
     def environment(self, url: str, **settings: str) -> dict[str, str]:
         """The settings of a broker on that database, in which nothing but the load bounds it."""
         usual = {"SECRET_KEY": self._key, "OUTBOUND_ALLOW": "127.0.0.0/8", "LOG_LEVEL": "warning"}
@@ -79,8 +83,7 @@ class World:
         self.execute(url, "vacuum analyze")
 
     async def _fill(self, url: str) -> None:
-        settings = Settings(DATABASE_URL=url, secret_key=self._key)
-        async with wired(settings) as wiring:
+        async with wired(self.settings(url)) as wiring:
             ctx = wiring.context
             await ensure_account(ctx, "bench@broker.localhost", Secret(secrets.token_hex(8)), Secret(TOKEN))
             for slug in SLUGS:
