@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
 N ?= 1000
+# Where this is set, every one of the many processes that a test or a demo starts would compile the whole program again.
+unexport PYTHONDONTWRITEBYTECODE
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
 LONG := tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py tests/backup \
   tests/bench tests/billing/test_close_interrupted.py tests/billing/test_properties.py tests/billing/test_year.py \
