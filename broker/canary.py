@@ -19,7 +19,7 @@ from broker.catalog.canary_runs import Claim, Outcome, begin, claim_due, end
 from broker.catalog.faults import ManifestFaults
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
-from broker.outbound.http import Network, guarded_transport, refusal_of
+from broker.outbound.http import Network, NotSent, addresses_of, guarded_transport
 from broker.testkit import connect
 from broker.testkit.canary import Flight, Surroundings, fly, sweep_up
 from broker.testkit.listen import CannotListen
@@ -103,8 +103,11 @@ async def _flight(ctx: Context, claim: Claim, subject: Subject, perch: Perch) ->
 async def _surroundings(perch: Perch) -> AsyncIterator[Surroundings]:
     """Nothing is connected to that the broker itself would not call: providers name addresses as they like."""
 
-    async def permit(host: str) -> str | None:
-        return await refusal_of(host, perch.allowed)
+    async def permit(host: str) -> list[str]:
+        try:
+            return await addresses_of(host, perch.allowed)
+        except NotSent as refused:
+            raise PermissionError(refused.note) from None
 
     async def tried(value: object) -> str | None:
         return await connect.complaint(value, permit)

@@ -111,13 +111,19 @@ def _may_reach(address: _Address, allowed: Sequence[Network]) -> bool:
     return public or any(meant in network for network in allowed if network.version == meant.version)
 
 
-async def refusal_of(host: str, allowed: Sequence[Network]) -> str | None:
-    """Why no connection is made to this host, for those whose connections are not made here; None if it may be."""
+async def addresses_of(host: str, allowed: Sequence[Network]) -> list[str]:
+    """Where this host may be reached, for those whose connections are not made here. They connect to one of these addresses and do
+    not ask for the name again: another answer could lead elsewhere.
+
+    Raises: NotSent if it does not resolve, or any of its addresses may not be reached.
+    """
     try:
         found = await _resolve(host, 0)
     except httpcore.ConnectError as error:
-        return str(error)
-    return None if all(_may_reach(address, allowed) for address in found) else _NOT_PUBLIC
+        raise NotSent(str(error)) from None
+    if not all(_may_reach(address, allowed) for address in found):
+        raise NotSent(_NOT_PUBLIC)
+    return [str(address) for address in found]
 
 
 def guarded_transport(allowed: Sequence[Network]) -> httpx.AsyncHTTPTransport:

@@ -8,9 +8,11 @@ import pytest
 from broker.testkit.connect import complaint
 
 
-async def nowhere(host: str) -> str | None:
+async def nowhere(host: str) -> list[str]:
     """Lets one public host pass, and nothing of this machine."""
-    return None if host == "public.example" else f"{host} is refused"
+    if host != "public.example":
+        raise PermissionError(f"{host} is refused")
+    return ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(
