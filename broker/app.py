@@ -27,6 +27,7 @@ from broker.platform_api.document import DescribedApp
 from broker.platform_api.edge import Edge
 from broker.platform_api.rates import RateLimits
 from broker.settings import Settings
+from broker.settings import described as described_settings
 from broker.web import routes as pages
 from broker.web import sso
 from broker.web.explained import explained
@@ -48,6 +49,7 @@ def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = No
     app.state.bounds = Bounds(settings.request_limit_bytes, timedelta(seconds=settings.client_timeout_s))
     app.state.public_url = settings.public_url
     app.state.sign_up = settings.sign_up
+    app.state.settings = described_settings(settings)
     app.state.manifest_throttle = LoginThrottle("manifest's id")
     app.state.provider_networks = settings.outbound_allow
     errors.install(app)
