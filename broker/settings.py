@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from email.policy import SMTP
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import pairwise
@@ -311,6 +312,57 @@ def _decoded(text: str) -> bytes:
     if len(set(key)) < 8:
         raise ValueError("a secret key is too regular to be random; generate it")
     return key
+
+
+@dataclass(frozen=True, slots=True)
+class SettingView:
+    """A setting as it may be shown to operators: of a secret, whether there is one."""
+
+    variable: str
+    value: str
+    default: str
+    source: Literal["default", "environment", "file"]
+    unit: str
+    description: str
+    is_secret: bool
+
+
+_UNITS: Final = {"_per_hour": "per hour", "_per_s": "per second", "_bytes": "bytes", "_days": "days", "_s": "seconds",
+                 "_bp": "1/100 %", "_minor": "minor units"}  # fmt: skip
+"""By the end of a name."""
+
+
+def described(settings: Settings) -> tuple[SettingView, ...]:
+    """Every setting as this process works with it, and where it has it from; no secret."""
+    return tuple(_described(settings, name) for name in Settings.model_fields)
+
+
+def _described(settings: Settings, name: str) -> SettingView:
+    field, value = Settings.model_fields[name], getattr(settings, name)
+    is_secret = "SecretStr" in str(field.annotation)
+    is_given = name in settings.model_fields_set and value is not None
+    in_file = name == "secret_key" and settings.secret_key_file is not None
+    return SettingView(
+        variable=_variable(name),
+        value=("***" if is_given or in_file else "") if is_secret else _shown(value),
+        default="" if field.is_required() else _shown(field.default),
+        source="file" if in_file else "environment" if is_given else "default",
+        unit=next((unit for end, unit in _UNITS.items() if name.endswith(end)), ""),
+        description=field.description or "",
+        is_secret=is_secret,
+    )
+
+
+def _variable(name: str) -> str:
+    return "DATABASE_URL" if name == "database_url" else "BROKER_" + name.upper()
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def load() -> Settings:

@@ -159,6 +159,8 @@ TOPICS: dict[str, dict[str, str]] = {
         "audit": "audit:show",
         "audit:export": "audit:export",
         "audit:verify": "audit:verify",
+        "flags": "flags:list_",
+        "flags:set": "flags:set_",
         "orphans": "orphans:list_",
         "orphans:retry": "orphans:retry",
         "orphans:resolve": "orphans:resolve",

@@ -70,6 +70,83 @@ async def queue_lengths(tx: Tx) -> list[QueueLength]:
     return [QueueLength(*row) for row in await tx.execute(_LENGTHS)]
 
 
+_KINDS: Final = text(
+    "select queue_name, task_name, count(*) filter (where is_due), count(*) filter (where status = 'todo' and not is_due),"
+    " count(*) filter (where status = 'doing'), count(*) filter (where status = 'failed'), min(since) filter (where is_due)"
+    " from (select job.queue_name, job.task_name, job.status,"
+    " job.status = 'todo' and coalesce(job.scheduled_at, now()) <= now() as is_due,"
+    " coalesce(job.scheduled_at, (select min(event.at) from procrastinate_events event where event.job_id = job.id)) as since"
+    " from procrastinate_jobs job) as jobs group by queue_name, task_name order by queue_name, task_name"
+)
+_FAILED_JOBS: Final = text(
+    "select job.id, job.queue_name, job.task_name, job.args::text, job.attempts,"
+    " (select max(event.at) from procrastinate_events event where event.job_id = job.id)"
+    " from procrastinate_jobs job where job.status = 'failed' order by job.id desc limit :most"
+)
+_TAKE_FAILED: Final = text(
+    "delete from procrastinate_jobs where id = :job_id and status = 'failed'"
+    " returning queue_name, task_name, args::text, priority"
+)
+_WORKERS: Final = text("select id, last_heartbeat from procrastinate_workers order by id")
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How many jobs of a kind there are, and since when the oldest of those waits that are due."""
+
+    queue: str
+    task: str
+    due: int
+    later: int
+    doing: int
+    failed: int
+    oldest_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that failed. Its arguments are ids of rows, as JSON."""
+
+    id: int
+    queue: str
+    task: str
+    arguments: str
+    attempts: int
+    failed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """Somebody who works on a queue, and when it last gave a sign of life, by the database's clock."""
+
+    id: int
+    seen_at: datetime
+
+
+async def job_kinds(tx: Tx) -> list[JobKind]:
+    """The jobs that there are, by queue and kind; by the machine's clock, as jobs are."""
+    return [JobKind(*row) for row in await tx.execute(_KINDS)]
+
+
+async def failed_jobs(tx: Tx, most: int = 50) -> list[FailedJob]:
+    """Those that failed, the newest first."""
+    return [FailedJob(*row) for row in await tx.execute(_FAILED_JOBS, {"most": most})]
+
+
+async def workers_seen(tx: Tx) -> list[WorkerSeen]:
+    """Everybody who has worked and not said goodbye."""
+    return [WorkerSeen(*row) for row in await tx.execute(_WORKERS)]
+
+
+async def make_again(tx: Tx, job_id: int) -> str | None:
+    """Put another job in the place of one that failed, and give its kind; None if there is no such job."""
+    row = (await tx.execute(_TAKE_FAILED, {"job_id": job_id})).one_or_none()
+    if row is None:
+        return None
+    await defer(tx, row.task_name, json.loads(row.args), priority=row.priority, queue=row.queue_name)
+    return str(row.task_name)
+
+
 async def forget_abandoned(tx: Tx) -> int:
     """Delete the jobs that dead workers had taken; the number of them. What they were to do is revived from its own rows."""
     return (await tx.execute(_FORGET)).rowcount

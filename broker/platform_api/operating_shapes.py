@@ -34,6 +34,18 @@ class Orphan(TypedDict):
     updated_at: str
 
 
+class Flag(TypedDict):
+    """What the installation does, unless an operator has switched it off; as a whole, or for one service."""
+
+    name: str
+    service: str | None
+    on: bool
+    meaning: str
+    reason: str | None
+    changed_by: str | None
+    changed_at: str | None
+
+
 class ProviderHealth(TypedDict):
     """How the provider of a service has been answering. `faults` are those in a row."""
 

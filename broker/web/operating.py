@@ -40,6 +40,10 @@ _DONE: Final = {
     "paid": "It is marked as paid, and its owner is told.",
     "failed": "It is taken back; the amount is in the balance again.",
     "reconciling": "The comparison is under way.",
+    "on": "It is on, from this moment on and for every process.",
+    "off": "It is off, from this moment on and for every process.",
+    "again": "The job is made again.",
+    "signed_out": "Every browser of theirs is signed out.",
 }
 """What a page may say after a form: its address names one of these, and can say nothing else."""
 _LONGEST_TEXT: Final = 100

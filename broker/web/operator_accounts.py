@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from broker.accounts.directory import find_accounts
+from broker.accounts.directory import find_accounts, sign_out
 from broker.accounts.sign_up import invite
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
@@ -35,6 +35,17 @@ async def ask_in(request: Request) -> Response:
         return "invited"
 
     return await act(request, deed, _accounts, _HERE)
+
+
+@router.post(f"{_HERE}/{{account}}/sign-out")
+async def sign_out_everywhere(request: Request, account: str) -> Response:
+    """End every session of somebody's browsers."""
+
+    async def deed(ctx: Context, seen: SignedIn, form: Form) -> str:
+        await sign_out(ctx, seen.actor, account)
+        return "signed_out"
+
+    return await act(request, deed, _accounts, _HERE, dangerous=True)
 
 
 async def _accounts(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:

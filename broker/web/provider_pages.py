@@ -26,6 +26,10 @@ _DONE: Final = {
     "sunset": "Its end is announced to everybody who has it.",
     "member": "They are a member in that role from now on.",
     "removed": "They are no member any more.",
+    "now": "It is sent at once. Load the page again to see how it went.",
+    "again": "It is sent once more. Load the page again to see how it went.",
+    "removal": "Your program is asked at once to remove what may be left. Load the page again to see how it went.",
+    "redelivered": "It is told once more. Load the page again to see how it went.",
 }
 """What a page may say after a form of it: the address of the page names one of these, and can say nothing else."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from broker.addons.replay import Replay, replay_operation
 from broker.addons.service_trail import MOST, TrailEntry, list_trail
 from broker.catalog.reliability import seconds
 from broker.kernel.context import Context
@@ -20,10 +21,10 @@ from broker.payouts.agreements import list_agreements
 from broker.payouts.balances import list_balances
 from broker.payouts.payouts import list_payouts
 from broker.payouts.statements import list_statements
-from broker.web.app_pages import shown
+from broker.web.app_pages import shown, taken
 from broker.web.browser import Form
 from broker.web.moments import day, moment
-from broker.web.provider_pages import HERE, provider_page, the_listing
+from broker.web.provider_pages import HERE, provider_address, provider_page, the_listing
 
 router = APIRouter(include_in_schema=False)
 _KINDS: Final = {
@@ -34,6 +35,12 @@ _KINDS: Final = {
     "refresh": "New config",
     "rotate": "New credentials",
 }
+_WORDS: Final = {Replay.NOW: "Send it now", Replay.AGAIN: "Send it again", Replay.REMOVAL: "Send the removal now"}
+_HINTS: Final = {
+    Replay.NOW: "The same call, with the same id, at once instead of at its time. It counts as one of its attempts.",
+    Replay.AGAIN: "The call changes nothing at a program that did it before. It is tried as often as the first time.",
+    Replay.REMOVAL: "Nothing is made. Your program is asked to delete what it may have kept, at once instead of later.",
+}
 
 
 @router.get(HERE + "/{slug}/operations")
@@ -41,17 +48,34 @@ async def operations(request: Request, slug: str) -> Response:
     """The newest; `open` for those that are not finished, `after` (an operation) for older ones."""
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
-        query = request.query_params
-        only_open, after = query.get("open") == "1", as_uuid(query.get("after", ""))
-        listing = await the_listing(request, seen, slug)
-        found = await list_trail(request.app.state.ctx, seen.actor, slug, only_open=only_open, after=after)
-        older = found[-1].id if len(found) == MOST else None
-        return provider_page(
-            request, "provider_operations.html", seen, listing, "operations",
-            entries=[_entry(each) for each in found], only_open=only_open, older=older,
-        )  # fmt: skip
+        return await _operations(request, seen, slug)
 
     return await shown(request, show)
+
+
+@router.post(HERE + "/{slug}/operations/{operation}/replay")
+async def replay(request: Request, slug: str, operation: str) -> Response:
+    """Have the call of an operation sent again, where that is safe."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        return (await replay_operation(ctx, seen.actor, slug, operation)).value
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _operations(request, seen, slug, fault)
+
+    return await taken(request, deed, show, provider_address(slug, "operations"))
+
+
+async def _operations(request: Request, seen: SignedIn, slug: str, fault: BrokerError | None = None) -> Response:
+    query = request.query_params
+    only_open, after = query.get("open") == "1", as_uuid(query.get("after", ""))
+    listing = await the_listing(request, seen, slug)
+    found = await list_trail(request.app.state.ctx, seen.actor, slug, only_open=only_open, after=after)
+    older = found[-1].id if len(found) == MOST else None
+    return provider_page(
+        request, "provider_operations.html", seen, listing, "operations", fault, words=_WORDS, hints=_HINTS,
+        entries=[_entry(each) for each in found], only_open=only_open, older=older,
+    )  # fmt: skip
 
 
 @router.get(HERE + "/{slug}/money")

@@ -79,6 +79,10 @@ NAMES = {
     "run": "{run_id}",
     "login": "of-nobody",
     "passkey": "00000000-0000-7000-8000-000000000000",
+    "operation": "00000000-0000-7000-8000-000000000000",
+    "account": "00000000-0000-7000-8000-000000000000",
+    "job": "1",
+    "flag_name": "installs",
     "position": "1",
     "format_": "csv?month=2026-10",
 }
@@ -153,6 +157,7 @@ BODIES: dict[Key, Any] = {
     ("POST", "/orphans/{orphan_id}/actions/resolve"): {"reason": "by hand"},
     ("POST", "/addons/{addon}/actions/forget"): {"reason": "gone"},
     ("POST", "/reconcile-runs"): {},
+    ("PUT", "/flags/{flag_name}"): {"on": False, "reason": "for the matrix"},
     ("PATCH", "/addons/{addon}/config"): {"config": [{"name": "STORE_URL", "value": "store://2"}]},
     ("DELETE", "/apps/{app}/addons/{addon}"): {"force": True},
     ("POST", "/apps/{app}/webhooks"): _HOOK,

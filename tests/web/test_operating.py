@@ -9,6 +9,7 @@ from html import unescape
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import text, update
 
 from broker.accounts.change import rename_person
@@ -18,8 +19,9 @@ from broker.app import create_app
 from broker.catalog.members import Role, set_member
 from broker.events.audit import seal
 from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Paused
 from broker.oauth.models import BrowserSession
-from broker.oauth.sessions import begin_session
+from broker.oauth.sessions import begin_session, find_session
 from broker.payouts.payouts import every_payout
 from tests.addons.conftest import World, make_world
 from tests.addons.test_orphans import lost_provision
@@ -30,7 +32,7 @@ from tests.platform_api.conftest import settings
 EVIL = "<script>alert(1)</script>"
 PAGES = (
     "", "/operations", "/orphans", "/services", "/listings", "/reconcile", "/accounts", "/payouts", "/audit",
-    "/audit/chain",
+    "/audit/chain", "/queues", "/flags", "/settings",
 )  # fmt: skip
 
 
@@ -105,7 +107,8 @@ async def test_nobody_else_is_told_that_there_is_a_console(
         assert (answer.status_code, answer.text) == (404, expected), path
     token = re.search(r'name="form_token" value="(\w+)"', (await browser.get("/logout")).text)
     assert token is not None
-    for path in ("reconcile", "accounts/invite", "payouts/run", "payouts/approve", "orphans/1/retry", "payouts/1/paid"):
+    forms = ("reconcile", "accounts/invite", "payouts/run", "payouts/approve", "orphans/1/retry", "payouts/1/paid")
+    for path in (*forms, "flags", "queues/1/retry", f"accounts/{alice.id}/sign-out"):
         assert (await browser.post(f"/operator/{path}", data={"form_token": token[1]})).status_code == 404, path
     await sign_in(browser, world.ctx, operator)
     for path in PAGES:
@@ -125,7 +128,7 @@ async def test_what_does_not_get_on_is_told_and_dealt_with(
     overview = await read(browser, "/operator")
     assert "Operations that are stuck 1 Of 1 under way." in overview
     assert "Open orphans 1 50.00 USD a month" in overview
-    assert "Not sealed" in overview
+    assert "Waits" in overview
     assert addon.name in await read(browser, "/operator/operations?state=stuck&service=store")
     assert addon.name not in await read(browser, "/operator/operations?state=stuck&service=other")
     assert addon.name not in await read(browser, "/operator/operations?state=failed")
@@ -220,3 +223,89 @@ async def test_the_audit_is_searched_and_its_chain_computed_again(
         await tx.execute(text("alter table events disable trigger user"))
         await tx.execute(text("update events set actor_email = 'eve@example.com' where kind = 'app.created'"))
     assert "Differs" in await read(browser, f"{here}/chain")
+
+
+async def test_flags_are_switched_with_a_reason_and_say_who_did_it(
+    browser: httpx.AsyncClient, world: World, operator: Actor
+) -> None:
+    await sign_in(browser, world.ctx, operator)
+    page = "/operator/flags"
+    assert "Nobody has ever switched it." in await read(browser, page)
+    off = {"flag": "installs", "to": "off"}
+    for wrong in ({"reason": " "}, {"reason": "why", "flag": EVIL}, {"reason": EVIL, "service": "nothing"}):
+        answer = await send(browser, page, "flags", **off | wrong)
+        assert (answer.status_code, EVIL in answer.text) == (422, False), wrong
+    assert 'aria-describedby="service-wrong"' in answer.text
+    assert "no service nothing" in plain(answer)
+    said = await told(browser, await send(browser, page, "flags", **off, reason=f"moving {EVIL}"))
+    assert "It is off, from this moment on" in said
+    assert f"by {operator.email} : moving" in said
+    with pytest.raises(Paused):
+        await world.create()
+    await told(browser, await send(browser, page, "flags", **off, reason="it fails", service="store"))
+    on = await told(browser, await send(browser, page, "flags", flag="installs", to="on", reason="moved"))
+    assert "It is on" in on
+    with pytest.raises(Paused, match="it fails"):
+        await world.create()
+    assert "flag.switched" in await read(browser, "/operator/audit?kind=flag")
+
+
+async def test_settings_are_told_with_their_source_and_without_secrets(
+    browser: httpx.AsyncClient, world: World, operator: Actor
+) -> None:
+    given = settings(stripe_key="sk_live_very_secret", pool_timeout_s=7, mail_from=f"{'x'} <a@b.example>")
+    transport = httpx.ASGITransport(create_app(world.ctx, given))
+    async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:
+        await sign_in(client, world.ctx, operator)
+        answer = await client.get("/operator/settings")
+    said = plain(answer)
+    assert re.search(r"BROKER_STRIPE_KEY Secret key of the gateway's API\. \*\*\* secret environment", said)
+    assert re.search(r"BROKER_POOL_TIMEOUT_S [^*]+ 7\.0 seconds environment 5\.0", said)
+    assert re.search(r"BROKER_SMTP_URL [^*]+ none secret default", said)
+    assert "BROKER_LOG_LEVEL" in said
+    secrets = [value.get_secret_value() for _, value in given if isinstance(value, SecretStr)]
+    assert len(secrets) == 3
+    assert [secret for secret in secrets if secret in answer.text] == []
+
+
+async def test_queues_tell_what_waits_and_a_failed_job_is_made_again(
+    browser: httpx.AsyncClient, world: World, operator: Actor
+) -> None:
+    addon = await world.create()
+    await sign_in(browser, world.ctx, operator)
+    said = await read(browser, "/operator/queues")
+    assert re.search(r"broker\.advance broker 1 [-\d]+ [:\d]+ 0 0 0", said)
+    assert "No worker runs" in said
+    async with world.ctx.database.transaction() as tx:
+        fail = "update procrastinate_jobs set status = 'failed' where task_name = 'broker.advance' returning id"
+        job = (await tx.execute(text(fail))).scalar_one()
+    assert f"broker.advance {job}" in await read(browser, "/operator/queues")
+    again = await told(browser, await send(browser, "/operator/queues", f"queues/{job}/retry"))
+    assert "The job is made again." in again
+    token = re.search(r'name="form_token" value="(\w+)"', (await browser.get("/operator/flags")).text)
+    assert token is not None
+    for gone in (str(job), "x", "9" * 30, "-1"):
+        answer = await browser.post(f"/operator/queues/{gone}/retry", data={"form_token": token[1]})
+        assert (answer.status_code, "no such job that failed" in plain(answer)) == (404, True), gone
+    async with world.ctx.database.transaction() as tx:
+        left = (await tx.execute(text("select status::text, args->>'operation_id' from procrastinate_jobs"))).all()
+    assert [status for status, operation in left if operation] == ["todo"]
+    assert str(addon.id) not in again, "arguments are shown of failed jobs alone"
+
+
+async def test_an_operator_sees_second_factors_and_signs_somebody_out(
+    browser: httpx.AsyncClient, world: World, operator: Actor, alice: Actor
+) -> None:
+    theirs = await begin_session(world.ctx, alice, "stolen")
+    await sign_in(browser, world.ctx, operator)
+    page = "/operator/accounts"
+    assert "Second factor" in await read(browser, page)
+    said = await told(browser, await send(browser, page, f"accounts/{alice.id}/sign-out"))
+    assert "Every browser of theirs is signed out." in said
+    assert await find_session(world.ctx, theirs) is None
+    for nobody in ("x", "01a1ffa9-0000-7000-8000-0000000000ff"):
+        assert (await send(browser, page, f"accounts/{nobody}/sign-out")).status_code == 404
+    assert "account.signed_out" in await read(browser, "/operator/audit?kind=account.signed_out")
+    world.ctx.clock.advance(minutes=20)  # type: ignore[attr-defined]  # the clock of the tests
+    late = await send(browser, page, f"accounts/{alice.id}/sign-out")
+    assert late.headers["location"].startswith("/account/prove?next=")

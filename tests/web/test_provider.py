@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from broker.addons.destroy import destroy_addon
+from broker.addons.models import Operation
 from broker.addons.ports import Answer, Reply
+from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey
 from broker.app import create_app
 from broker.catalog.client_secrets import is_client_secret
@@ -20,18 +23,23 @@ from broker.catalog.listing import get_listing
 from broker.catalog.members import Role, list_members, member_service, set_member
 from broker.catalog.push import push_manifest
 from broker.catalog.versions import get_version
+from broker.events.attempts import Receipt
 from broker.kernel.context import Actor, Context
 from broker.kernel.secret import Secret
 from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST, World, make_world
 from tests.domain import StoppedClock, new_user
+from tests.events.conftest import MINE, Watching
+from tests.events.receivers import OK
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
 from tests.platform_api.conftest import settings
 
 STORE = "/provider/store"
 EVIL = '<img src=x onerror="alert(1)">'
-PARTS = ("", "/manifest", "/operations", "/money", "/access")
-FORMS = ("review", "canary", "sunset", "manifest", "members", "members/remove", "client-secret", "password")
+PARTS = ("", "/manifest", "/operations", "/deliveries", "/money", "/access")
+NOTHING = "01a1ffa9-0000-7000-8000-0000000000ff"
+AGAIN = (f"operations/{NOTHING}/replay", f"deliveries/{NOTHING}/retry")
+FORMS = ("review", "canary", "sunset", "manifest", "members", "members/remove", "client-secret", "password", *AGAIN)
 
 
 @pytest.fixture
@@ -178,6 +186,57 @@ async def test_operations_are_told_to_the_provider_without_what_belongs_to_the_a
     assert "2 at the most" in home
 
 
+async def test_what_may_be_sent_again_is_offered_and_whatever_may_not_says_why(browser: Browser, world: World) -> None:
+    page = f"{STORE}/operations"
+    hurried = await world.create()
+    world.provider.will(Reply(Answer.NOT_SENT, retry_after_s=600))
+    await world.run()
+    async with world.ctx.database.transaction() as tx:
+        operation = (await tx.execute(select(Operation.id).where(Operation.addon_id == hurried.id))).scalar_one()
+    action = f"{page}/{operation}/replay"
+    assert "It is sent at once." in (await send(browser, page, action)).text
+    token = fields_of((await browser.http.get("/provider")).text)
+    twice = await browser.http.post(action, data=token)
+    assert (twice.status_code, "It is due: a worker sends it" in twice.text) == (409, True)
+    world.provider.will(Reply(Answer.REFUSED, 422, message=f"No {EVIL}."))
+    await world.run()
+    over = (await browser.http.get(page)).text
+    assert ("could make a second resource" in over, action in over, EVIL in over) == (True, False, False)
+    for nothing in (NOTHING, "x", "%00", "-1"):
+        assert (await browser.http.post(f"{page}/{nothing}/replay", data=token)).status_code == 404, nothing
+
+
+async def test_deliveries_of_the_service_are_told_without_secrets_and_told_again(
+    browser: Browser, world: World, paula: Actor
+) -> None:
+    page, addon = f"{STORE}/deliveries", await world.provisioned(name="kept")
+    watch = await Watching(world).addon(
+        addon.id, "api:addon", url="https://hooks.example.com/in/path-secret?key=query-secret"
+    )
+    theirs = await Watching(world).app("api:addon")
+    await rename_addon(world.ctx, world.user, AddonKey(str(addon.id)), "renamed")
+    watch.receiver.answers = [Receipt(500), OK]
+    await watch.run()
+    await theirs.run()
+    told, (mine,) = (await browser.http.get(page)).text, await watch.deliveries()
+    for said in ("hooks.example.com", "api:addon", "retrying", "<code>renamed<", "500"):
+        assert said in told, said
+    for hidden in ("path-secret", "query-secret", MINE.reveal(), str((await theirs.deliveries())[0].id)):
+        assert hidden not in told, hidden
+    assert "None is succeeded" in (await browser.http.get(f"{page}?status=succeeded")).text
+    assert "hooks.example.com" in (await browser.http.get(f"{page}?status=retrying")).text
+    assert "There is nothing older" in (await browser.http.get(f"{page}?after={mine.id}")).text
+    wrong = await browser.http.get(f"{page}?status={EVIL}&after=x")
+    assert (wrong.status_code, "must be one of pending" in wrong.text, EVIL in wrong.text) == (422, True, False)
+    assert "It is told once more." in (await send(browser, page, f"{page}/{mine.id}/retry")).text
+    await watch.run()
+    assert await watch.statuses() == ["succeeded"]
+    assert "succeeded" in (await browser.http.get(page)).text
+    others = f"{page}/{(await theirs.deliveries())[0].id}/retry"
+    token = fields_of((await browser.http.get("/provider")).text)
+    assert (await browser.http.post(others, data=token)).status_code == 404, "it is the app's, not the provider's"
+
+
 async def test_the_overview_asks_for_reviews_sets_a_canary_and_announces_an_end(
     browser: Browser, world: World, paula: Actor
 ) -> None:
@@ -210,8 +269,8 @@ async def test_members_and_secrets_are_for_owners_who_have_just_proved_who_they_
     assert (last.status_code, "A service needs an owner" in last.text) == (409, True)
     async with over_wire(app) as http:
         hers = await signed_in(http, ctx, dora)
-        assert [(await http.get(STORE + part)).status_code for part in PARTS] == [200, 200, 200, 403, 200]
-        assert f'action="{STORE}/' not in "".join([(await http.get(STORE + part)).text for part in PARTS])
+        assert [(await http.get(STORE + part)).status_code for part in PARTS] == [200, 200, 200, 200, 403, 200]
+        assert f'method="post" action="{STORE}/' not in "".join([(await http.get(STORE + part)).text for part in PARTS])
         token = fields_of((await http.get("/provider")).text)
         for form in FORMS:
             fields = {"contents": "{}", "confirm": "store", "at": "2028-01-01", "email": dora.email, "role": "owner"}
