@@ -53,8 +53,10 @@ async def suspend_addons(
     """
 
     async def act(tx: Tx, addons: Sequence[LockedAddon]) -> int:
-        if why is Suspension.UNPAID and not await _is_suspended(tx, account_id):
-            return 0
+        if why is Suspension.UNPAID:
+            if not await _is_suspended(tx, account_id):
+                return 0
+            addons = [addon for addon in addons if addon.payer_id == account_id]  # somebody else may pay for it by now
         return await _suspend(tx, addons, why, actor, ctx.clock.now(), reason)
 
     return await in_groups(ctx, addon_ids, act)

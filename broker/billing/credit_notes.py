@@ -18,7 +18,7 @@ from broker.billing.numbers import Series, take_numbers
 from broker.billing.pricing import CreditKind
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.kernel.money import Money, quotient
@@ -43,6 +43,7 @@ class Part:
     tax_minor: int
 
 
+@run_again
 async def write_credit_note(
     ctx: Context,
     actor: Actor,
@@ -81,7 +82,7 @@ class Taking:
 async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: Taking) -> CreditNoteView:
     """Take back these parts of an invoice that is locked, and from the partners their shares of them.
 
-    Raises: Conflict if less than what is paid back exceeds the debt.
+    Raises: Conflict for parts that come to less than what is paid back.
     """
     invoice, now = document.invoice, taking.at
     (number,) = await take_numbers(tx, Series.CREDIT_NOTE, 1, now)
@@ -89,17 +90,17 @@ async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: T
     view = CreditNoteView(number, taking.reason, net, tax, now)
     await _store(tx, document, taking, view, parts)
     owed, withheld, back = max(await owed_on(tx, invoice.id), 0), await withheld_on(tx, invoice.id), net + tax
-    if withheld and back > owed:
+    if back < taking.refunded_minor:
+        raise Conflict(f"These lines of {invoice.number} come to less than what is to be paid back.")
+    # What is paid back had been paid: what is owed stays owed.
+    lowered = min(back - taking.refunded_minor, owed)
+    given = back - taking.refunded_minor - lowered
+    if withheld and given:
         raise Conflict(f"A bank has taken back a payment of {invoice.number}: wait until it is decided.")
-    given = max(back - owed, 0) - taking.refunded_minor
-    if given < 0:
-        raise Conflict(
-            f"Not all of {invoice.number} is paid: a credit note lowers what is owed, and pays nothing back."
-        )
     if given:
         await _give(tx, document, view, given, taking.actor)
-    await _post(tx, document, parts, taking, given, max(owed - back, 0) + withheld)
-    if 0 < owed <= back:
+    await _post(tx, document, parts, taking, given, owed - lowered + withheld)
+    if 0 < owed == lowered:
         paid = await collected_on(tx, invoice.id)
         await move_invoice(tx, invoice.id, InvoiceState.PAID if paid else InvoiceState.VOID, now)
     told: dict[str, Any] = {"account_id": str(invoice.account_id), "amount": str(Money(back, invoice.currency))}

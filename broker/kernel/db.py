@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -27,7 +28,9 @@ Tx = AsyncConnection
 """An open transaction. Helpers take one and never commit it."""
 
 T = TypeVar("T")
-_DEADLOCK: Final = "40P01"
+P = ParamSpec("P")
+_AGAIN: Final = frozenset({"40P01", "40001"})
+"""A deadlock; a transaction that does not fit to another one."""
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 _log = structlog.get_logger()
 
@@ -140,14 +143,24 @@ class Database:
 
 
 async def again_on_deadlock(body: Callable[[], Awaitable[T]], tries: int = 5) -> T:
-    """Run a whole transaction again when PostgreSQL ended it because two of them waited for one another."""
+    """Run a whole transaction again when PostgreSQL ended it because of another one, such as of two that wait for one another."""
     for _ in range(tries - 1):
         try:
             return await body()
         except (DBAPIError, asyncpg.PostgresError) as error:
-            if getattr(getattr(error, "orig", error), "sqlstate", None) != _DEADLOCK:
+            if getattr(getattr(error, "orig", error), "sqlstate", None) not in _AGAIN:
                 raise
     return await body()
+
+
+def run_again(use_case: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A use case of one transaction which takes locks that others take in other places: it is run again on a deadlock."""
+
+    @wraps(use_case)
+    async def until_done(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await again_on_deadlock(lambda: use_case(*args, **kwargs))
+
+    return until_done
 
 
 def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:

@@ -9,6 +9,7 @@ from broker.billing.invoices import visible_invoices
 from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice
 from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.db import run_again
 from broker.kernel.errors import Conflict, NotFound, Unverified
 from broker.kernel.ids import as_uuid, new_id
 from broker.payments.methods import visible_methods
@@ -43,6 +44,7 @@ async def list_unpaid(ctx: Context, actor: Actor) -> list[Unpaid]:
         ]
 
 
+@run_again
 async def pay_invoice(
     ctx: Context, actor: Actor, key: str, method: str | None = None, payment_id: UUID | None = None
 ) -> PaymentView:

@@ -211,17 +211,14 @@ async def exhaust(tx: Tx, account_id: UUID, at: datetime) -> None:
 
     Transactions: the caller's; it takes the locks of the invoices and of the account.
     """
-    spent = (
-        select(Dunning.invoice_id)
-        .join(DunningStep, DunningStep.invoice_id == Dunning.invoice_id)
-        .where(Dunning.account_id == account_id, Dunning.state == DunningState.OPEN)
-        .where(DunningStep.step == StepKind.DELETE, DunningStep.done_at.is_not(None))
-    )
-    ids = sorted((await tx.execute(spent)).scalars())
-    bills = select(Invoice.id, Invoice.number).where(Invoice.id.in_(ids)).order_by(Invoice.id).with_for_update()
+    dunned = select(Dunning.invoice_id).where(Dunning.account_id == account_id, Dunning.state == DunningState.OPEN)
+    bills = select(Invoice.id, Invoice.number).where(Invoice.id.in_(dunned)).order_by(Invoice.id).with_for_update()
     numbers = {row.id: row.number for row in await tx.execute(bills)}
     await look_again(tx, account_id, at)
-    ours = update(Dunning).where(Dunning.invoice_id.in_(ids), Dunning.state == DunningState.OPEN)
+    # Chosen under the locks: while they were waited for, an invoice may have been disputed and taken up again.
+    spent = select(DunningStep.invoice_id).where(DunningStep.step == StepKind.DELETE, DunningStep.done_at.is_not(None))
+    ours = update(Dunning).where(Dunning.invoice_id.in_(numbers), Dunning.invoice_id.in_(spent))
+    ours = ours.where(Dunning.state == DunningState.OPEN)
     ended = ours.values(state=DunningState.EXHAUSTED, next_at=None, ended_at=at, updated_at=at)
     for invoice_id in (await tx.execute(ended.returning(Dunning.invoice_id))).scalars().all():
         await move_invoice(tx, invoice_id, InvoiceState.UNCOLLECTIBLE, at)

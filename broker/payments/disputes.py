@@ -13,7 +13,7 @@ from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice, InvoiceLine, InvoiceState
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.payments.delinquency import look_again
@@ -37,6 +37,7 @@ class DisputeView:
     """What is owed and not disputed."""
 
 
+@run_again
 async def dispute(ctx: Context, actor: Actor, key: str, reason: str, *, line: int | None = None) -> DisputeView:
     """Stop collecting an invoice, or one line of it with its tax. Dunning pauses if nothing is left to collect.
 
@@ -63,6 +64,7 @@ async def dispute(ctx: Context, actor: Actor, key: str, reason: str, *, line: in
         return await _view(tx, invoice)
 
 
+@run_again
 async def end_dispute(ctx: Context, actor: Actor, key: str, *, line: int | None = None) -> DisputeView:
     """Collect an invoice, or a line of it, again: without a line, all that is disputed of it. Its dates are put off by as long
     as it was paused.

@@ -16,7 +16,7 @@ from broker.billing.models import Invoice
 from broker.billing.shares import oldest_first
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.kernel.money import Money
@@ -51,6 +51,7 @@ class ReceiptView:
     created_at: datetime
 
 
+@run_again
 async def receive(ctx: Context, actor: Actor, sent: Sent, receipt_id: UUID | None = None) -> ReceiptView:
     """Let money pay the account's invoices in that currency, the oldest first: operators only.
 

@@ -16,7 +16,7 @@ from broker.billing.collect import record_refunded, record_unassigned
 from broker.billing.models import Invoice
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context
-from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.db import Tx, again_on_deadlock, run_again
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.jobs import defer
@@ -72,6 +72,7 @@ class RefundView:
 _COLUMNS: Final = [getattr(Refund, name) for name in RefundView.__slots__]
 
 
+@run_again
 async def refund_payment(
     ctx: Context, actor: Actor, key: str, minor: int | None, reason: str, refund_id: UUID | None = None
 ) -> RefundView:

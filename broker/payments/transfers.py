@@ -15,7 +15,7 @@ from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount, Invoice
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.money import Money
@@ -30,6 +30,7 @@ TRANSFER: Final = "transfer"
 """What such payments are marked with, instead of a gateway."""
 
 
+@run_again
 async def record_transfer(
     ctx: Context, actor: Actor, key: str, minor: int, reference: str, payment_id: UUID | None = None
 ) -> PaymentView:

@@ -344,3 +344,11 @@ def test_addons_that_meet_on_an_app_are_one_group() -> None:
     x, y, z = (UUID(int=number) for number in range(11, 14))
     found = groups({a: [x], b: [y], c: [x, y], d: [z]})
     assert {group.addons: group.apps for group in found} == {(a, b, c): (x, y), (d,): (z,)}
+
+
+async def test_who_has_got_another_payer_meanwhile_is_not_suspended_with_the_former_one(world: World) -> None:
+    addon = await world.provisioned("store:big")
+    former = await new_user(world.ctx, "former@example.com")
+    await set_account(world.ctx, former, suspended_at=world.ctx.clock.now())
+    assert await suspend_addons(world.ctx, [addon.id], Suspension.UNPAID, account_id=former.id) == 0
+    assert (await world.read(addon.id)).suspended_at is None

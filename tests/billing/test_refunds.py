@@ -101,10 +101,24 @@ async def test_what_is_not_paid_yet_is_taken_back_first(world: World, operator: 
     number = await billed(world, 1000)
     await collected(ctx, 1000)
     assert await shares(ctx) == {"mail": 350, "store": 350}
-    with pytest.raises(Conflict, match="pays nothing back"):
-        await refunded(world, 500)
     # What was paid for the line that is taken back pays the other one.
     (line,) = [line.number for line in (await get_document(ctx, world.user, number)).lines if line.service == "mail"]
     await write_credit_note(ctx, operator, number, "was down", [TakenBack(line)])
     assert (await states(ctx), await shares(ctx)) == (["paid"], {"mail": 0, "store": 700})
+    assert await differences(ctx, operator) == []
+
+
+async def test_what_is_paid_in_part_is_refunded_up_to_that_and_owes_what_it_owed(world: World, operator: Actor) -> None:
+    ctx = world.ctx
+    await used(ctx, world.user, 1000, 30, service="mail")
+    number = await billed(world, 1000)
+    await collected(ctx, 1000)
+    await refunded(world, 500)
+    books = await ledger(ctx)
+    assert (books["receivable"], books["cash"], await states(ctx)) == (1000, 500, ["issued"])
+    assert await shares(ctx) == {"mail": 175, "store": 175}
+    with pytest.raises(Conflict, match=r"5\.00 USD was paid with money"):
+        await refunded(world, 501, key="refund 2")
+    await write_credit_note(ctx, operator, number, "was down")
+    assert (await states(ctx), (await ledger(ctx))["credit:prepaid"]) == (["paid"], -500)
     assert await differences(ctx, operator) == []
