@@ -16,6 +16,7 @@ class Action(StrEnum):
     DESTROY = "destroy"
     ATTACH = "attach"
     DETACH = "detach"
+    MOVE = "move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +84,6 @@ _REVERSIBILITY: Final = {
     Action.CHANGE_PLAN: "Changing back, if the provider agrees: what is stored must fit into the smaller plan.",
     Action.DESTROY: "None: the provider deletes the data. A new add-on would be empty.",
     Action.ATTACH: "Detaching; what it took the place of has to be set or attached anew.",
+    Action.MOVE: "Moving it back; what was billed meanwhile stays billed to the other app.",
     Action.DETACH: "Attaching it again under the same name.",
 }

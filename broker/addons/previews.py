@@ -25,6 +25,7 @@ from broker.addons.queries import given_vars
 from broker.addons.resolve import AddonKey, lock_visible_addon, visible_attachment
 from broker.addons.settle import until_locked
 from broker.addons.spending import Spending, planned, spending_of
+from broker.addons.transfer import record_move
 from broker.addons.trials import has_trial
 from broker.apps.releases import LockedApp, lock_app
 from broker.apps.resolve import AppView, visible_app
@@ -233,6 +234,29 @@ async def preview_detachment(ctx: Context, actor: Actor, key: str) -> PreviewVie
             cost=None,
             apps=await changes_since(tx, ctx, environments),
             obstacles=(),
+        )
+
+    return await _undone(ctx, actor, deed)
+
+
+async def preview_move(ctx: Context, actor: Actor, key: AddonKey, to_app: str) -> PreviewView:
+    """What billing it to another app of the same owner would do.
+
+    Raises: NotFound, Forbidden.
+    """
+
+    async def deed(tx: Tx) -> PreviewView:
+        target = await visible_app(tx, actor, to_app)
+        addon = await lock_visible_addon(tx, ctx, actor, key, target.id)
+        environments = await environments_of(tx, addon.apps.values())
+        obstacle = await _tried(record_move(tx, ctx, actor, key, to_app))
+        return PreviewView(
+            Action.MOVE,
+            addon=addon.name,
+            plan=addon.plan_name,
+            cost=None,
+            apps=await changes_since(tx, ctx, environments),
+            obstacles=_found(obstacle),
         )
 
     return await _undone(ctx, actor, deed)

@@ -1,10 +1,10 @@
-"""What an account spent over the months, by app and by service: what was billed, and of months that are not closed what has accrued."""
+"""What an account spent over the months, by app, service and tag: what was billed, and of months that are not closed what has accrued."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +29,8 @@ class Spent:
     minor: int
     coming_minor: int = 0
     """What is still to come until the month's end, if nothing changes."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Those on the bill, or of now where there is none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +81,28 @@ def _lines(account_id: UUID, months: Sequence[str]) -> Select[*tuple[Any, ...]]:
     minor = InvoiceLine.minor - InvoiceLine.discount_minor - InvoiceLine.promo_minor - func.coalesce(back.c.minor, 0)
     keys = (Invoice.month, Invoice.currency, InvoiceLine.app_id)
     return (
-        select(*keys, func.max(InvoiceLine.app), InvoiceLine.service, func.sum(minor))
+        select(*keys, func.max(InvoiceLine.app), InvoiceLine.service, func.sum(minor), InvoiceLine.tags)
         .join(InvoiceLine, InvoiceLine.invoice_id == Invoice.id)
         .outerjoin(back, back.c.line_id == InvoiceLine.id)
         .where(Invoice.account_id == account_id, Invoice.month.in_(months), Invoice.state != InvoiceState.VOID)
-        .group_by(*keys, InvoiceLine.service)
+        .group_by(*keys, InvoiceLine.service, InvoiceLine.tags)
     )
 
 
 def _billed(row: Any) -> Spent:
-    month, currency, app_id, app, service, minor = row
-    return Spent(month, currency, app_id, app, service, int(minor))
+    month, currency, app_id, app, service, minor, tags = row
+    return Spent(month, currency, app_id, app, service, int(minor), tags=tags)
 
 
 def _accrued(costs: Iterable[CostStatement]) -> list[Spent]:
     sums: dict[tuple[str, str, UUID, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    tags: dict[UUID, Mapping[str, str]] = {}
     for each in costs:
         month, currency = str(each.accrual.now.month), each.accrual.now.currency
         for line in each.lines:
             of_it = sums[month, currency, line.app_id, line.app_name, line.forecast.price.service]
             so_far = line.now.net_minor if line.now else 0
+            tags[line.app_id] = line.tags
             of_it[0] += so_far
             of_it[1] += max(line.forecast.net_minor - so_far, 0)
-    return [Spent(*key, *minor) for key, minor in sums.items()]
+    return [Spent(*key, so_far, coming, tags[key[2]]) for key, (so_far, coming) in sums.items()]

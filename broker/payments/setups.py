@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Row, insert, select, update
 
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import Conflict, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.jobs import defer
@@ -58,8 +59,9 @@ class SetupView:
 _COLUMNS: Final = [getattr(PaymentSetup, name) for name in SetupView.__slots__]
 
 
-async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None) -> UUID:
-    """Ask for a page on which the actor can add a payment method; the page leads back to ours.
+async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None, *, onward: str | None = None) -> UUID:
+    """Ask for a page on which the actor can add a payment method; the page leads back to ours, and that one on to `onward`,
+    an address on this server.
 
     Raises: Forbidden; Conflict where no payment gateway is set up, or too many pages are open.
     """
@@ -67,7 +69,8 @@ async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None) 
     if not ctx.rules.paid_plans_need_verification:
         raise Conflict("No payment gateway is set up here: paid plans need no payment method.")
     now, setup_id = ctx.wall.now(), setup_id or new_id()
-    back = f"{ctx.rules.public_url}/account/payment?setup={setup_id}"
+    then = "" if onward is None else f"next={quote(onward, safe='')}&"
+    back = f"{ctx.rules.public_url}/account/payment?{then}setup={setup_id}"
     row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": back}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:
@@ -108,6 +111,9 @@ async def look_soon(tx: Tx, ctx: Context, which: Any) -> bool:
     return bool(ids)
 
 
+_Settle = Callable[[Tx, Context, Row[Any]], Awaitable[None]]
+
+
 async def advance_setup(ctx: Context, gateway: Gateway, setup_id: UUID) -> None:
     """Go on with it, if it is due: ask for the page, or whether its user is done.
 
@@ -118,11 +124,17 @@ async def advance_setup(ctx: Context, gateway: Gateway, setup_id: UUID) -> None:
     if row is None:
         return
     settle = await (_open(ctx, gateway, row) if row.reference is None else _look(gateway, row))
+    await _settled(ctx, row, settle)
+
+
+@run_again
+async def _settled(ctx: Context, row: Row[Any], settle: _Settle) -> None:
+    """What is added by now is paid with: that takes the locks of invoices."""
     async with ctx.database.transaction() as tx:
-        current = select(PaymentSetup.state).where(PaymentSetup.id == setup_id).with_for_update()
+        current = select(PaymentSetup.state).where(PaymentSetup.id == row.id).with_for_update()
         if (await tx.execute(current)).scalar_one() in _UNFINISHED:
             await settle(tx, ctx, row)
-            await wake(tx, setup_id)
+            await wake(tx, row.id)
 
 
 async def _claim(ctx: Context, setup_id: UUID) -> Row[Any] | None:
@@ -131,9 +143,6 @@ async def _claim(ctx: Context, setup_id: UUID) -> Row[Any] | None:
     claimed = update(PaymentSetup).where(*due).values(next_at=now + _CLAIMED_FOR, tries=PaymentSetup.tries + 1)
     async with ctx.database.transaction() as tx:
         return (await tx.execute(claimed.returning(*PaymentSetup.__table__.columns))).one_or_none()
-
-
-_Settle = Callable[[Tx, Context, Row[Any]], Awaitable[None]]
 
 
 async def _open(ctx: Context, gateway: Gateway, row: Row[Any]) -> _Settle:

@@ -26,7 +26,7 @@ router = APIRouter(tags=["add-ons"], responses=REFUSED)
 
 class PreviewBody(Body):
     """A change as it would be asked for: `create` (app, plan), `change_plan` (addon, plan), `destroy` (addon), `attach` (addon,
-    app) or `detach` (attachment, by id). `attachment` is otherwise the name of the one to be made."""
+    app), `move` (addon, app) or `detach` (attachment, by id). `attachment` is otherwise the name of the one to be made."""
 
     action: Text
     app: Named | None = None
@@ -70,6 +70,8 @@ async def _preview(ctx: Context, actor: Actor, body: PreviewBody) -> PreviewView
             addon, app = AddonKey(_needed(body, "addon")), _needed(body, "app")
             attaching = AttachAddon(addon, app, body.attachment, body.confirm, body.namespace)
             return await previews.preview_attachment(ctx, actor, attaching)
+        case Action.MOVE:
+            return await previews.preview_move(ctx, actor, AddonKey(_needed(body, "addon")), _needed(body, "app"))
         case Action.DETACH:
             return await previews.preview_detachment(ctx, actor, _needed(body, "attachment"))
 

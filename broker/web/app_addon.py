@@ -15,10 +15,12 @@ from broker.addons.models import AddonState, OperationKind, OperationState
 from broker.addons.queries import AddonView, OperationView, list_attachments, list_operations
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey, read_addon
+from broker.addons.rotations import CredentialsView, get_credentials
 from broker.addons.terms import terms_of
 from broker.addons.trial_ends import accept_trial_end
 from broker.apps.queries import list_apps
 from broker.apps.resolve import AppView
+from broker.apps.tags import app_tags
 from broker.catalog.views import price_text, sunset_text
 from broker.faces.streams import HEARTBEAT, EventStream, event
 from broker.kernel.context import Context
@@ -134,6 +136,7 @@ async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: Br
         view,
         "resources",
         fault,
+        back=app_address(view.name, "addons", addon.name),
         scripts=("script.js", "progress.js") if newest and not newest.is_over else (),
         addon=addon,
         price=price_text(addon.price_cents, addon.currency, metered=addon.plan.metered),
@@ -149,6 +152,8 @@ async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: Br
         ],
         attachments=attachments,
         terms=await _terms(ctx, seen, addon),
+        tags=await app_tags(ctx, seen.actor, str(view.id)),
+        credentials=await _generation(ctx, seen, addon),
         ends=sunset_text(addon.service, ctx.clock.now()) if addon.service.sunset_at else None,
         targets=await _targets(ctx, seen, addon, {each.app_id for each in attachments}),
         to_confirm=isinstance(fault, ConfirmationRequired),
@@ -169,6 +174,12 @@ async def _terms(ctx: Context, seen: SignedIn, addon: AddonView) -> Any:
     if addon.state is AddonState.DEPROVISIONED:
         return None
     return await terms_of(ctx, seen.actor, AddonKey(str(addon.id)))
+
+
+async def _generation(ctx: Context, seen: SignedIn, addon: AddonView) -> CredentialsView | None:
+    if addon.state is not AddonState.PROVISIONED:
+        return None
+    return await get_credentials(ctx, seen.actor, AddonKey(str(addon.id)))
 
 
 async def _targets(ctx: Context, seen: SignedIn, addon: AddonView, attached: set[Any]) -> list[AppView]:

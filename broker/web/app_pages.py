@@ -38,8 +38,17 @@ _DONE: Final = {
     "asked": "They are asked. Nothing changes before they agree.",
     "withdrawn": "It is taken back.",
     "declined": "You have declined.",
+    "ended": "You pay for it no longer: its owner does.",
     "agreed": "It is agreed, and holds from now on.",
     "maintained": "Maintenance mode is switched.",
+    "login": "The login is there. An app gets it when the add-on is attached by it.",
+    "loginasked": "The login is being made. Look again in a moment.",
+    "loginremoved": "The login is being removed.",
+    "oldended": "The old credentials are being ended: whoever still uses them is cut off.",
+    "taken": "It is noted. The old credentials go when no app needs them.",
+    "tags": "The tags are as you want them.",
+    "moved": "It is billed to this app from now on.",
+    "method": "Your payment method is added. You can go on where you were.",
     "destroyed": "The app is destroyed, and its add-ons are being removed.",
 }
 """What a page may say after a form of it: the address of the page names one of these, and can say nothing else."""
@@ -107,11 +116,16 @@ def said(request: Request, fault: BrokerError | None) -> Flash | None:
     return None if text is None else Flash("good", text)
 
 
-def way_on(fault: BrokerError | None) -> tuple[str, str] | None:
-    """Where whoever was refused for want of payment goes on: what is said, and the page."""
+def to_payment(back: str) -> str:
+    """The page of payments, which leads back to this address on this server."""
+    return browser.with_query("/account/payment", next=back)
+
+
+def way_on(fault: BrokerError | None, back: str) -> tuple[str, str] | None:
+    """Where whoever was refused for want of payment goes on: what is said, and the page, which leads back."""
     if isinstance(fault, BudgetExceeded) or not isinstance(fault, PaymentRequired):
         return None
-    return "To your payment methods", "/account/payment"
+    return "To your payment methods", to_payment(back)
 
 
 async def the_app(request: Request, seen: SignedIn, name: str) -> AppView:
@@ -129,13 +143,15 @@ def app_page(
     app: AppView,
     place: str,
     fault: BrokerError | None = None,
+    *,
+    back: str | None = None,
     **values: Any,
 ) -> Response:
-    """A page of an app; `place` is the tab that it belongs to."""
+    """A page of an app; `place` is the tab that it belongs to, `back` where one goes on after a payment that it takes."""
     named: dict[str, Any] = {
         "flash": said(request, fault),
         "fault": fault,
-        "way_on": way_on(fault),
+        "way_on": way_on(fault, back or app_address(app.name)),
         "app": app,
         "tab": place,
         "is_owner": owns(seen.actor, app),

@@ -19,7 +19,8 @@ from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
-from broker.web.app_pages import APPS, app_address, app_page, onward, shown, taken, the_app
+from broker.web import browser
+from broker.web.app_pages import APPS, app_address, app_page, onward, shown, taken, the_app, to_payment
 from broker.web.browser import Form
 
 router = APIRouter(include_in_schema=False)
@@ -74,6 +75,8 @@ async def _plans(request: Request, seen: SignedIn, app: str, key: str, to: str, 
     plans = await _offered(ctx, seen, addon)
     chosen = next((plan for plan in plans if to in (plan.slug, plan.name) and plan.id != addon.plan.id), None)
     preview = await _preview(ctx, seen, addon, chosen) if chosen else None
+    here = app_address(view.name, "addons", addon.name, "plan")
+    here = browser.with_query(here, **({} if chosen is None else {"to": chosen.slug}))
     return app_page(
         request,
         "app_plan.html",
@@ -81,6 +84,8 @@ async def _plans(request: Request, seen: SignedIn, app: str, key: str, to: str, 
         view,
         "resources",
         fault,
+        back=here,
+        to_pay=to_payment(here),
         addon=addon,
         chosen=chosen,
         preview=preview,

@@ -13,7 +13,7 @@ from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, InvalidParams
 from broker.oauth.sessions import SignedIn
 from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
-from broker.web.app_vars import vars_of
+from broker.web.app_vars import settings_of
 from broker.web.browser import Form
 
 router = APIRouter(include_in_schema=False)
@@ -88,7 +88,7 @@ async def _take(request: Request, app: str, deed: Deed) -> Response:
 
 async def _settings(request: Request, seen: SignedIn, name: str, fault: BrokerError | None) -> Response:
     app = await the_app(request, seen, name)
-    values = await vars_of(request, seen, app)
+    values = await settings_of(request, seen, app)
     return app_page(request, "app_settings.html", seen, app, "settings", fault, **values)
 
 

@@ -12,6 +12,7 @@ from broker.addons.taken import reserved_names
 from broker.apps.config_vars import get_config_vars, list_var_names, set_config_vars
 from broker.apps.queries import get_app
 from broker.apps.resolve import AppView
+from broker.apps.tags import app_tags
 from broker.faces.env_text import BadLine, parse_env, shell_text
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, InvalidParams
@@ -58,7 +59,7 @@ async def reveal(request: Request, app: str) -> Response:
         view = await the_app(request, seen, app)
         variables = await get_config_vars(ctx, seen.actor, str(view.id))
         return app_page(
-            request, "app_settings.html", seen, view, "settings", **await vars_of(request, seen, view, variables)
+            request, "app_settings.html", seen, view, "settings", **await settings_of(request, seen, view, variables)
         )
 
     return await _take(request, app, deed)
@@ -80,15 +81,15 @@ async def export(request: Request, app: str) -> Response:
     return await _take(request, app, deed)
 
 
-async def vars_of(
+async def settings_of(
     request: Request,
     seen: SignedIn,
     app: AppView,
     variables: Mapping[str, str] | None = None,
     sent: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the page of settings shows of config vars; with their values only if it is given them. `sent` are names of new ones
-    that were refused."""
+    """What the page of settings shows: tags, and config vars, with their values only if it is given them. `sent` are names of new
+    vars that were refused."""
     ctx: Context = request.app.state.ctx
     attachments = {each.id: each for each in await list_attachments(ctx, seen.actor, app_id=app.id)}
     return {
@@ -101,6 +102,8 @@ async def vars_of(
             }
             for each in await list_var_names(ctx, seen.actor, str(app.id))
         ],
+        "tags": await app_tags(ctx, seen.actor, str(app.id)),
+        "wanted": ("", ""),
         "revealed": variables is not None,
         "new_rows": list(enumerate((*sent, *[""] * _NEW_ROWS), 1))[:_NEW_ROWS],
     }
@@ -109,7 +112,7 @@ async def vars_of(
 async def _take(request: Request, app: str, deed: Deed) -> Response:
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         view = await the_app(request, seen, app)
-        values = await vars_of(request, seen, view, sent=sent.all("name") if sent else ())
+        values = await settings_of(request, seen, view, sent=sent.all("name") if sent else ())
         return app_page(request, "app_settings.html", seen, view, "settings", fault, **values)
 
     return await taken(request, deed, show, app_address(app, "settings"))

@@ -1,27 +1,30 @@
-"""The apps of whoever is signed in, a new one, and what somebody offers that waits for an answer."""
+"""The apps of whoever is signed in, a new one, what is offered to and by them, and what they pay for others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.estimates import monthly_estimate
-from broker.addons.handover import accept_app_transfer, agree_to_pay
-from broker.addons.offered import offered_plans
+from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
+from broker.addons.offered import OfferedPlan, offered_plans
 from broker.addons.queries import list_addons
+from broker.addons.transfer import AddonTransferView, accept_addon, decline_addon, list_addon_transfers
 from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
 from broker.apps.payers import PayerState, decline_payer, list_payers
 from broker.apps.queries import list_apps
-from broker.apps.transfers import TransferState, decline_app, list_transfers
+from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers
 from broker.catalog.views import price_text
 from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import APPS, app_address, onward, said, shown, taken
+from broker.web.app_pages import APPS, Deed, app_address, onward, said, shown, taken, way_on
 from broker.web.browser import Form
 from broker.web.pages import page
 
@@ -72,25 +75,47 @@ async def decide_transfer(request: Request, app_transfer: str) -> Response:
             await accept_app_transfer(ctx, seen.actor, app_transfer)
             return "agreed"
         await decline_app(ctx, seen.actor, app_transfer)
-        return "declined"
+        return _declined(sent)
 
-    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
-        return await _overview(request, seen, fault)
+    return await _take(request, deed)
 
-    return await taken(request, deed, show, APPS)
+
+@router.post(APPS + "/addon-transfers/{addon_transfer}")
+async def decide_addon(request: Request, addon_transfer: str) -> Response:
+    """Take an add-on that somebody gives away, for an app of one's own; or do not."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response | str:
+        if sent.one("decision") == "accept":
+            taken_over = await accept_addon(ctx, seen.actor, addon_transfer, sent.one("to"))
+            return onward(app_address(sent.one("to"), "addons", taken_over.addon_name), "agreed")
+        await decline_addon(ctx, seen.actor, addon_transfer)
+        return _declined(sent)
+
+    return await _take(request, deed)
 
 
 @router.post(APPS + "/payers/{payer}")
 async def decide_payer(request: Request, payer: str) -> Response:
-    """Agree to pay for an app of somebody else's, or do not."""
+    """Agree to pay for an app of somebody else's, or do not, or do so no longer."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
         if sent.one("decision") == "accept":
             await agree_to_pay(ctx, seen.actor, payer)
             return "agreed"
+        if sent.one("decision") == "end":
+            await stop_paying(ctx, seen.actor, payer)
+            return "ended"
         await decline_payer(ctx, seen.actor, payer)
         return "declined"
 
+    return await _take(request, deed)
+
+
+def _declined(sent: Form) -> str:
+    return "withdrawn" if sent.one("decision") == "withdraw" else "declined"
+
+
+async def _take(request: Request, deed: Deed) -> Response:
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         return await _overview(request, seen, fault)
 
@@ -111,37 +136,48 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None)
     ]
     return page(
         "dashboard.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
-        flash=said(request, fault), apps=apps, offers=await _offers(ctx, seen.actor),
-        form_token=browser.form_token(request, seen),
+        flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, offers=await _offers(ctx, seen.actor),
+        mine=[app["view"] for app in apps if app["is_mine"]], form_token=browser.form_token(request, seen),
     )  # fmt: skip
 
 
-async def _offers(ctx: Context, actor: Actor) -> list[dict[str, Any]]:
-    """What waits for the answer of this user."""
-    transfers = [
-        each
-        for each in await list_transfers(ctx, actor)
-        if each.recipient_id == actor.id and each.state is TransferState.PENDING
+async def _offers(ctx: Context, actor: Actor) -> dict[str, Any]:
+    """What waits for the answer of this user, or for that of others; and what this user pays for others."""
+    transfers = [each for each in await list_transfers(ctx, actor) if each.state is TransferState.PENDING]
+    addons = [each for each in await list_addon_transfers(ctx, actor) if each.state is TransferState.PENDING]
+    payers = [each for each in await list_payers(ctx, actor) if each.payer_id == actor.id]
+    asked = [each for each in payers if each.state is PayerState.PENDING]
+    plans = await offered_plans(ctx, [*transfers, *addons, *asked])
+    things: list[tuple[str, str, TransferView | AddonTransferView]] = [
+        *(("transfers", each.app_name, each) for each in transfers),
+        *(("addon-transfers", each.addon_name, each) for each in addons),
     ]
-    payers = [
-        each for each in await list_payers(ctx, actor) if each.payer_id == actor.id and each.state is PayerState.PENDING
+    given = [
+        _offer(kind, name, each.sender_email, each.id, plans) for kind, name, each in things if _is_to(actor, each)
     ]
-    plans = await offered_plans(ctx, [*transfers, *payers])
-    found = [("transfers", each.id, each.app_name, each.sender_email) for each in transfers]
-    found += [("payers", each.id, each.app_name, each.owner_email) for each in payers]
-    return [
-        {
-            "kind": kind,
-            "id": offer_id,
-            "app": app,
-            "by": by,
-            "plans": [
-                f"{plan.plan}, {price_text(plan.price_cents, plan.currency, metered=plan.metered)}"
-                for plan in plans.get(offer_id, ())
-            ],
-        }
-        for kind, offer_id, app, by in found
+    return {
+        "to_me": [*given, *(_offer("payers", each.app_name, each.owner_email, each.id, plans) for each in asked)],
+        "by_me": [
+            {"kind": kind, "name": name, "id": each.id, "to": each.recipient_email}
+            for kind, name, each in things
+            if each.sender_id == actor.id
+        ],
+        "paid": [each for each in payers if each.state is PayerState.ACCEPTED],
+    }
+
+
+def _is_to(actor: Actor, offer: TransferView | AddonTransferView) -> bool:
+    return offer.recipient_id == actor.id
+
+
+def _offer(
+    kind: str, name: str, by: str, offer_id: UUID, plans: Mapping[UUID, Sequence[OfferedPlan]]
+) -> dict[str, Any]:
+    prices = [
+        f"{plan.plan}, {price_text(plan.price_cents, plan.currency, metered=plan.metered)}"
+        for plan in plans.get(offer_id, ())
     ]
+    return {"kind": kind, "name": name, "by": by, "id": offer_id, "plans": prices}
 
 
 def _new(request: Request, seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:

@@ -30,7 +30,9 @@ _DONE: Final = {
     "ended": "All other browsers are signed out.",
     "policy": "It is changed.",
     "budget": "The budget is set.",
+    "tags": "The tags are as you want them.",
     "decided": "It is answered.",
+    "method": "Your payment method is added.",
     "paying": "The payment is under way. How it ends is told below, and by mail.",
 }
 """What a page may say after a form of it: the address of the page names one of these, and can say nothing else."""

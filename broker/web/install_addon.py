@@ -35,23 +35,26 @@ from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import app_address, onward, shown, taken
+from broker.web.app_pages import app_address, onward, said, shown, taken, to_payment
 from broker.web.browser import Form
 from broker.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 _OPTION: Final = "option-"
 """Begins the names of fields for the provider's options."""
+_PAID_FOR: Final = {"verification_required", PaymentRequired.id}
+_NAMES: Final = ("name", "attachment", "accept_trial_end")
+"""Fields that are kept on the way over the page of payments."""
 
 
 @router.get("/install/{slug}")
 async def ask(request: Request, slug: str, plan: str = "", app: str = "") -> Response:
-    """First which plan for which app; with both, how."""
+    """First which plan for which app; with both, how: with what had been chosen, for whoever comes back from paying."""
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         found = await listing(request.app.state.ctx, slug, seen.actor)
         if plan and app:
-            return await _how(request, seen, found, _plan(found, plan), app, fault, sent)
+            return await _how(request, seen, found, _plan(found, plan), app, fault, _chosen(request))
         return await _which(request, seen, found, fault, sent, plan)
 
     return await shown(request, show)
@@ -96,6 +99,24 @@ async def install(request: Request, slug: str) -> Response:
         return await _made(ctx, seen, _wanted(found, _plan(found, sent.one("plan")), sent.one("app"), sent), sent)
 
     return await taken(request, deed, show, f"/install/{slug}")
+
+
+def _chosen(request: Request) -> Form | None:
+    """What the address says had been chosen before, if it does."""
+    names = [name for name in request.query_params if name in _NAMES or name.startswith(_OPTION)]
+    return Form({name: request.query_params.getlist(name) for name in names}) if names else None
+
+
+def _again(found: Listing, plan: PlanView, app: str, sent: Form | None) -> str:
+    """The address of the form with what was chosen; without what was typed for the provider, which may be a secret."""
+    kept = {name: sent.one(name) for name in _NAMES if sent and sent.one(name)}
+    for field in option_fields(plan.options_schema) if sent else ():
+        value = sent.one(_OPTION + field.name) if sent else ""
+        if field.kind is FieldKind.TRUTH:
+            kept[_OPTION + field.name] = value or "false"
+        elif value and field.kind in (FieldKind.CHOICE, FieldKind.NUMBER):
+            kept[_OPTION + field.name] = value
+    return browser.with_query(f"/install/{found.service.slug}", plan=plan.slug, app=app, **kept)
 
 
 async def _made(ctx: Context, seen: SignedIn, wanted: CreateAddon, sent: Form) -> Response:
@@ -186,6 +207,7 @@ async def _how(
         status_of(type(fault)) if fault else 200,
         seen=seen,
         place="marketplace",
+        flash=None if fault else said(request, None),
         service=found.service,
         plan=plan,
         price=_price(plan),
@@ -197,7 +219,7 @@ async def _how(
         fault=fault and fault.message,
         to_confirm=ConfirmationRequired.id in met,
         may_ask=BudgetExceeded.id in met,
-        to_pay=bool({"verification_required", PaymentRequired.id} & met),
+        to_pay=to_payment(_again(found, plan, app.name, sent)) if _PAID_FOR & met else None,
         money=Money,
         addon_id=_id(sent),
         form_token=browser.form_token(request, seen),

@@ -19,6 +19,7 @@ from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, NotFound
 from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
+from broker.payments.methods import list_methods
 from broker.payments.views import PaymentView, list_payments
 from broker.web import browser
 from broker.web.door import ForBrowsers
@@ -58,6 +59,7 @@ async def info(request: Request) -> Response:
         ctx: Context = request.app.state.ctx
         document = await get_document(ctx, seen.actor, request.path_params["invoice"])
         invoice = document.invoice
+        payments = await list_payments(ctx, seen.actor, str(invoice.id))
         return account_page(
             request,
             "invoice.html",
@@ -69,7 +71,9 @@ async def info(request: Request) -> Response:
             facts=printed(document),
             lines=[_line(document, line) for line in document.lines],
             notes=_notes(document),
-            payments=[_payment(each) for each in await list_payments(ctx, seen.actor, str(invoice.id))],
+            can_pay=bool(await list_methods(ctx, seen.actor)),
+            is_under_way=any(each.finished_at is None for each in payments),
+            payments=[_payment(each) for each in payments],
         )
 
     return await _shown(request, show)

@@ -27,6 +27,7 @@ from broker.web.pages import Flash, refusal_page
 router = APIRouter(include_in_schema=False)
 _HERE: Final = "/account/payment"
 _MOST_SHOWN: Final = 20
+_LONGEST_WAY: Final = 1500
 _STATES: Final = {
     "succeeded": ("good", "Paid"),
     "failed": ("bad", "Failed"),
@@ -47,7 +48,9 @@ async def add(request: Request) -> Response:
     """Ask the gateway for its page; the way there leads over one of ours, which waits for it."""
 
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> Response:
-        return RedirectResponse(f"{_HERE}/setups/{await begin_setup(ctx, seen.actor)}", 303)
+        back = _back(request)
+        setup = await begin_setup(ctx, seen.actor, onward=back)
+        return RedirectResponse(browser.with_query(f"{_HERE}/setups/{setup}", **_next(back)), 303)
 
     return await act(request, deed, _overview, _HERE, "card")
 
@@ -63,9 +66,10 @@ async def go_to_gateway(request: Request, setup: str) -> Response:
     except BrokerError as error:
         return refusal_page(error, seen)
     if view.state in (SetupState.DONE, SetupState.OVER):
-        return RedirectResponse(f"{_HERE}?setup={view.id}", 303)
+        return RedirectResponse(browser.with_query(_HERE, setup=str(view.id), **_next(_back(request))), 303)
     url = view.url if view.state == SetupState.OPEN else None
-    return account_page(request, "payment_setup.html", seen, 200, here=_HERE, url=url)
+    back = browser.with_query(_HERE, **_next(_back(request)))
+    return account_page(request, "payment_setup.html", seen, 200, here=_HERE, url=url, back=back)
 
 
 @router.post(_HERE + "/methods/{method}/remove")
@@ -90,18 +94,22 @@ async def choose(request: Request, method: str) -> Response:
 
 @router.post(_HERE + "/invoices/{invoice}")
 async def pay(request: Request, invoice: str) -> Response:
-    """Pay an invoice now."""
+    """Pay an invoice now, and go back to where one said so."""
 
-    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
+    async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> Response | None:
         await pay_invoice(ctx, seen.actor, invoice)
+        back = _back(request)
+        return None if back is None else _on(back, "paying")
 
     return await act(request, deed, _overview, _HERE, "paying")
 
 
 async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
     ctx: Context = request.app.state.ctx
-    actor = seen.actor
-    said, adding = (flash(request, fault), False) if fault else await _said(request, ctx, actor)
+    actor, back = seen.actor, _back(request)
+    said, adding, is_done = (flash(request, fault), False, False) if fault else await _said(request, ctx, actor)
+    if is_done and back is not None:
+        return _on(back, "method")
     paid = await list_payments(ctx, actor, most=_MOST_SHOWN)
     under_way = {each.invoice_id for each in paid if each.finished_at is None}
     return account_page(
@@ -110,6 +118,8 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
         seen,
         200 if fault is None else status_of(type(fault)),
         here=_HERE,
+        back=back,
+        and_back=browser.with_query("", **_next(back)),
         flash=said,
         adding=adding,
         is_needed=ctx.rules.paid_plans_need_verification,
@@ -125,20 +135,35 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
     )
 
 
-async def _said(request: Request, ctx: Context, actor: Actor) -> tuple[Flash | None, bool]:
-    """What is said above the page, and whether there soon will be more: its user has just come back from the gateway."""
+def _back(request: Request) -> str | None:
+    """Where its user came from, for want of a payment method, and wants to go back to."""
+    wanted = request.query_params.get("next", "")
+    return browser.way_back(wanted) if len(wanted) <= _LONGEST_WAY else None
+
+
+def _on(back: str, done: str) -> Response:
+    return RedirectResponse(browser.with_query(back, done=done), 303, {"cache-control": "no-store"})
+
+
+def _next(back: str | None) -> dict[str, str]:
+    return {} if back is None else {"next": back}
+
+
+async def _said(request: Request, ctx: Context, actor: Actor) -> tuple[Flash | None, bool, bool]:
+    """What is said above the page; whether there soon will be more: its user has just come back from the gateway; and whether
+    there is a new payment method."""
     key = request.query_params.get("setup")
     if key is None:
-        return flash(request), False
+        return flash(request), False, False
     try:
         view = await get_setup(ctx, actor, key, look=True)
     except NotFound:
-        return None, False
+        return None, False, False
     if view.state == SetupState.DONE:
-        return Flash("good", "Your payment method is added. Invoices are paid with it from now on."), False
+        return Flash("good", "Your payment method is added. Invoices are paid with it from now on."), False, True
     if view.state == SetupState.OVER:
-        return Flash("bad", "No payment method was added: the page of the payment gateway is over."), False
-    return Flash("info", "The payment gateway is being asked for your payment method."), True
+        return Flash("bad", "No payment method was added: the page of the payment gateway is over."), False, False
+    return Flash("info", "The payment gateway is being asked for your payment method."), True, False
 
 
 def _payment(view: PaymentView) -> dict[str, Any]:

@@ -1,42 +1,101 @@
-"""What was spent over the months, by app or by service: a chart, and the same numbers in a table."""
+"""What was spent over the months, by app, service or a tag: a chart, and the same numbers in a table. And the account's tags."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.spend_history import SpendHistory, Spent, spend_history
+from broker.apps.tags import account_tags, change_account_tags
+from broker.faces.errors import status_of
 from broker.kernel.context import Context
+from broker.kernel.errors import BrokerError
 from broker.kernel.money import Money, decimal
+from broker.oauth.sessions import SignedIn
 from broker.web import browser
+from broker.web.browser import Form
 from broker.web.chart import Series, stacked
-from broker.web.inside import account_page
+from broker.web.inside import account_page, act, flash
 from broker.web.moments import month_words
+from broker.web.tag_form import tag_changes
 
 router = APIRouter(include_in_schema=False)
 HERE: Final = "/account/spending"
+_UNTAGGED: Final = "(none)"
 _MOST: Final = 5
 """So many parts are told apart by colour; all others are one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _By:
+    """What it is sorted by: `app`, `service`, or `tag` with the name of one."""
+
+    kind: str
+    tag: str = ""
+
+    @property
+    def words(self) -> str:
+        """As the page says it."""
+        return f"tag {self.tag}" if self.kind == "tag" else self.kind
+
+    def key(self, spent: Spent) -> Any:
+        """What two things have in common that are one row."""
+        return {"app": spent.app_id, "service": spent.service}.get(self.kind, self.name(spent))
+
+    def name(self, spent: Spent) -> str:
+        """What the row is called."""
+        return {"app": spent.app, "service": spent.service}.get(self.kind, spent.tags.get(self.tag) or _UNTAGGED)
+
+
 @router.get(HERE)
-async def overview(request: Request, by: str = "app") -> Response:
-    """A year, by app, or by service."""
+async def overview(request: Request) -> Response:
+    """A year, by app, service, or a tag."""
     seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
+    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+
+@router.post(f"{HERE}/tags")
+async def change_tags(request: Request) -> Response:
+    """Set and remove tags of the account."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> None:
+        await change_account_tags(ctx, seen.actor, tag_changes(sent))
+
+    return await act(request, deed, _overview, HERE, "tags")
+
+
+async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
     ctx: Context = request.app.state.ctx
-    by = "service" if by == "service" else "app"
     history = await spend_history(ctx, seen.actor)
+    tags = sorted({name for each in history.spent for name in each.tags})
+    by = _by(request, tags)
     currencies = sorted({each.currency for each in history.spent if each.minor or each.coming_minor})
-    shown = [_shown(history, currency, by) for currency in currencies]
-    return account_page(request, "spending.html", seen, 200, here=HERE, by=by, shown=shown)
+    return account_page(
+        request,
+        "spending.html",
+        seen,
+        200 if fault is None else status_of(type(fault)),
+        here=HERE,
+        flash=flash(request, fault),
+        by=by,
+        tags=tags,
+        own=await account_tags(ctx, seen.actor),
+        shown=[_shown(history, currency, by) for currency in currencies],
+    )
 
 
-def _shown(history: SpendHistory, currency: str, by: str) -> dict[str, Any]:
+def _by(request: Request, tags: Sequence[str]) -> _By:
+    kind, wanted = request.query_params.get("by", "app"), request.query_params.get("tag", "")
+    if kind == "tag" and tags:
+        return _By("tag", wanted if wanted in tags else tags[0])
+    return _By("service" if kind == "service" else "app")
+
+
+def _shown(history: SpendHistory, currency: str, by: _By) -> dict[str, Any]:
     spent = [each for each in history.spent if each.currency == currency]
     rows = _rows(history.months, spent, by)
     coming = _values(history.months, [(each.month, each.coming_minor) for each in spent])
@@ -44,7 +103,7 @@ def _shown(history: SpendHistory, currency: str, by: str) -> dict[str, Any]:
     return {
         "currency": currency.upper(),
         "chart": stacked(
-            f"Spent by {by}, in {currency.upper()}",
+            f"Spent by {by.words}, in {currency.upper()}",
             f"{_words(sums, currency)} The table below has every number.",
             {month_words(month): month_words(month)[:3] for month in history.months},
             [*_series(rows), Series("Still to come", "coming", coming)],
@@ -59,13 +118,13 @@ def _shown(history: SpendHistory, currency: str, by: str) -> dict[str, Any]:
     }
 
 
-def _rows(months: Sequence[str], spent: Sequence[Spent], by: str) -> list[tuple[str, list[int]]]:
-    """A row for each app or service, by its newest name, the dearest first."""
+def _rows(months: Sequence[str], spent: Sequence[Spent], by: _By) -> list[tuple[str, list[int]]]:
+    """A row for each of what it is sorted by, by its newest name, the dearest first."""
     found: dict[Any, list[tuple[str, int]]] = defaultdict(list)
     names: dict[Any, str] = {}
     for each in spent:  # from the oldest month to the newest
-        key = each.app_id if by == "app" else each.service
-        names[key] = each.app if by == "app" else each.service
+        key = by.key(each)
+        names[key] = by.name(each)
         found[key].append((each.month, each.minor))
     rows = [(names[key], _values(months, values)) for key, values in found.items()]
     return sorted(rows, key=lambda row: (-sum(row[1]), row[0]))

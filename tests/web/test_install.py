@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import httpx
@@ -18,8 +19,10 @@ from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor, Context, Rules
 from broker.oauth.sessions import begin_session
+from broker.payments.ports import MethodFacts, SetupCall, SetupDone
 from tests.addons.conftest import MANIFEST, World, done, make_world
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
+from tests.payments.fake import FakeGateway, work
 from tests.platform_api.conftest import settings
 
 EVIL = '<script>alert("x")</script>'
@@ -168,11 +171,50 @@ async def test_whoever_has_to_pay_first_or_has_spent_enough_is_shown_the_way_on(
     assert "Ask whoever set the budget" in over.text
     asked = await post(browser, over, "/install/store", do="install", ask="yes")
     assert (asked.status_code, "approve" in asked.text) == (402, True)
-    strict = create_app(replace(world.ctx, rules=Rules(paid_plans_need_verification=True)), settings(public_url=ISSUER))
-    async with over_wire(strict) as http:
+
+
+async def test_whoever_lacks_a_payment_method_adds_one_and_is_back_with_what_was_chosen(
+    browser: Browser, world: World
+) -> None:
+    await publish(world.ctx, parse(ASKING | {"plans": [ASKING["plans"][0] | {"price_cents": 5000}]}), SYSTEM)
+    ctx = replace(world.ctx, rules=Rules(paid_plans_need_verification=True, public_url=ISSUER))
+    gateway = FakeGateway()
+    async with over_wire(create_app(ctx, settings(public_url=ISSUER))) as http:
         http.cookies.update(browser.http.cookies)
-        unverified = await post(Browser(http), await http.get(page), "/install/store", do="install")
-        assert (unverified.status_code, 'href="/account/payment"' in unverified.text) == (402, True)
+        form = await http.get("/install/store?plan=free&app=shop")
+        given = {
+            "option-size": "3",
+            "option-mode": "fast",
+            "option-key": "so-secret",
+            "name": "mine",
+            "attachment": "DB",
+        }
+        unverified = await post(Browser(http), form, "/install/store", do="install", **given)
+        (way,) = re.findall(r'href="(/account/payment\?[^"]+)"', unverified.text)
+        assert (unverified.status_code, "so-secret" in way) == (402, False)
+        page = await http.get(unescape(way))
+        (action,) = re.findall(r'action="(/account/payment/methods[^"]*)"', page.text)
+        sent = await http.post(unescape(action), data=fields_of(page.text))
+        waiting = sent.headers["location"]
+        setup = waiting.partition("/setups/")[2].partition("?")[0]
+        await work(ctx, gateway)
+        call = next(each for each in gateway.asked if isinstance(each, SetupCall))
+        assert (await http.get(call.return_url)).status_code == 200, "the gateway has told nothing yet"
+        gateway.setups[f"cs_{setup}"] = SetupDone(MethodFacts("pm_1", "visa", "4242", 12, 2040))
+        await work(ctx, gateway)
+        back = (await http.get(call.return_url)).headers["location"]
+        shown = await http.get(back)
+        for kept in ('value="mine"', 'value="DB"', 'value="3"', "<option selected>fast", "method is added"):
+            assert kept in shown.text
+        assert 'checked> <span dir="auto">backups' not in shown.text
+        assert "so-secret" not in shown.text
+        sent_again = {"option-size": "3", "name": "mine"}
+        assert (await post(Browser(http), shown, "/install/store", do="install", **sent_again)).is_redirect
+        again = (await http.get(waiting)).headers["location"]
+        assert (await http.get(again)).headers["location"] == back
+        for evil in ("https://evil.example/", "//evil.example", "/\\evil.example", "/" + "a" * 2000):
+            page = await http.get("/account/payment", params={"setup": setup, "next": evil})
+            assert (page.status_code, "evil" in page.text) == (200, False)
 
 
 async def test_the_addresses_of_apps_lead_browsers_to_their_pages(browser: Browser, world: World) -> None:

@@ -18,6 +18,7 @@ from tests.payments.fake import NO, FakeGateway, work
 from tests.platform_api.conftest import settings
 
 HERE = "/account/payment"
+HTML = {"accept": "text/html"}
 
 
 @pytest.fixture
@@ -71,7 +72,15 @@ async def test_a_card_is_added_on_the_gateway_s_page_and_pays(
     for words in ("is added", "Visa ending in 4242", "12/2040", "Your card was declined.", "10.00 USD"):
         assert words in done
     gateway.answers = FakeGateway().answers
-    assert (await send(browser, f"invoices/{number}")).headers["location"] == f"{HERE}?done=paying"
+    bill = f"/account/invoices/{number}"
+    assert f'action="{HERE}/invoices/{number}?next={bill}"' in (await browser.get(bill, headers=HTML)).text
+    assert (await send(browser, f"invoices/{number}?next={bill}")).headers["location"] == f"{bill}?done=paying"
+    under_way = (await browser.get(f"{bill}?done=paying", headers=HTML)).text
+    assert "How it ends is told below" in under_way
+    assert f'action="{HERE}' not in under_way, "it is paid once"
+    for evil in ("", "?next=//evil.example", "?next=https://evil.example/"):
+        again = await send(browser, f"invoices/{number}{evil}")
+        assert (again.status_code, "location" in again.headers) == (409, False)
     await work(ctx, gateway)
     assert "To be paid" not in (await browser.get(HERE)).text
     (method,) = await list_methods(ctx, alice)
