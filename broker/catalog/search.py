@@ -54,20 +54,22 @@ async def find(ctx: Context, wanted: Wanted) -> Found:
         await _BY_INDEX.first(tx)
         stems = await stems_of(tx, typed)
         telling = [word for word in typed if stems[word] != []] or typed
+        slug = "-".join(telling)
         groups, typed_roots = {word: _forms(word, stems) for word in telling}, _roots(telling, stems)
-        found = await _page(tx, wanted, _all_of(groups), typed_roots)
+        found = await _page(tx, wanted, _all_of(groups), typed_roots, slug)
         if found.total:
             return found
         corrected = await corrections(tx, {word: f"({' | '.join(forms)})" for word, forms in groups.items()})
         if corrected:
-            meant = groups | {word: [*map(_beginning, told)] for word, told in corrected.items()}
-            told = [word for words_ in corrected.values() for word in words_]
-            typed_roots |= _roots(told, await stems_of(tx, told))
-            found = await _page(tx, wanted, _all_of(meant), typed_roots)
+            told = [word for meant in corrected.values() for word in meant]
+            roots = _roots(told, await stems_of(tx, told))
+            groups |= {word: [*map(_beginning, meant)] for word, meant in corrected.items()}
+            typed_roots = {word: typed_roots[word] for word in telling if word not in corrected} | roots
+            slug = "-".join(corrected.get(word, (word,))[0] for word in telling)
+            found = await _page(tx, wanted, _all_of(groups), typed_roots, slug)
             if found.total:
                 return replace(found, corrected=corrected)
-            groups = meant
-        loose = await _page(tx, wanted, _any_of(groups), typed_roots) if len(groups) > 1 else found
+        loose = await _page(tx, wanted, _any_of(groups), typed_roots, slug) if len(groups) > 1 else found
         return replace(loose, corrected=corrected, loosened=loose.total > 0)
 
 
@@ -86,9 +88,9 @@ async def _nothing_typed(tx: Tx, wanted: Wanted) -> Found:
     return Found(found.hits, found.total, {})
 
 
-async def _page(tx: Tx, wanted: Wanted, query: str, typed: Mapping[str, Sequence[str]]) -> Found:
+async def _page(tx: Tx, wanted: Wanted, query: str, typed: Mapping[str, Sequence[str]], slug: str) -> Found:
     forms = [form for word, roots in typed.items() for form in (*(f"'{root}'" for root in roots), _beginning(word))]
-    found = await answers(tx, wanted, Question(query, " | ".join(forms), "-".join(typed)))
+    found = await answers(tx, wanted, Question(query, " | ".join(forms), slug))
     return Found(found.hits, found.total, {}, more=found.more)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from broker.catalog.search import LONGEST_QUERY, PAGE, Found, Order, Wanted, find
 from broker.catalog.search_index import index_stale
+from broker.catalog.search_page import MOST_RANKED
 from broker.catalog.words import folded, tolerance, typos, words
 from broker.kernel.context import Context
 from tests.catalog.shelf import manifest, paid, stock
@@ -136,6 +137,33 @@ async def test_pages_do_not_overlap(ctx: Context) -> None:
     assert (first.total, len(first.hits), len(second.hits)) == (PAGE + 3, PAGE, 3)
     assert not {hit.slug for hit in first.hits} & {hit.slug for hit in second.hits}
     assert await slugs(ctx, "store", page=9) == []
+
+
+async def crowd(ctx: Context, number: int) -> None:
+    """So many services like Find It, each with more installs than anything else."""
+    async with ctx.database.transaction() as tx:
+        for table, key in (("addon_services", "id"), ("search_entries", "service_id")):
+            made = f"'{key}', lpad(to_hex(n), 32, '0')::uuid, 'slug', 'find-it-' || n, 'installs', 1000 + n"
+            copies = f"select (jsonb_populate_record(t, jsonb_build_object({made}))).* from {table} t, generate_series(1, {number}) n"
+            await tx.exec_driver_sql(f"insert into {table} {copies} where t.slug = 'find-it'")
+
+
+async def test_of_very_many_the_best_are_shown_however_few_have_them(shelf: Context) -> None:
+    await stock(shelf, manifest("search", "Paper", "Writes down"), manifest("mill", "The Search", "Saws"))
+    await stock(shelf, manifest("barn", "Barn", "Keeps", listing={"description": "Search of oak."}))
+    await crowd(shelf, MOST_RANKED)
+    found = await find(shelf, Wanted("search"))
+    assert [hit.slug for hit in found.hits][:2] == ["search", "mill"]
+    assert (found.total, found.more, len(found.hits)) == (MOST_RANKED, True, PAGE)
+    assert (await slugs(shelf, "serach"))[:2] == ["search", "mill"]
+    assert await slugs(shelf, "search oak") == ["barn"]
+    assert await slugs(shelf, "search", category="utilities") == ["search", "mill", "barn"]
+    assert len(await slugs(shelf, "search", page=MOST_RANKED // PAGE)) == PAGE
+    beyond = await find(shelf, Wanted("search", page=MOST_RANKED // PAGE + 1))
+    assert (beyond.total, beyond.hits, dict(beyond.corrected)) == (MOST_RANKED, (), {})
+    assert (await find(shelf, Wanted("search", order=Order.PRICE))).more
+    everything = await find(shelf, Wanted())
+    assert (everything.total, everything.more) == (MOST_RANKED + 8, False)
 
 
 def test_words_are_compared_without_case_accents_and_widths() -> None:
