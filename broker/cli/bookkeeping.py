@@ -112,7 +112,7 @@ def credit(
 @json_option
 def credit_note(number: str, reason: str, lines: tuple[str, ...], currency: str, as_json: bool) -> None:
     """Take back lines of an invoice with their tax, or all of it (operators)."""
-    body = {"reason": reason, "lines": [_line(text, currency.lower()) for text in lines]}
+    body = {"reason": reason, "lines": [line_named(text, currency.lower()) for text in lines]}
     with connect() as client:
         made = client.post(f"/billing/invoices/{segment(number)}/credit-notes", body)
     if as_json:
@@ -122,7 +122,11 @@ def credit_note(number: str, reason: str, lines: tuple[str, ...], currency: str,
         note(f"Credit note {made['number']} takes back {amount} of {clean(number)}.")
 
 
-def _line(text: str, currency: str) -> Json:
+def line_named(text: str, currency: str) -> Json:
+    """A line as people name it, alone or with a net amount.
+
+    Raises: BadParameter.
+    """
     line, equals, amount = text.partition("=")
     if not line.isdecimal():
         raise click.BadParameter("must be the number of a line, such as 2 or 2=1.50.", param_hint="--line")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from broker.cli.bookkeeping import minor
+from broker.cli.bookkeeping import line_named, minor
 from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
@@ -17,10 +17,12 @@ _currency = click.option("--currency", default="usd", show_default=True, help="O
 @click.command()
 @click.argument("payment")
 @click.option("--amount", metavar="AMOUNT", help="How much, such as 12.50; without it, all that is left.")
+@click.option("--line", "lines", multiple=True, metavar="LINE[=AMOUNT]",
+              help="Send back a line of the invoice with its tax, or a net amount of it; instead of --amount.")  # fmt: skip
 @_currency
 @click.option("--reason", required=True, help="Why; it is printed on the credit note.")
 @json_option
-def refund(payment: str, amount: str | None, currency: str, reason: str, as_json: bool) -> None:
+def refund(payment: str, amount: str | None, lines: tuple[str, ...], currency: str, reason: str, as_json: bool) -> None:
     """Send a payment back, or a part of it (operators). `broker payments --all` has the ids.
 
     Writes a credit note; what partners got of it is taken back in the same ratio.
@@ -28,6 +30,8 @@ def refund(payment: str, amount: str | None, currency: str, reason: str, as_json
     body: Json = {"reason": reason}
     if amount is not None:
         body["amount_minor"] = minor(amount, currency.lower())
+    if lines:
+        body["lines"] = [line_named(text, currency.lower()) for text in lines]
     with connect() as client:
         made = client.post(f"/billing/payments/{segment(payment)}/refunds", body)
     if as_json:

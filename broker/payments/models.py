@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broker.kernel.db import Base
@@ -196,6 +197,8 @@ class Refund(Base):
     minor: Mapped[int]
     currency: Mapped[str]
     reason: Mapped[str]
+    lines: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Id and net amount of each line that it is for; none: all lines give their part."""
     state: Mapped[str]
     gateway_reference: Mapped[str | None]
     failure_code: Mapped[str | None]

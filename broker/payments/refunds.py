@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ from sqlalchemy import Row, insert, or_, select, update
 
 from broker.billing.chargebacks import taken_on
 from broker.billing.collect import record_refunded, record_unassigned
+from broker.billing.credit_notes import TakenBack, locked_document, parts_of
 from broker.billing.models import Invoice
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context
@@ -74,9 +76,17 @@ _COLUMNS: Final = [getattr(Refund, name) for name in RefundView.__slots__]
 
 @run_again
 async def refund_payment(
-    ctx: Context, actor: Actor, key: str, minor: int | None, reason: str, refund_id: UUID | None = None
+    ctx: Context,
+    actor: Actor,
+    key: str,
+    minor: int | None,
+    reason: str,
+    refund_id: UUID | None = None,
+    lines: Sequence[TakenBack] = (),
 ) -> RefundView:
     """Send a payment back, or a part of it: operators only. What was paid past the gateway goes back by their own hand.
+
+    Of these lines, with their tax, where some are named: then they say how much it is.
 
     Units: minor units of the payment's currency; None: all that is left of it.
     Raises: NotFound, also for everybody but operators; Conflict for what did not succeed, or was sent back already;
@@ -84,14 +94,21 @@ async def refund_payment(
     """
     actor.require_operator()
     now, refund_id = ctx.clock.now(), refund_id or new_id()
+    if lines and minor is not None:
+        raise InvalidParams("amount_minor: the lines that are named say how much it is.")
     async with ctx.database.transaction() as tx:
         payment = await _locked(tx, Payment.id == as_uuid(key))
+        await _require_alone(tx, payment.invoice_id, bool(lines))
+        parts = await parts_of(tx, await locked_document(tx, str(payment.invoice_id)), lines) if lines else []
+        if parts:
+            minor = sum(part.net_minor + part.tax_minor for part in parts)
         taken = await taken_on(tx, payment.invoice_id, chargeback_key(payment.id))
         amount = _amount(payment, payment.collected_minor - payment.refunded_minor - taken, minor)
         counted = update(Payment).where(Payment.id == payment.id)
         await tx.execute(counted.values(refunded_minor=payment.refunded_minor + amount, updated_at=now))
         same = {name: getattr(payment, name) for name in ("invoice_id", "account_id", "currency")}
         row = {"id": refund_id, "payment_id": payment.id, "minor": amount, "reason": reason, "next_at": now, **same}
+        row["lines"] = [[str(part.line.id), part.net_minor] for part in parts] or None
         row |= {"state": RefundState.PENDING, "actor_id": actor.id, "actor_email": actor.email}
         await tx.execute(insert(Refund).values(row | {"created_at": now, "updated_at": now}))
         await _try_to_book(tx, await _refund(tx, refund_id), now)
@@ -102,13 +119,29 @@ async def refund_payment(
         return await _view(tx, refund_id)
 
 
+async def _require_alone(tx: Tx, invoice_id: UUID, names_lines: bool) -> None:
+    """What lines have left is known when it is booked: so a refund of named lines is under way alone. The invoice is locked.
+
+    Raises: Conflict.
+    """
+    under_way = select(Refund.id).where(Refund.invoice_id == invoice_id, Refund.finished_at.is_(None))
+    if not names_lines:
+        under_way = under_way.where(Refund.lines.is_not(None))
+    if (await tx.execute(under_way.limit(1))).first() is not None:
+        raise Conflict("Another refund of this invoice is under way: wait until it is settled.")
+
+
+def _lines(row: Row[Any]) -> dict[UUID, int] | None:
+    return {UUID(line): net for line, net in row.lines} if row.lines else None
+
+
 async def _try_to_book(tx: Tx, row: Row[Any], now: datetime) -> None:
     """See that the books allow it, before money moves.
 
     Raises: Conflict.
     """
     async with tx.begin_nested() as undone:
-        await record_refunded(tx, row.invoice_id, None, row.minor, f"refund {row.id}", now)
+        await record_refunded(tx, row.invoice_id, _lines(row), row.minor, f"refund {row.id}", now)
         await undone.rollback()
 
 
@@ -255,8 +288,8 @@ async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
     key = f"refund {row.id}"
     try:
         async with tx.begin_nested():  # what was written before a refusal is undone
-            await record_refunded(tx, row.invoice_id, None, row.minor, key, now, actor=by, reason=row.reason)
-    except Conflict as refusal:
+            await record_refunded(tx, row.invoice_id, _lines(row), row.minor, key, now, actor=by, reason=row.reason)
+    except (Conflict, InvalidParams) as refusal:
         # A credit note came in between, and the money is gone all the same: this is for people to put right.
         _log.error("refund.not_booked", refund=str(row.id), why=refusal.message)
         await _write(tx, row, RefundState.SUCCEEDED, now, failure_code=NOT_BOOKED, failure_message=refusal.message)

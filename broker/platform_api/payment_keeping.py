@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field, StrictInt
 
 from broker.addons.wait import waiting
+from broker.billing.credit_notes import TakenBack
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.faces.reading import read_bytes
@@ -36,11 +37,19 @@ router = APIRouter(tags=["operating"], responses=REFUSED)
 _Amount = Annotated[StrictInt, Field(gt=0, le=10**12)]
 
 
+class LineBody(Body):
+    """A line of the invoice, and what of it is sent back, without tax: all that is left, if it is not said."""
+
+    line: StrictInt
+    net_minor: StrictInt | None = None
+
+
 class RefundBody(Body):
-    """Why, and how much: all that is left, if it is not said."""
+    """Why, and how much: all that is left, if it is not said. Where lines are named, they say how much it is."""
 
     reason: Text
     amount_minor: _Amount | None = None
+    lines: list[LineBody] = Field(default_factory=list)
 
 
 class TransferBody(Body):
@@ -75,10 +84,11 @@ async def refund(request: Request, actor: CurrentActor, payment: str) -> Answer:
     """Send a payment back, or a part of it. `Idempotency-Key` is understood."""
     actor.require_operator()
     face, body = face_of(request), await read(request, RefundBody)
+    lines = [TakenBack(each.line, each.net_minor) for each in body.lines]
 
     async def make(refund_id: UUID) -> tuple[UUID, Answer]:
         async with waiting(face.ctx, refund_id, face.operation_wait, refund_answered) as outcome:
-            begun = await refund_payment(face.ctx, actor, payment, body.amount_minor, body.reason, refund_id)
+            begun = await refund_payment(face.ctx, actor, payment, body.amount_minor, body.reason, refund_id, lines)
             if begun.finished_at is None:
                 await outcome()
         return refund_id, await again(refund_id)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from broker.billing.credit_notes import write_credit_note
+from broker.billing.credit_notes import TakenBack, write_credit_note
+from broker.billing.invoices import get_document
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.payments.ports import Declined, Pending, RefundCall, RefundLook, Succeeded
@@ -13,7 +14,8 @@ from broker.payments.start import collect_issued
 from broker.payments.transfers import record_transfer
 from tests.addons.conftest import World, make_world
 from tests.billing.test_books import billed, differences
-from tests.billing.test_close import ledger
+from tests.billing.test_close import ledger, used
+from tests.billing.test_collect import shares
 from tests.domain import new_user
 from tests.payments.fake import FakeGateway, kinds, later, only, with_card, work
 
@@ -120,3 +122,24 @@ async def test_a_transfer_goes_back_by_the_operator_s_hand(world: World, operato
     payment = await record_transfer(ctx, operator, number, 1000, "bank 1")
     back = await refund_payment(ctx, operator, str(payment.id), 250, "by bank")
     assert (back.state, await cash(ctx)) == ("succeeded", 750)
+
+
+async def test_lines_that_are_named_are_refunded_with_their_tax_and_to_nobody_else_s_cost(
+    world: World, operator: Actor
+) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    await used(ctx, world.user, 600, 30, service="mail")
+    payment = await paid(world, gateway)
+    document = await get_document(ctx, world.user, (await only(ctx, world.user)).invoice)
+    (line,) = [line.number for line in document.lines if line.service == "mail"]
+    with pytest.raises(InvalidParams, match="lines that are named"):
+        await refund_payment(ctx, operator, payment, 1, "both", lines=[TakenBack(line)])
+    part = await refund_payment(ctx, operator, payment, None, "was down", lines=[TakenBack(line, 200)])
+    with pytest.raises(Conflict, match="under way"):
+        await refund_payment(ctx, operator, payment, 700, "any lines")
+    await work(ctx, gateway)
+    rest = await refund_payment(ctx, operator, payment, None, "again", lines=[TakenBack(line)])
+    assert (part.minor, rest.minor) == (200, 400)
+    await work(ctx, gateway)
+    assert (await get_refund(ctx, operator, part.id)).state == "succeeded"
+    assert await shares(ctx) == {"mail": 0, "store": 700}
