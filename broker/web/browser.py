@@ -21,6 +21,8 @@ from broker.kernel.secret import Secret
 from broker.oauth.sessions import LIFE, SignedIn, find_session
 
 HOME: Final = "/dashboard"
+JOINING: Final = "/teams/join"
+"""Where invitations to teams are answered."""
 _MOST_FIELDS: Final = 500
 _SESSION: Final = "session"
 _SIGNING_IN: Final = "signing-in"
@@ -28,6 +30,9 @@ _ENTERING: Final = "entering"
 _ENTERING_S: Final = 300
 _DEVICE: Final = "device"
 _HALF_WAY: Final = "half-way"
+_INVITED: Final = "invited"
+_INVITED_S: Final = 86400
+"""As long as a link for signing up is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,16 @@ def keep_half_way(request: Request, response: Response, cookie: Secret | None) -
         cookie.reveal() if cookie else "",
         int(HALF_WAY_LIFE.total_seconds()) if cookie else 0,
     )
+
+
+def invited(request: Request) -> Secret | None:
+    """What this browser keeps of the link of an invitation to a team, until that is answered."""
+    return _kept(request, _INVITED)
+
+
+def keep_invited(request: Request, response: Response, token: Secret | None) -> None:
+    """Let the browser bring it after signing in or up; None: let it forget."""
+    _set(request, response, _INVITED, token.reveal() if token else "", _INVITED_S if token else 0)
 
 
 def _kept(request: Request, name: str) -> Secret | None:

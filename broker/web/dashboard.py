@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from broker.addons.estimates import monthly_estimate
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
 from broker.addons.offered import OfferedPlan, offered_plans
-from broker.addons.queries import list_addons
+from broker.addons.queries import AddonView, list_addons
 from broker.addons.transfer import AddonTransferView, accept_addon, decline_addon, list_addon_transfers
 from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
@@ -124,12 +124,14 @@ async def _take(request: Request, deed: Deed) -> Response:
 
 async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
     ctx: Context = request.app.state.ctx
-    addons = await list_addons(ctx, seen.actor)
+    addons: dict[UUID, list[AddonView]] = {}
+    for addon in await list_addons(ctx, seen.actor):
+        addons.setdefault(addon.app_id, []).append(addon)
     apps = [
         {
             "view": view,
-            "addons": [addon for addon in addons if addon.app_id == view.id],
-            "estimate": monthly_estimate(addons, view.id),
+            "addons": addons.get(view.id, ()),
+            "estimate": monthly_estimate(addons.get(view.id, ()), view.id),
             "is_mine": owns(seen.actor, view),
         }
         for view in await list_apps(ctx, seen.actor)

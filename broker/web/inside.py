@@ -49,7 +49,7 @@ def flash(request: Request, fault: BrokerError | None = None) -> Flash | None:
 def account_page(request: Request, template: str, seen: SignedIn, status: int, **values: Any) -> Response:
     """A page of the account."""
     token = browser.form_token(request, seen)
-    named: dict[str, Any] = {"email": seen.actor.email, "form_token": token, **values}
+    named: dict[str, Any] = {"email": seen.actor.email, "form_token": token, "team": None, **values}
     return page(template, status, seen=seen, place="account", **named)
 
 

@@ -21,7 +21,7 @@ from broker.payments.views import PaymentView, list_payments
 from broker.web import browser
 from broker.web.browser import Form
 from broker.web.inside import account_page, act, flash
-from broker.web.moments import day
+from broker.web.moments import day, month_words
 from broker.web.pages import Flash, refusal_page
 
 router = APIRouter(include_in_schema=False)
@@ -127,7 +127,7 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
         standing=await get_standing(ctx, actor.id),
         day=day,
         unpaid=[
-            {"number": each.number, "month": each.month, "due": Money(each.owed_minor, each.currency)}
+            {"number": each.number, "month": month_words(each.month), "due": Money(each.owed_minor, each.currency)}
             for each in await list_unpaid(ctx, actor)
             if each.id not in under_way
         ],

@@ -56,6 +56,9 @@ from broker.web import (
     sitemap,
     spending,
     sso,
+    team_home,
+    team_invitation,
+    team_people,
 )
 from broker.web.assets import Assets
 
@@ -86,6 +89,9 @@ NOUNS: Final = (
     app_tags,
     app_vars,
     install_addon,
+    team_invitation,
+    team_home,
+    team_people,
     marketplace,
     listing,
     operator_overview,
@@ -116,6 +122,7 @@ def install(app: FastAPI) -> None:
         *invoices.TWINS,
         *budgets.TWINS,
         *notices.TWINS,
+        *team_home.TWINS,
     )
     for noun in NOUNS:
         app.include_router(noun.router)
