@@ -70,6 +70,11 @@ async def stop_paying(ctx: Context, actor: Actor, key: str) -> PayerView:
     return await again_on_deadlock(lambda: end_payer(ctx, actor, key, move))
 
 
+async def has_costs(tx: Tx, app_id: UUID, to: UUID) -> bool:
+    """Whether an account that pays for all that is billed to an app would have to pay anything."""
+    return any(map(_is_paid, await costs_of(tx, await _billed_to(tx, app_id), to)))
+
+
 async def move_bill(tx: Tx, ctx: Context, actor: Actor, app: LockedApp, to: UUID) -> None:
     """Have an account pay for all add-ons of a locked app, if it can bear them.
 

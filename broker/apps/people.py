@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from uuid import UUID
-
 from sqlalchemy import func, literal, or_, select
 
 from broker.accounts.models import User
+from broker.kernel.context import Person
 from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid
 
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who has an account."""
-
-    id: UUID
-    email: str
+__all__ = ["Person", "find_person"]
 
 
 async def find_person(tx: Tx, key: str, why: str, *, or_team: bool = False) -> Person:

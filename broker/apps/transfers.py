@@ -20,8 +20,8 @@ from broker.accounts.teams import speaks_for
 from broker.apps.collaborators import end_collaboration, require_owner
 from broker.apps.models import App
 from broker.apps.payers import MoveBill, end_standing
-from broker.apps.people import find_person
-from broker.apps.releases import lock_app
+from broker.apps.people import Person, find_person
+from broker.apps.releases import LockedApp, lock_app
 from broker.apps.resolve import changeable_app
 from broker.apps.term_models import Transfer
 from broker.events.emit import emit
@@ -130,17 +130,25 @@ async def accept_app(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) 
         await decide(tx, view.id, TransferState.ACCEPTED, at)
         if app is None or app.owner_id != view.sender_id:
             raise NotFound("app_transfer", f"{view.app_name} is not there to be taken any more.")
-        await end_standing(tx, app.id, at)
-        await tx.execute(update(App).where(App.id == app.id).values(owner_id=actor.id, updated_at=at))
-        await end_collaboration(tx, app.id, actor.id)
-        await withdraw_offers(tx, app.id, at)
-        await move_bill(tx, app, actor.id)
-        changed, before = {"owner": view.recipient_email}, {"owner": view.sender_email}
-        await emit(tx, "app.transferred", actor, at, app_id=app.id, changed=changed, before=before)
-        await end_webhooks(tx, app.id, at)
+        sender, recipient = Person(view.sender_id, view.sender_email), Person(actor.id, actor.email)
+        await change_owner(tx, actor, app, sender, recipient, move_bill, at)
         facts = {"name": view.app_name, "kind": "app", "recipient": view.recipient_email}
         await notify(tx, view.sender_id, "transfer.accepted", facts, at)
         return await _one(tx, view.id)
+
+
+async def change_owner(
+    tx: Tx, actor: Actor, app: LockedApp, before: Person, to: Person, move_bill: MoveBill, at: datetime
+) -> None:
+    """Have a locked app belong to somebody else, or to a team, with all that ends with it: offers, payers, webhooks."""
+    await end_standing(tx, app.id, at)
+    await tx.execute(update(App).where(App.id == app.id).values(owner_id=to.id, updated_at=at))
+    await end_collaboration(tx, app.id, to.id)
+    await withdraw_offers(tx, app.id, at)
+    await move_bill(tx, app, to.id)
+    changed, was = {"owner": to.email}, {"owner": before.email}
+    await emit(tx, "app.transferred", actor, at, app_id=app.id, changed=changed, before=was)
+    await end_webhooks(tx, app.id, at)
 
 
 async def decline_app(ctx: Context, actor: Actor, key: str) -> TransferView:

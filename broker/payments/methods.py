@@ -114,6 +114,18 @@ async def keep_method(tx: Tx, ctx: Context, account_id: UUID, gateway: str, fact
     return method.id
 
 
+async def drop_methods(tx: Tx, actor: Actor, account_id: UUID, now: datetime) -> None:
+    """Keep no payment method of an account that ends. The gateway forgets them, too."""
+    await _lock(tx, account_id)
+    kept = update(PaymentMethod).where(
+        PaymentMethod.account_id == account_id, PaymentMethod.state == MethodState.ACTIVE
+    )
+    gone = kept.values(state=MethodState.REMOVED, is_default=False, updated_at=now).returning(PaymentMethod.id)
+    for method_id in (await tx.execute(gone)).scalars().all():
+        await emit(tx, "payment_method.removed", actor, now, account_id=str(account_id), method_id=str(method_id))
+        await defer(tx, FORGET, {"method_id": str(method_id)})
+
+
 async def forget(ctx: Context, gateway: Gateway, method_id: UUID) -> None:
     """Let the gateway remove what was removed here. May be repeated."""
     waiting = PaymentMethod.id == method_id, PaymentMethod.state == MethodState.REMOVED

@@ -50,10 +50,3 @@ async def feature(actor: CurrentActor, feature: str) -> Answer:
     """One of them."""
     actor.require(Scope.IDENTITY)
     raise NotFound("feature")
-
-
-@router.get("/teams", responses=gives(shapes.Ref, many=True))
-async def teams(actor: CurrentActor) -> Answer:
-    """The teams of the account: there are none yet."""
-    actor.require(Scope.IDENTITY)
-    return Answer([])

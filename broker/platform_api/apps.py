@@ -48,11 +48,11 @@ class UpdateAppBody(Body):
     "/apps", status_code=201, openapi_extra=takes(CreateAppBody, repeatable=True), responses=gives(shapes.App, 201)
 )
 async def create(request: Request, actor: CurrentActor) -> Answer:
-    """Create an app. With an `Idempotency-Key`, a repetition gives the same app."""
+    """Create an app, of one's own or of a team. With an `Idempotency-Key`, a repetition gives the same app."""
     face, body = face_of(request), await read(request, CreateAppBody)
-    if body.team or body.organization or body.space:
-        raise InvalidParams("Apps belong to accounts here: there are no teams or spaces.")
-    wanted = CreateApp(body.name, region_name(body.region), body.stack)
+    if body.space:
+        raise InvalidParams("There are no spaces here: apps are run elsewhere.")
+    wanted = CreateApp(body.name, region_name(body.region), body.stack, body.team or body.organization)
 
     async def make(app_id: UUID) -> tuple[UUID, Answer]:
         app = await create_app(face.ctx, actor, wanted, app_id=app_id)
@@ -74,10 +74,12 @@ async def list_(request: Request, actor: CurrentActor) -> Answer:
 
 @router.get("/users/{user}/apps", responses=gives(shapes.App, many=True))
 async def list_of_user(request: Request, actor: CurrentActor, user: str) -> Answer:
-    """Every app that belongs to the account; `~` is the account behind the token."""
+    """Every app of the account and what is shared with it, without those of teams; `~` is the account behind the token."""
     if user not in ("~", str(actor.id), actor.email):
         raise NotFound("user")
-    return await list_(request, actor)
+    face = face_of(request)
+    views = [view for view in await queries.list_apps(face.ctx, actor) if view.team_name is None]
+    return page(request, [serialize.app(view, face.public_url) for view in views])
 
 
 @router.get("/apps/{app}", responses=gives(shapes.App))

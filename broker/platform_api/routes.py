@@ -49,6 +49,9 @@ from broker.platform_api import (
     sessions,
     sso,
     tags,
+    team_apps,
+    team_members,
+    teams,
     terms,
     tokens,
     transfers,
@@ -102,6 +105,9 @@ NOUNS: Final = (
     payment_keeping,
     receipts,
     dunning,
+    team_apps,
+    team_members,
+    teams,
 )
 """In the order in which paths are tried: what is asked for most comes first."""
 

@@ -111,6 +111,13 @@ from broker.platform_api.rotation_shapes import RotationApp as RotationApp
 from broker.platform_api.rotation_shapes import StartedRotation as StartedRotation
 from broker.platform_api.sso_shapes import DashboardLink as DashboardLink
 from broker.platform_api.sso_shapes import SignOnForm as SignOnForm
+from broker.platform_api.team_shapes import Team as Team
+from broker.platform_api.team_shapes import TeamCollaborator as TeamCollaborator
+from broker.platform_api.team_shapes import TeamFeature as TeamFeature
+from broker.platform_api.team_shapes import TeamInvitation as TeamInvitation
+from broker.platform_api.team_shapes import TeamMember as TeamMember
+from broker.platform_api.team_shapes import TeamMemberUser as TeamMemberUser
+from broker.platform_api.team_shapes import TeamPermission as TeamPermission
 from broker.platform_api.term_shapes import AddonTerms as AddonTerms
 from broker.platform_api.term_shapes import AddonTransfer as AddonTransfer
 from broker.platform_api.term_shapes import AppTransfer as AppTransfer
@@ -243,6 +250,22 @@ class Usage(TypedDict):
     """What the add-ons of an app metered."""
 
     addons: list[AddonUsage]
+
+
+class TeamAppUsage(TypedDict):
+    """What the metered add-ons of one app used this month. Own: `name`."""
+
+    id: str
+    name: str
+    addons: list[AddonUsage]
+
+
+class TeamUsage(TypedDict):
+    """The same for the apps of a team. Own: `name`."""
+
+    id: str
+    name: str
+    apps: list[TeamAppUsage]
 
 
 ConfigVars = dict[str, str]
