@@ -30,7 +30,7 @@ from broker.kernel.ids import as_uuid, new_id
 MOST_TEAMS: Final = 50
 """In how many teams somebody may be at once."""
 _NAME: Final = re.compile("[a-z][a-z0-9-]{1,28}[a-z0-9]")
-_RESERVED: Final = frozenset(("apps", "permissions", "personal", "invitations", "new"))
+_RESERVED: Final = frozenset(("apps", "permissions", "personal", "invitations", "join", "new"))
 """Words that stand in the place of a name in paths."""
 
 

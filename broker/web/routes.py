@@ -122,6 +122,7 @@ def install(app: FastAPI) -> None:
         *invoices.TWINS,
         *budgets.TWINS,
         *notices.TWINS,
+        team_invitation.FIRST,
         *team_home.TWINS,
     )
     for noun in NOUNS:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from broker.accounts.sign_up import ask_to_sign_up, confirmed_address, make_account
+from broker.accounts.sign_up import ask_to_sign_up, check_open, confirmed_address, make_account
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, Conflict, InvalidParams, NotFound, RateLimited
+from broker.kernel.errors import BrokerError, Conflict, InvalidParams, NotFound, Paused, RateLimited
 from broker.kernel.secret import Secret
 from broker.web import browser
 from broker.web.doorstep import let_in, outside, sent_from_outside
@@ -21,6 +21,10 @@ async def form(request: Request) -> Response:
     """The form for an address, or the word that one has to be invited."""
     if request.app.state.sign_up != "open":
         return refusal_page(NotFound("page", _CLOSED))
+    try:
+        await check_open(request.app.state.ctx)
+    except Paused as error:
+        return refusal_page(error)
     return outside(request, "sign_up.html", email="")
 
 
@@ -36,6 +40,8 @@ async def ask(request: Request) -> Response:
     email = sent.one("email").strip()
     try:
         await ask_to_sign_up(request.app.state.ctx, email)
+    except Paused as error:
+        return refusal_page(error)
     except (InvalidParams, RateLimited) as error:
         return outside(request, "sign_up.html", error, email=email)
     return page("mail_sent.html", email=email, what="Open the link in it within a day, and choose a password.")
@@ -62,7 +68,7 @@ async def confirm(request: Request) -> Response:
         made = await make_account(ctx, Secret(token), Secret(sent.one("password")), name)
     except (InvalidParams, Conflict) as error:
         return await _choose(request, token, error, name)
-    return await let_in(request, made, browser.HOME)
+    return await let_in(request, made, browser.JOINING if browser.invited(request) else browser.HOME)
 
 
 async def _choose(request: Request, token: str, fault: BrokerError | None = None, name: str = "") -> Response:

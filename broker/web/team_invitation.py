@@ -1,0 +1,125 @@
+"""Answering an invitation to a team: by the link of the mail, which is led through signing in or up where that is needed; or
+on the page of teams, for whoever has the account that was asked.
+
+The link's token stands in an address once, and is kept by the browser from there on, for as long as signing up may take.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.routing import Route
+
+from broker.apps.team_invitations import accept_invitation, decline_invitation, invitation_by_token
+from broker.faces.errors import status_of
+from broker.kernel.context import Context
+from broker.kernel.errors import BrokerError, InvalidParams
+from broker.kernel.secret import Secret
+from broker.oauth.sessions import SignedIn
+from broker.web import browser
+from broker.web.app_pages import onward, taken
+from broker.web.browser import Form
+from broker.web.moments import day
+from broker.web.pages import page, refusal_page
+from broker.web.team_home import all_teams
+from broker.web.team_pages import ROLE_WORDS, TEAMS, team_address
+
+router = APIRouter(include_in_schema=False)
+_JOIN: Final = browser.JOINING
+_TOKEN: Final = re.compile("[A-Za-z0-9_-]{1,100}")
+"""What a cookie takes; all tokens of ours are such."""
+
+
+async def question(request: Request) -> Response:
+    """Who asks, into which team; with the way to sign in for whoever has not."""
+    token = request.query_params.get("token", "")
+    if token:
+        response = RedirectResponse(_JOIN, 303, {"cache-control": "no-store"})
+        browser.keep_invited(request, response, Secret(token) if _TOKEN.fullmatch(token) else None)
+        return response
+    return await _question(request, await browser.who(request))
+
+
+FIRST: Final = Route(_JOIN, question, methods=["GET"], include_in_schema=False)
+"""Before the pages of teams, none of which is called so."""
+
+
+@router.post(_JOIN)
+async def answer(request: Request) -> Response:
+    """Come into the team, or say no."""
+    seen = await browser.who(request)
+    if seen is None:
+        return RedirectResponse(f"/login?next={_JOIN}", 303, {"cache-control": "no-store"})
+    try:
+        sent = await browser.read_form(request)
+        browser.check_form(request, sent, seen)
+    except BrokerError as error:
+        return refusal_page(error, seen)
+    try:
+        response = await _answered(request, seen, sent.one("decision") == "accept")
+    except BrokerError as error:
+        return await _question(request, seen, error)
+    browser.keep_invited(request, response, None)
+    return response
+
+
+@router.post(TEAMS + "/invitations/{team_invitation}")
+async def answer_own(request: Request, team_invitation: str) -> Response:
+    """The same for one to the address of the account."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
+        if sent.one("decision") == "accept":
+            view = await accept_invitation(ctx, seen.actor, key=team_invitation)
+            return onward(team_address(view.team_name), "joined")
+        await decline_invitation(ctx, seen.actor, key=team_invitation)
+        return onward(TEAMS, "declined")
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await all_teams(request, seen, fault, None)
+
+    return await taken(request, deed, show, TEAMS)
+
+
+async def _answered(request: Request, seen: SignedIn, accepts: bool) -> Response:
+    ctx: Context = request.app.state.ctx
+    token = _token(request)
+    if accepts:
+        view = await accept_invitation(ctx, seen.actor, token=token)
+        return onward(team_address(view.team_name), "joined")
+    await decline_invitation(ctx, seen.actor, token=token)
+    return onward(TEAMS, "declined")
+
+
+async def _question(request: Request, seen: SignedIn | None, fault: BrokerError | None = None) -> Response:
+    try:
+        view = await invitation_by_token(request.app.state.ctx, _token(request))
+    except InvalidParams as error:
+        response = refusal_page(error, seen)
+        browser.keep_invited(request, response, None)
+        return response
+    return page(
+        "team_join.html",
+        status_of(type(fault)) if fault else 200,
+        seen=seen,
+        fault=fault and fault.message,
+        invited=view,
+        may=ROLE_WORDS[view.role],
+        until=day(view.expires_at),
+        may_sign_up=request.app.state.sign_up == "open",
+        onward=_JOIN,
+        form_token=browser.form_token(request, seen) if seen else "",
+    )
+
+
+def _token(request: Request) -> Secret:
+    """What the browser keeps of the link.
+
+    Raises: InvalidParams if it keeps nothing.
+    """
+    token = browser.invited(request)
+    if token is None:
+        raise InvalidParams("This browser knows of no invitation. Open the link in the mail once more.")
+    return token
