@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from broker.billing.collectable import USUAL_MINOR
 from broker.billing.explain import explain
 from broker.billing.history import History, tax_of
 from broker.billing.prices import MeterPrice, PriceVersion
@@ -38,7 +39,7 @@ def facts_of(history: History, found: Statement) -> dict[str, Any]:
         "month": str(found.month),
         "starts_at": found.month.start,
         "ends_at": found.month.end,
-        "terms": _terms(history, found.currency),
+        "terms": _terms(history, found.currency, found.collectable_minor),
         "net_minor": found.net_minor,
         "tax_minor": found.tax_minor,
         "prepaid_minor": found.prepaid_minor,
@@ -105,13 +106,14 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Fraction | UUID) else value
 
 
-def _terms(history: History, currency: str) -> dict[str, Any]:
+def _terms(history: History, currency: str, least: int) -> dict[str, Any]:
     standing = history.standing.get(currency, Standing())
-    return {
+    terms = {
         "tax": _tax(history.terms.tax),
         "discount_bp": history.terms.discount_bp,
         "credits": [_credit(credit) for credit in standing.credits],
     }
+    return terms | ({} if least == USUAL_MINOR else {"collectable_minor": least})
 
 
 def _tax(tax: Tax | None) -> dict[str, Any] | None:
@@ -132,6 +134,7 @@ def terms_from(invoice: Any) -> tuple[Terms, Standing]:
     """On which terms a stored invoice was computed, and how the account stood."""
     stored: Mapping[str, Any] = invoice.terms
     terms = Terms(invoice.account_id, invoice.currency, tax_of(stored["tax"]), stored["discount_bp"])
+    terms = replace(terms, collectable_minor=stored.get("collectable_minor", USUAL_MINOR))
     return terms, Standing(tuple(map(_credit_from, stored["credits"])), invoice.carried_minor)
 
 

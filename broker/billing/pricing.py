@@ -14,14 +14,12 @@ from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
+from broker.billing.collectable import collectable_minor
 from broker.billing.metering import Reading, in_force, quantity
 from broker.billing.months import Month
 from broker.billing.prices import Allowance, MeterKind, MeterPrice, PriceVersion, charge
 from broker.billing.timeline import Mode, Segment
 from broker.kernel.money import quotient, rounded, share_out
-
-COLLECTABLE_MINOR: Final = 50
-"""What is not worth collecting is carried forward."""
 
 _BILLED: Final = (Mode.PAID, Mode.TRIAL, Mode.SUSPENDED)
 _SECOND: Final = timedelta(seconds=1)
@@ -66,6 +64,8 @@ class Terms:
     credits: tuple[Credit, ...] = ()
     carried_minor: int = 0
     """Left over from months that were not worth collecting."""
+    collectable_minor: int | None = None
+    """From what amount on it is; None: as it is by now for the currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class Statement:
     tax_minor: int
     prepaid_minor: int
     carried_minor: int
+    collectable_minor: int
 
     @property
     def total_minor(self) -> int:
@@ -127,7 +128,7 @@ class Statement:
     @property
     def is_collected(self) -> bool:
         """Whether there will be an invoice to pay, rather than a statement and something carried forward."""
-        return self.due_minor >= COLLECTABLE_MINOR
+        return self.due_minor >= self.collectable_minor
 
 
 def statement(
@@ -255,7 +256,10 @@ def _settled(terms: Terms, month: Month, lines: list[Line], at: datetime) -> Sta
         net -= tax
     prepaid, prepaid_uses = _use(terms.credits, CreditKind.PREPAID, net + tax + terms.carried_minor, at)
     used = (*promo_uses, *prepaid_uses)
-    return Statement(terms.account, terms.currency, month, tuple(lines), used, net, tax, prepaid, terms.carried_minor)
+    least = collectable_minor(terms.currency) if terms.collectable_minor is None else terms.collectable_minor
+    return Statement(
+        terms.account, terms.currency, month, tuple(lines), used, net, tax, prepaid, terms.carried_minor, least
+    )
 
 
 def _spread(lines: list[Line], amount: int, given: Callable[[Line, int], Line]) -> list[Line]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, exists, func, insert, select
 
 from broker.billing.chargebacks import lost_on
+from broker.billing.collectable import collectable_minor
 from broker.billing.ledger import owed_on
 from broker.billing.models import Invoice, InvoiceState
 from broker.flags.models import Flag
@@ -38,6 +39,7 @@ class Hindrance(StrEnum):
 
     NOTHING_OWED = "There is nothing to be paid of this invoice."
     UNDER_WAY = "A payment of this invoice is under way; wait until it is settled."
+    TOO_LITTLE = "What is left of this invoice is less than cards can be charged: pay it by transfer, or leave it."
     NO_METHOD = "There is no payment method to pay with: add one with `broker payment-methods:add`."
 
 
@@ -61,6 +63,8 @@ async def start_payment(
     owed = await to_collect(tx, invoice_id, invoice.state, by_hand=by_hand)
     if owed <= 0:
         return Hindrance.NOTHING_OWED
+    if owed < collectable_minor(invoice.currency):
+        return Hindrance.TOO_LITTLE
     under_way = select(Payment.id).where(Payment.invoice_id == invoice_id, Payment.finished_at.is_(None))
     if (await tx.execute(under_way)).first() is not None:
         return Hindrance.UNDER_WAY

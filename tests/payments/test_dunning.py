@@ -10,9 +10,12 @@ from sqlalchemy import select, update
 from broker.addons.create import CreateAddon, create_addon
 from broker.addons.models import AddonState
 from broker.addons.ports import Answer, Reply
+from broker.billing.collect import record_collected
+from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount
 from broker.kernel.clock import rfc3339
-from broker.kernel.errors import PaymentRequired
+from broker.kernel.errors import Conflict, PaymentRequired
+from broker.payments.by_hand import pay_invoice
 from broker.payments.models import Payment, PaymentMethod
 from tests.payments.debtor import Debtor
 from tests.payments.debtor import debtor as debtor
@@ -103,3 +106,16 @@ async def test_who_pays_by_transfer_has_until_the_last_try_and_others_have_a_car
     assert await debtor.state() == "issued"
     await debtor.until_day(7)
     assert await debtor.state() == "past_due"
+
+
+async def test_nobody_loses_anything_for_less_than_a_card_can_be_charged(debtor: Debtor) -> None:
+    ctx = debtor.ctx
+    async with ctx.database.transaction() as tx:
+        owed = await owed_on(tx, debtor.invoice_id)
+        await record_collected(tx, debtor.invoice_id, owed - 49, "transfer 1", ctx.clock.now())
+    with pytest.raises(Conflict, match="less than cards"):
+        await pay_invoice(ctx, debtor.world.user, debtor.number)
+    for days in (15, 45):
+        await debtor.until_day(days)
+    assert (await debtor.account()).delinquent_at is None
+    assert (await debtor.addon()).suspended_at is None
