@@ -108,6 +108,9 @@ async def _resources(
     ctx: Context = request.app.state.ctx
     app = await the_app(request, seen, name)
     everything, attachments = await list_addons(ctx, seen.actor), await list_attachments(ctx, seen.actor)
+    given: dict[UUID, list[AttachmentView]] = {}
+    for each in attachments:
+        given.setdefault(each.addon_id, []).append(each)
     here = {each.addon_id for each in attachments if each.app_id == app.id}
     addons = [each for each in everything if each.app_id == app.id or each.id in here]
     return app_page(
@@ -117,7 +120,7 @@ async def _resources(
         app,
         "resources",
         fault,
-        rows=[_row(each, app, attachments) for each in addons],
+        rows=[_row(each, app, given.get(each.id, ())) for each in addons],
         sums=monthly_estimate(addons, app.id),
         sharable=[each for each in everything if each.app_id != app.id and _is_sharable(each)],
         sent={name: sent.one(name) for name in ("addon", "name")} if sent else {"addon": "", "name": ""},
@@ -129,14 +132,12 @@ def _is_sharable(addon: AddonView) -> bool:
     return addon.state is AddonState.PROVISIONED and addon.service.supports_sharing and addon.suspended_for is None
 
 
-def _row(addon: AddonView, app: AppView, attachments: Sequence[AttachmentView]) -> Mapping[str, Any]:
-    apps: dict[UUID, str] = {
-        each.app_id: each.app_name for each in attachments if each.addon_id == addon.id and each.app_id != app.id
-    }
+def _row(addon: AddonView, app: AppView, given: Sequence[AttachmentView]) -> Mapping[str, Any]:
+    apps: dict[UUID, str] = {each.app_id: each.app_name for each in given if each.app_id != app.id}
     return {
         "addon": addon,
         "price": price_text(addon.price_cents, addon.currency, metered=addon.plan.metered),
         "is_billed_here": addon.app_id == app.id,
-        "attachments": [each for each in attachments if each.addon_id == addon.id and each.app_id == app.id],
+        "attachments": [each for each in given if each.app_id == app.id],
         "others": sorted(apps.values()),
     }

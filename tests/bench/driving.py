@@ -35,7 +35,7 @@ class Size:
     """Services of the marketplaces that are looked at."""
     shown: int = 200
     """Add-ons of the dashboard that is looked at."""
-    looks: int = 300
+    looks: int = 200
     """At each kind of page."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from embedded.processes import free_port
 
-_START_S = 30.0
+_START_S = 90.0
 _STOP_S = 10.0
 
 
