@@ -111,7 +111,7 @@ def _told(row: Any) -> ServiceDelivery:
         addon_id=row.addon_id,
         addon_name=row.name,
         include=row.include,
-        place=row.host,
+        place=row.host.removesuffix(":443"),
         level=row.level,
         status=row.status,
         attempts=row.num_attempts,

@@ -45,8 +45,9 @@ def _name(flag: Json) -> str:
 def set_(flag: str, state: str, reason: str, service: str | None, as_json: bool) -> None:
     """Switch a flag on or off, at once and for every process (operators).
 
-    sign-up: anybody makes an account. installs: add-ons are created. collection: invoices are collected and dunned; while it is
-    off no date passes. notices: mails are sent, but for links that somebody has just asked for; these go on in any case.
+    sign-up: anybody makes an account. installs: add-ons are created. collection: invoices are collected and dunned; what
+    falls due while it is off is done afterwards. notices: mails are sent; those with a link that somebody has just asked for go
+    out in any case.
     """
     body = {"on": state == "on", "reason": reason, "service": service}
     with connect() as client:

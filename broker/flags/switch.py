@@ -24,8 +24,8 @@ LONGEST_REASON: Final = 300
 MEANINGS: Final[Mapping[Flag, str]] = {
     Flag.SIGN_UP: "Anybody makes an account. Off: only who is invited.",
     Flag.INSTALLS: "Add-ons are created. Off: what is there goes on, changes its plan and is destroyed as usual.",
-    Flag.COLLECTION: "Invoices are collected, and what is unpaid is dunned. Off: both wait, and no date passes meanwhile;"
-    " whoever pays by hand does.",
+    Flag.COLLECTION: "Invoices are collected, and what is unpaid is dunned. Off: both wait. What falls due"
+    " meanwhile is done afterwards, and the dates behind it are put off. Whoever pays by hand does.",
     Flag.NOTICES: "Mails are sent. Off: they wait, but for those with a link that somebody has just asked for.",
 }
 """What a flag does, for operators."""

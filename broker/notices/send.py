@@ -27,7 +27,6 @@ LEASE: Final = timedelta(minutes=2)
 KEPT: Final = timedelta(days=180)
 _PATIENCE: Final = timedelta(seconds=5)
 _AT_ONCE: Final = 200
-_PAUSED_FOR: Final = timedelta(minutes=1)
 _ENDS: Final = {
     Fate.SENT: NoticeState.SENT,
     Fate.KEPT: NoticeState.KEPT,
@@ -75,21 +74,13 @@ async def _claim(ctx: Context, notice_id: UUID) -> _Claim | None:
         if row is None or row.due_at is None or row.due_at > now or (row.lease_until and row.lease_until > now):
             return None
         if row.data_key is None and not await is_on(tx, Flag.NOTICES):
-            await _wait(tx, row.id, now)
-            return None
+            return None  # it stays due; `look_after_notices` finds it again, and sees to it that it does not grow old
         if row.expires_at <= now:
             await _finish(tx, row.id, NoticeState.GIVEN_UP, now, row.last_error or "its time was over")
             return None
         taken = {"attempts": row.attempts + 1, "lease_until": now + LEASE}
         await tx.execute(update(Notice).where(Notice.id == row.id).values(taken))
         return _Claim(row.id, row.address, row.kind, opened(ctx.vault, row), row.attempts + 1, row.created_at)
-
-
-async def _wait(tx: Tx, notice_id: UUID, now: datetime) -> None:
-    """Look again in a while. The time in which no mail is sent does not count against it."""
-    later = {"due_at": now + _PAUSED_FOR, "expires_at": now + WORTH}
-    await tx.execute(update(Notice).where(Notice.id == notice_id).values(later))
-    await drive(tx, notice_id, now + _PAUSED_FOR)
 
 
 async def _settle(ctx: Context, claim: _Claim, receipt: Receipt) -> None:
@@ -137,6 +128,9 @@ async def look_after_notices(ctx: Context) -> int:
         Notice.state == NoticeState.KEPT, Notice.data_key.is_not(None), Notice.expires_at <= now
     )
     async with ctx.database.transaction() as tx:
+        if not await is_on(tx, Flag.NOTICES):
+            late = late.where(Notice.data_key.is_not(None))
+            await _keep_alive(tx, now)
         ids = list((await tx.execute(late.with_for_update(skip_locked=True))).scalars())
         for notice_id in ids:
             await drive(tx, notice_id)
@@ -144,3 +138,9 @@ async def look_after_notices(ctx: Context) -> int:
         await tx.execute(gone.values(data_key=None, secrets_sealed=None))
         await tx.execute(delete(Notice).where(Notice.id.in_(old.with_for_update(skip_locked=True))))
     return len(ids)
+
+
+async def _keep_alive(tx: Tx, now: datetime) -> None:
+    """The time in which operators have no mail sent does not count against what waits."""
+    waiting = (Notice.due_at <= now, Notice.data_key.is_(None), Notice.expires_at < now + WORTH / 2)
+    await tx.execute(update(Notice).where(*waiting).values(expires_at=now + WORTH))

@@ -36,4 +36,4 @@ async def again(request: Request, job: str) -> Response:
 
 async def _queues(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
     found = await look_at_queues(request.app.state.ctx, seen.actor)
-    return operator_page(request, "operator_queues.html", seen, fault, here=_HERE, found=found)
+    return operator_page(request, "operator_queues.html", seen, fault, here="/operator", found=found)

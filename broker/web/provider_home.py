@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.health import own_health
-from broker.addons.provision_record import get_record
+from broker.addons.provision_record import get_record, weeks_of
 from broker.addons.service_trail import installs_of
 from broker.addons.sunset import NOTICE, announce_sunset
 from broker.catalog.canary import get_canary, list_runs, set_canary
@@ -129,6 +129,7 @@ async def _service(
         fault,
         health=await _health(ctx, seen, slug),
         record=await _record(ctx, seen, slug) if service.state != SHUTDOWN else None,
+        weeks=await _weeks(ctx, seen, slug),
         installs=await _installs(ctx, seen, slug),
         canary=order,
         canary_now=str(int(order.every.total_seconds())) if order.every else "",
@@ -151,6 +152,18 @@ async def _health(ctx: Context, seen: SignedIn, slug: str) -> dict[str, Any]:
 async def _record(ctx: Context, seen: SignedIn, slug: str) -> dict[str, Any]:
     found = (await get_record(ctx, seen.actor, slug)).provisions
     return {"of": found, "median": seconds(found.median_ms), "p95": seconds(found.p95_ms)}
+
+
+async def _weeks(ctx: Context, seen: SignedIn, slug: str) -> dict[str, Any]:
+    """How long provisions took, the newest week first; the picture goes the other way, and has the measured weeks alone."""
+    found = await weeks_of(ctx, seen.actor, slug)
+    medians = [week.median_ms for week in reversed(found) if week.median_ms is not None]
+    rows = [{"of": week, "median": seconds(week.median_ms), "p95": seconds(week.p95_ms)} for week in found]
+    return {
+        "rows": rows,
+        "curve": curve(medians) if len(medians) > 1 else None,
+        "slowest": seconds(max(medians, default=0)),
+    }
 
 
 async def _installs(ctx: Context, seen: SignedIn, slug: str) -> dict[str, Any]:

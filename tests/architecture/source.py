@@ -13,6 +13,7 @@ PACKAGES = ("broker", "providers", "embedded")
 DOMAIN = (
     "kernel",
     "events",
+    "flags",
     "notices",
     "accounts",
     "oauth",

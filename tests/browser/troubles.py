@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from broker.accounts.models import User
 from broker.addons.create import CreateAddon, create_addon
 from broker.addons.forget import forget_addon
 from broker.addons.models import Operation, Orphan, ProviderHealth, ReconcileRun
+from broker.addons.rename import rename_addon
+from broker.addons.resolve import AddonKey
 from broker.apps.create import CreateApp, create_app
 from broker.billing.models import BillingAccount, BillingCheck
 from broker.catalog.models import AddonService
 from broker.catalog.review import request_review
 from broker.events.audit import seal
+from broker.events.deliver import deliver
+from broker.events.webhooks import Owner, WebhookChange, add_webhook
+from broker.faces.webhook_payloads import WebhookPayloads
+from broker.flags.switch import set_flag
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.ids import new_id
+from broker.kernel.secret import Secret
 from broker.payouts.models import Payout, PayoutState
 from tests.browser.furniture import settled
+from tests.events.receivers import DOWN, Receiver
 
 FRIEND, SHIP = "friend@example.com", "sinking-ship"
 ORPHAN, RUN = UUID("01a1ffa9-0000-7000-8000-00000000000a"), UUID("01a1ffa9-0000-7000-8000-00000000000b")
@@ -55,6 +63,12 @@ _REPORT: dict[str, Any] = {
 }  # fmt: skip
 
 
+_FAILED_JOB: Final = (
+    "insert into procrastinate_jobs (queue_name, task_name, args, status, attempts)"
+    " values ('webhooks', 'broker.send_notice', '{\"notice_id\": \"01a1ffa9-0000-7000-8000-00000000000c\"}', 'failed', 1)"
+)
+
+
 async def trouble(ctx: Context, operator: Actor) -> None:
     """Make all of it."""
     async with ctx.database.transaction() as tx:
@@ -63,6 +77,7 @@ async def trouble(ctx: Context, operator: Actor) -> None:
     await create_app(ctx, friend, CreateApp(name=SHIP))
     lost = await create_addon(ctx, friend, CreateAddon(SHIP, "logstream:premium", "ship-logs"))
     await settled(ctx, lost)
+    await _told(ctx, friend, lost.id)
     await forget_addon(ctx, operator, "ship-logs", "the provider says that it knows nothing of it")
     stuck = await create_addon(ctx, friend, CreateAddon(SHIP, "rabbit-post:pro", "ship-post"))
     await request_review(ctx, operator, "night-shift")
@@ -75,8 +90,27 @@ async def trouble(ctx: Context, operator: Actor) -> None:
         await _late(tx, friend_id, now)
         await _paid_out(tx, now)
         await _looked_at(tx, operator, now)
+        await tx.execute(text(_FAILED_JOB))
+    await set_flag(
+        ctx, operator, "installs", False, "The provider does not answer. We wait for its people.", "rabbit-post"
+    )
     while await seal(ctx):
         pass
+
+
+async def _told(ctx: Context, friend: Actor, addon_id: UUID) -> None:
+    """What the provider's webhook was told: once it took it, once it did not."""
+
+    async def owner(_tx: Tx) -> Owner:
+        return Owner(addon_id=addon_id)
+
+    wanted = WebhookChange(
+        ["api:addon"], "sync", "https://hooks.logstream.example/in", Secret("a secret of the provider")
+    )
+    hook = (await add_webhook(ctx, friend, owner, wanted, ())).webhook
+    for name, receiver in (("ship-logs-2", Receiver()), ("ship-logs", Receiver([DOWN]))):
+        await rename_addon(ctx, friend, AddonKey(str(addon_id)), name)
+        await deliver(ctx, WebhookPayloads("https://broker.example.com"), receiver, hook.id)
 
 
 async def _failing(tx: Tx, service_id: UUID, now: datetime) -> None:

@@ -160,3 +160,49 @@ def test_a_comparison_that_failed_is_an_error(operator: Broker, canned: Canned) 
     canned.answer("POST /reconcile-runs", 201, {"id": "run-1", "state": "failed", "report": None})
     result = operator("reconcile")
     assert (result.status, "log of the worker" in result.err) == (Exit.FAILED, True)
+
+
+FLAG = {
+    "name": "installs", "service": None, "on": False, "meaning": "Add-ons are created.", "reason": "moving\x1b[31m",
+    "changed_by": "olga@example.com", "changed_at": "2026-11-01T10:00:00Z",
+}  # fmt: skip
+TOUCHED = {**FLAG, "service": "store", "on": True}
+UNTOUCHED = {**FLAG, "name": "notices", "on": True, "reason": None, "changed_by": None, "changed_at": None}
+
+
+def test_flags_are_listed_and_switched(operator: Broker, canned: Canned) -> None:
+    canned.answer("GET /flags", body=[FLAG, TOUCHED, UNTOUCHED])
+    result = operator("flags")
+    assert result.status == 0, result.err
+    lines = [line.split() for line in result.out.splitlines()]
+    assert ["installs", "off"] in [line[:2] for line in lines]
+    assert ["installs", "of", "store", "on"] in [line[:4] for line in lines]
+    assert ["notices", "on"] in [line[:2] for line in lines]
+    assert "\x1b" not in result.out
+    assert json.loads(operator("flags", "--json").out) == [FLAG, TOUCHED, UNTOUCHED]
+    canned.answer("PUT /flags/installs", body=TOUCHED)
+    done = operator("flags:set", "installs", "on", "--service", "store", "--reason", "moved")
+    assert (done.status, "installs of store is on." in done.err) == (0, True)
+    assert json.loads(canned.seen[-1][2]) == {"on": True, "reason": "moved", "service": "store"}
+    for wrong in (["installs", "on"], ["install", "on", "--reason", "x"], ["installs", "maybe", "--reason", "x"]):
+        assert operator("flags:set", *wrong).status == Exit.USAGE, wrong
+
+
+@pytest.mark.parametrize(
+    ("differences", "waiting_since", "verdict", "status"),
+    [
+        ([], None, "agrees", Exit.OK),
+        ([], "2026-11-01T10:00:00Z", "waits", Exit.WAITS),
+        (["Link 2 was changed."], "2026-11-01T10:00:00Z", "differs", Exit.FAILED),
+    ],
+)
+def test_facts_that_wait_to_be_sealed_are_not_told_as_tampering(
+    operator: Broker, canned: Canned, differences: list[str], waiting_since: str | None, verdict: str, status: Exit
+) -> None:
+    part = {"links": 2, "head": 2, "digest": "ab", "differences": differences, "after": None, "unsealed": 3}
+    canned.answer("GET /audit/verification?after=0", body=part | {"waiting_since": waiting_since, "state": verdict})
+    result = operator("audit:verify")
+    assert result.status == status, result.err
+    assert ("Start a worker" in result.err) == (verdict == "waits")
+    told = json.loads(operator("audit:verify", "--json").out)
+    assert (told["state"], told["waiting_since"]) == (verdict, waiting_since)

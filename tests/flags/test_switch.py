@@ -1,7 +1,6 @@
 """Flags: who switches them, what they hold up and what not, and what is recorded of it."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -19,7 +18,7 @@ from broker.kernel.errors import InvalidParams, NotFound, Paused
 from broker.notices.letters import Envelope, Fate, Receipt
 from broker.notices.models import Notice
 from broker.notices.outbox import WORTH, notify
-from broker.notices.send import send_notice
+from broker.notices.send import look_after_notices, send_notice
 from tests.addons.conftest import World
 from tests.addons.conftest import world as world
 from tests.domain import new_user
@@ -135,11 +134,12 @@ async def test_while_notices_are_off_they_wait_without_growing_old_and_links_go_
     await invite(ctx, operator, "guest@example.com")
     await send_all()
     assert sent == ["sign_up.invited"]
-    for _ in range(3):
-        ctx.clock.advance(seconds=(WORTH - timedelta(hours=1)).total_seconds())  # type: ignore[attr-defined]  # the clock of the tests
+    for _ in range(8):
+        ctx.clock.advance(seconds=(WORTH / 3).total_seconds())  # type: ignore[attr-defined]  # the clock of the tests
+        assert await look_after_notices(ctx) == 0
         await send_all()
     assert sent == ["sign_up.invited"]
     await set_flag(ctx, operator, "notices", True, "it is moved")
-    ctx.clock.advance(minutes=2)  # type: ignore[attr-defined]  # the clock of the tests
+    assert await look_after_notices(ctx) == 1
     await send_all()
     assert sent == ["sign_up.invited", "token.created"]
