@@ -59,9 +59,16 @@ class SetupView:
 _COLUMNS: Final = [getattr(PaymentSetup, name) for name in SetupView.__slots__]
 
 
-async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None, *, onward: str | None = None) -> UUID:
-    """Ask for a page on which the actor can add a payment method; the page leads back to ours, and that one on to `onward`,
-    an address on this server.
+async def begin_setup(
+    ctx: Context,
+    actor: Actor,
+    setup_id: UUID | None = None,
+    *,
+    onward: str | None = None,
+    here: str = "/account/payment",
+) -> UUID:
+    """Ask for a page on which the actor can add a payment method; the page leads back to ours, which is `here`, and that one on
+    to `onward`: addresses on this server.
 
     Raises: Forbidden; Conflict where no payment gateway is set up, or too many pages are open.
     """
@@ -70,7 +77,7 @@ async def begin_setup(ctx: Context, actor: Actor, setup_id: UUID | None = None, 
         raise Conflict("No payment gateway is set up here: paid plans need no payment method.")
     now, setup_id = ctx.wall.now(), setup_id or new_id()
     then = "" if onward is None else f"next={quote(onward, safe='')}&"
-    back = f"{ctx.rules.public_url}/account/payment?{then}setup={setup_id}"
+    back = f"{ctx.rules.public_url}{here}?{then}setup={setup_id}"
     row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": back}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:

@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from broker.apps.collaborators import owns
 from broker.apps.queries import get_app
 from broker.apps.resolve import AppView
+from broker.apps.visibility import Role
 from broker.faces.errors import status_of
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound, PaymentRequired
@@ -125,16 +126,17 @@ def said(request: Request, fault: BrokerError | None) -> Flash | None:
     return None if text is None else Flash("good", text)
 
 
-def to_payment(back: str) -> str:
-    """The page of payments, which leads back to this address on this server."""
-    return browser.with_query("/account/payment", next=back)
+def to_payment(back: str, app: AppView | None = None) -> str:
+    """The page of payments, which leads back to this address on this server; of the app's team, if that pays for the app."""
+    pays = app is not None and app.team_name is not None and app.payer_id == app.owner_id
+    return browser.with_query(f"/teams/{app.team_name}/payment" if app and pays else "/account/payment", next=back)
 
 
-def way_on(fault: BrokerError | None, back: str) -> tuple[str, str] | None:
+def way_on(fault: BrokerError | None, back: str, app: AppView | None = None) -> tuple[str, str] | None:
     """Where whoever was refused for want of payment goes on: what is said, and the page, which leads back."""
     if isinstance(fault, BudgetExceeded) or not isinstance(fault, PaymentRequired):
         return None
-    return "To your payment methods", to_payment(back)
+    return "To your payment methods", to_payment(back, app)
 
 
 async def the_app(request: Request, seen: SignedIn, name: str) -> AppView:
@@ -160,10 +162,11 @@ def app_page(
     named: dict[str, Any] = {
         "flash": said(request, fault),
         "fault": fault,
-        "way_on": way_on(fault, back or app_address(app.name)),
+        "way_on": way_on(fault, back or app_address(app.name), app),
         "app": app,
         "tab": place,
         "is_owner": owns(seen.actor, app),
+        "works": app.role != Role.VIEWER,
         "form_token": browser.form_token(request, seen),
         **values,
     }

@@ -17,12 +17,12 @@ from broker.payments.dunning_schedule import StepKind
 from broker.payments.dunning_views import UnpaidView, billing_status
 from broker.payments.methods import list_methods
 from broker.payments.views import list_payments
-from broker.web import browser
 from broker.web.door import ForBrowsers
-from broker.web.inside import account_page, flash
+from broker.web.inside import account_page, flash, shown_inside
 from broker.web.moments import day, month_words
+from broker.web.team_money import OF_TEAM, OWN, money_address
 
-HERE: Final = "/account/billing"
+_HERE: Final = "/billing"
 _NEXT: Final = {
     StepKind.TRY: "Payment is tried again by itself.",
     StepKind.WARN: "You are told once more.",
@@ -34,11 +34,16 @@ _NEXT: Final = {
 
 async def billing(request: Request) -> Response:
     """What is owed, what this month has cost, and what is left of credits."""
-    seen = await browser.who(request)
-    return browser.to_sign_in(request) if seen is None else await _billing(request, seen)
+
+    async def show(seen: SignedIn) -> Response:
+        return await _billing(request, seen)
+
+    return await shown_inside(request, show)
 
 
-TWINS: Final = (ForBrowsers(HERE, billing, methods=["GET"], include_in_schema=False),)
+TWINS: Final = tuple(
+    ForBrowsers(of + _HERE, billing, methods=["GET"], include_in_schema=False) for of in (OWN, OF_TEAM)
+)
 
 
 async def _billing(request: Request, seen: SignedIn) -> Response:
@@ -51,7 +56,7 @@ async def _billing(request: Request, seen: SignedIn) -> Response:
         "billing.html",
         seen,
         200,
-        here=HERE,
+        here=money_address(request, _HERE),
         flash=flash(request),
         standing=status.standing,
         day=day,

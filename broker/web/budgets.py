@@ -19,14 +19,14 @@ from broker.kernel.context import Context, Scope
 from broker.kernel.errors import BrokerError, InvalidParams
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
-from broker.web import browser
 from broker.web.browser import Form
 from broker.web.door import ForBrowsers
-from broker.web.inside import account_page, act, flash
+from broker.web.inside import account_page, act, flash, shown_inside
 from broker.web.moments import day, month_words
+from broker.web.team_money import OF_TEAM, OWN, money_address
 
 router = APIRouter(include_in_schema=False)
-HERE: Final = "/account/budgets"
+_HERE: Final = "/budgets"
 _WORDS: Final = {
     Policy.NOTIFY: "You are told, and nothing else.",
     Policy.BLOCK_NEW: "What would cost more is refused.",
@@ -42,15 +42,21 @@ _ANSWERS: Final = {
 
 async def overview(request: Request) -> Response:
     """The budgets, the form for one, and what was asked for."""
-    seen = await browser.who(request)
-    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+    async def show(seen: SignedIn) -> Response:
+        return await _overview(request, seen)
+
+    return await shown_inside(request, show)
 
 
-TWINS: Final = (ForBrowsers(HERE, overview, methods=["GET"], include_in_schema=False),)
-"""The API lists them at the same address."""
+TWINS: Final = tuple(
+    ForBrowsers(of + _HERE, overview, methods=["GET"], include_in_schema=False) for of in (OWN, OF_TEAM)
+)
+"""The API lists one's own at the same address."""
 
 
-@router.post(f"{HERE}/set")
+@router.post(f"{OWN}{_HERE}/set")
+@router.post(f"{OF_TEAM}{_HERE}/set")
 async def put(request: Request) -> Response:
     """Set a budget; the one that is there for the same is changed."""
     kept: dict[str, str] = {}
@@ -62,20 +68,22 @@ async def put(request: Request) -> Response:
     async def show(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
         return await _overview(request, seen, fault, kept)
 
-    return await act(request, deed, show, HERE, "budget")
+    return await act(request, deed, show, money_address(request, _HERE), "budget")
 
 
-@router.post(HERE + "/{budget}/remove")
+@router.post(OWN + _HERE + "/{budget}/remove")
+@router.post(OF_TEAM + _HERE + "/{budget}/remove")
 async def remove(request: Request, budget: str) -> Response:
     """Remove a budget."""
 
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
         await remove_budget(ctx, seen.actor, budget)
 
-    return await act(request, deed, _overview, HERE, "removed")
+    return await act(request, deed, _overview, money_address(request, _HERE), "removed")
 
 
-@router.post("/account/budget-requests/{budget_request}/decide")
+@router.post(OWN + "/budget-requests/{budget_request}/decide")
+@router.post(OF_TEAM + "/budget-requests/{budget_request}/decide")
 async def decide(request: Request, budget_request: str) -> Response:
     """Approve what was asked for, or refuse it."""
 
@@ -84,7 +92,7 @@ async def decide(request: Request, budget_request: str) -> Response:
         state = RequestState.APPROVED if approved else RequestState.REFUSED
         await decide_request(ctx, seen.actor, budget_request, state)
 
-    return await act(request, deed, _overview, HERE, "decided")
+    return await act(request, deed, _overview, money_address(request, _HERE), "decided")
 
 
 def _wanted(sent: Form) -> SetBudget:
@@ -110,7 +118,7 @@ async def _overview(
         "budgets.html",
         seen,
         200 if fault is None else status_of(type(fault)),
-        here=HERE,
+        here=money_address(request, _HERE),
         flash=flash(request, fault),
         fault=fault.message if fault and sent else None,
         sent=sent or {"scope": "account:", "limit": "", "policy": Policy.BLOCK_NEW.value},

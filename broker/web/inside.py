@@ -10,11 +10,12 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError
+from broker.kernel.errors import BrokerError, NotFound
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.browser import Form
 from broker.web.pages import Flash, page, refusal_page
+from broker.web.team_money import money_address, purse_of, with_purse
 
 Show = Callable[[Request, SignedIn, BrokerError | None], Awaitable[Response]]
 """Shows a page again, with what was wrong."""
@@ -47,10 +48,26 @@ def flash(request: Request, fault: BrokerError | None = None) -> Flash | None:
 
 
 def account_page(request: Request, template: str, seen: SignedIn, status: int, **values: Any) -> Response:
-    """A page of the account."""
-    token = browser.form_token(request, seen)
-    named: dict[str, Any] = {"email": seen.actor.email, "form_token": token, "team": None, **values}
-    return page(template, status, seen=seen, place="account", **named)
+    """A page of the account, or of the money of a team."""
+    token, purse = browser.form_token(request, seen), purse_of(request)
+    person = purse.person if purse else seen
+    named: dict[str, Any] = {"email": person.actor.email, "form_token": token, "team": purse and purse.team}
+    named["base"] = money_address(request, "")
+    return page(template, status, seen=person, place="account", **(named | values))
+
+
+async def shown_inside(request: Request, show: Callable[[SignedIn], Awaitable[Response]]) -> Response:
+    """A page for whoever is signed in, about their own money or that of a team of theirs. What is not theirs looks like what is
+    not there."""
+    seen = await browser.who(request)
+    if seen is None:
+        return browser.to_sign_in(request)
+    try:
+        return await show(await with_purse(request, seen))
+    except NotFound:
+        return page("not_found.html", 404, seen=seen)
+    except BrokerError as error:
+        return refusal_page(error, seen)
 
 
 def needs_proof(request: Request, seen: SignedIn, onward: str) -> Response | None:
@@ -69,6 +86,9 @@ async def act(request: Request, deed: Deed, show: Show, here: str, done: str, *,
     try:
         sent = await browser.read_form(request)
         browser.check_form(request, sent, seen)
+        seen = await with_purse(request, seen)
+    except NotFound:
+        return page("not_found.html", 404, seen=seen)
     except BrokerError as error:
         return refusal_page(error, seen)
     if dangerous and (proof := needs_proof(request, seen, here)) is not None:

@@ -219,7 +219,7 @@ async def _how(
         fault=fault and fault.message,
         to_confirm=ConfirmationRequired.id in met,
         may_ask=BudgetExceeded.id in met,
-        to_pay=to_payment(_again(found, plan, app.name, sent)) if _PAID_FOR & met else None,
+        to_pay=to_payment(_again(found, plan, app.name, sent), app) if _PAID_FOR & met else None,
         money=Money,
         addon_id=_id(sent),
         form_token=browser.form_token(request, seen),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -16,18 +15,16 @@ from broker.faces.invoice_html import PRINTED_HEADERS, invoice_html
 from broker.faces.invoice_pdf import invoice_pdf
 from broker.faces.invoice_text import printed
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, NotFound
 from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
 from broker.payments.methods import list_methods
 from broker.payments.views import PaymentView, list_payments
-from broker.web import browser
 from broker.web.door import ForBrowsers
-from broker.web.inside import account_page, flash
+from broker.web.inside import account_page, flash, shown_inside
 from broker.web.moments import day, month_words
-from broker.web.pages import page, refusal_page
+from broker.web.team_money import OF_TEAM, OWN, money_address
 
-HERE: Final = "/account/invoices"
+_HERE: Final = "/invoices"
 _STATES: Final = {
     InvoiceState.STATEMENT: ("info", "Nothing to pay"),
     InvoiceState.FINALIZED: ("info", "Being sent"),
@@ -47,9 +44,10 @@ async def overview(request: Request) -> Response:
     async def show(seen: SignedIn) -> Response:
         found = await list_invoices(request.app.state.ctx, seen.actor)
         bills = [_bill(each) for each in found]
-        return account_page(request, "invoices.html", seen, 200, here=HERE, flash=flash(request), bills=bills)
+        here = money_address(request, _HERE)
+        return account_page(request, "invoices.html", seen, 200, here=here, flash=flash(request), bills=bills)
 
-    return await _shown(request, show)
+    return await shown_inside(request, show)
 
 
 async def info(request: Request) -> Response:
@@ -65,7 +63,7 @@ async def info(request: Request) -> Response:
             "invoice.html",
             seen,
             200,
-            here=HERE,
+            here=money_address(request, _HERE),
             flash=flash(request),
             bill=_bill(invoice),
             facts=printed(document),
@@ -76,7 +74,7 @@ async def info(request: Request) -> Response:
             payments=[_payment(each) for each in payments],
         )
 
-    return await _shown(request, show)
+    return await shown_inside(request, show)
 
 
 async def as_print(request: Request) -> Response:
@@ -85,7 +83,7 @@ async def as_print(request: Request) -> Response:
     async def show(seen: SignedIn) -> Response:
         return HTMLResponse(invoice_html(await _document(request, seen)), headers=PRINTED_HEADERS)
 
-    return await _shown(request, show)
+    return await shown_inside(request, show)
 
 
 async def as_pdf(request: Request) -> Response:
@@ -95,7 +93,7 @@ async def as_pdf(request: Request) -> Response:
         found = await _document(request, seen)
         return Response(invoice_pdf(found), media_type="application/pdf", headers=PRINTED_HEADERS)
 
-    return await _shown(request, show)
+    return await shown_inside(request, show)
 
 
 async def as_export(request: Request) -> Response:
@@ -107,33 +105,21 @@ async def as_export(request: Request) -> Response:
         answer.headers["content-disposition"] = 'attachment; filename="bill.csv"'
         return answer
 
-    return await _shown(request, show)
+    return await shown_inside(request, show)
 
 
 TWINS: Final = tuple(
-    ForBrowsers(path, endpoint, methods=["GET"], include_in_schema=False)
+    ForBrowsers(of + path, endpoint, methods=["GET"], include_in_schema=False)
+    for of in (OWN, OF_TEAM)
     for path, endpoint in (
-        (HERE, overview),
-        (HERE + "/{invoice}.html", as_print),
-        (HERE + "/{invoice}.pdf", as_pdf),
-        (HERE + "/{invoice}", info),
-        ("/account/exports/csv", as_export),
+        (_HERE, overview),
+        (_HERE + "/{invoice}.html", as_print),
+        (_HERE + "/{invoice}.pdf", as_pdf),
+        (_HERE + "/{invoice}", info),
+        ("/exports/csv", as_export),
     )
 )
-"""These addresses are the API's, too."""
-
-
-async def _shown(request: Request, show: Callable[[SignedIn], Awaitable[Response]]) -> Response:
-    """A page for whoever is signed in. Somebody else's bill looks like none."""
-    seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
-    try:
-        return await show(seen)
-    except NotFound:
-        return page("not_found.html", 404, seen=seen)
-    except BrokerError as error:
-        return refusal_page(error, seen)
+"""The addresses of one's own are the API's, too."""
 
 
 async def _document(request: Request, seen: SignedIn) -> Document:

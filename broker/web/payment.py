@@ -20,12 +20,13 @@ from broker.payments.standing import get_standing
 from broker.payments.views import PaymentView, list_payments
 from broker.web import browser
 from broker.web.browser import Form
-from broker.web.inside import account_page, act, flash
+from broker.web.inside import account_page, act, flash, shown_inside
 from broker.web.moments import day, month_words
-from broker.web.pages import Flash, refusal_page
+from broker.web.pages import Flash
+from broker.web.team_money import OF_TEAM, OWN, money_address
 
 router = APIRouter(include_in_schema=False)
-_HERE: Final = "/account/payment"
+_HERE: Final = "/payment"
 _MOST_SHOWN: Final = 20
 _LONGEST_WAY: Final = 1500
 _STATES: Final = {
@@ -36,63 +37,66 @@ _STATES: Final = {
 """All others are under way."""
 
 
-@router.get(_HERE)
+@router.get(OWN + _HERE)
+@router.get(OF_TEAM + _HERE)
 async def overview(request: Request) -> Response:
     """Payment methods, invoices to be paid, and payments."""
-    seen = await browser.who(request)
-    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+    async def show(seen: SignedIn) -> Response:
+        return await _overview(request, seen)
+
+    return await shown_inside(request, show)
 
 
-@router.post(f"{_HERE}/methods")
+@router.post(OWN + _HERE + "/methods")
+@router.post(OF_TEAM + _HERE + "/methods")
 async def add(request: Request) -> Response:
     """Ask the gateway for its page; the way there leads over one of ours, which waits for it."""
 
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> Response:
         back = _back(request)
-        setup = await begin_setup(ctx, seen.actor, onward=back)
-        return RedirectResponse(browser.with_query(f"{_HERE}/setups/{setup}", **_next(back)), 303)
+        here = money_address(request, _HERE)
+        setup = await begin_setup(ctx, seen.actor, onward=back, here=here)
+        return RedirectResponse(browser.with_query(f"{here}/setups/{setup}", **_next(back)), 303)
 
-    return await act(request, deed, _overview, _HERE, "card")
+    return await act(request, deed, _overview, money_address(request, _HERE), "card")
 
 
-@router.get(_HERE + "/setups/{setup}")
+@router.get(OWN + _HERE + "/setups/{setup}")
+@router.get(OF_TEAM + _HERE + "/setups/{setup}")
 async def go_to_gateway(request: Request, setup: str) -> Response:
     """The way to the gateway's page. A form of ours may not lead elsewhere, so that this page does."""
-    seen = await browser.who(request)
-    if seen is None:
-        return browser.to_sign_in(request)
-    try:
-        view = await get_setup(request.app.state.ctx, seen.actor, setup)
-    except BrokerError as error:
-        return refusal_page(error, seen)
-    if view.state in (SetupState.DONE, SetupState.OVER):
-        return RedirectResponse(browser.with_query(_HERE, setup=str(view.id), **_next(_back(request))), 303)
-    url = view.url if view.state == SetupState.OPEN else None
-    back = browser.with_query(_HERE, **_next(_back(request)))
-    return account_page(request, "payment_setup.html", seen, 200, here=_HERE, url=url, back=back)
+
+    async def show(seen: SignedIn) -> Response:
+        return await _way_to_gateway(request, seen, setup)
+
+    return await shown_inside(request, show)
 
 
-@router.post(_HERE + "/methods/{method}/remove")
+@router.post(OWN + _HERE + "/methods/{method}/remove")
+@router.post(OF_TEAM + _HERE + "/methods/{method}/remove")
 async def remove(request: Request, method: str) -> Response:
     """Pay with it no more."""
 
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
         await remove_method(ctx, seen.actor, method)
 
-    return await act(request, deed, _overview, _HERE, "removed")
+    return await act(request, deed, _overview, money_address(request, _HERE), "removed")
 
 
-@router.post(_HERE + "/methods/{method}/default")
+@router.post(OWN + _HERE + "/methods/{method}/default")
+@router.post(OF_TEAM + _HERE + "/methods/{method}/default")
 async def choose(request: Request, method: str) -> Response:
     """Pay with it from now on."""
 
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> None:
         await make_default(ctx, seen.actor, method)
 
-    return await act(request, deed, _overview, _HERE, "policy")
+    return await act(request, deed, _overview, money_address(request, _HERE), "policy")
 
 
-@router.post(_HERE + "/invoices/{invoice}")
+@router.post(OWN + _HERE + "/invoices/{invoice}")
+@router.post(OF_TEAM + _HERE + "/invoices/{invoice}")
 async def pay(request: Request, invoice: str) -> Response:
     """Pay an invoice now, and go back to where one said so."""
 
@@ -101,7 +105,17 @@ async def pay(request: Request, invoice: str) -> Response:
         back = _back(request)
         return None if back is None else _on(back, "paying")
 
-    return await act(request, deed, _overview, _HERE, "paying")
+    return await act(request, deed, _overview, money_address(request, _HERE), "paying")
+
+
+async def _way_to_gateway(request: Request, seen: SignedIn, setup: str) -> Response:
+    here = money_address(request, _HERE)
+    back = browser.with_query(here, **_next(_back(request)))
+    view = await get_setup(request.app.state.ctx, seen.actor, setup)
+    if view.state in (SetupState.DONE, SetupState.OVER):
+        return RedirectResponse(browser.with_query(here, setup=str(view.id), **_next(_back(request))), 303)
+    url = view.url if view.state == SetupState.OPEN else None
+    return account_page(request, "payment_setup.html", seen, 200, here=here, url=url, back=back)
 
 
 async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
@@ -117,7 +131,7 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
         "payment.html",
         seen,
         200 if fault is None else status_of(type(fault)),
-        here=_HERE,
+        here=money_address(request, _HERE),
         back=back,
         and_back=browser.with_query("", **_next(back)),
         flash=said,

@@ -16,15 +16,15 @@ from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
 from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
-from broker.web import browser
 from broker.web.browser import Form
 from broker.web.chart import Series, stacked
-from broker.web.inside import account_page, act, flash
+from broker.web.inside import account_page, act, flash, shown_inside
 from broker.web.moments import month_words
 from broker.web.tag_form import tag_changes
+from broker.web.team_money import OF_TEAM, OWN, money_address
 
 router = APIRouter(include_in_schema=False)
-HERE: Final = "/account/spending"
+_HERE: Final = "/spending"
 _UNTAGGED: Final = "(none)"
 _MOST: Final = 5
 """So many parts are told apart by colour; all others are one."""
@@ -51,21 +51,26 @@ class _By:
         return {"app": spent.app, "service": spent.service}.get(self.kind, spent.tags.get(self.tag) or _UNTAGGED)
 
 
-@router.get(HERE)
+@router.get(OWN + _HERE)
+@router.get(OF_TEAM + _HERE)
 async def overview(request: Request) -> Response:
     """A year, by app, service, or a tag."""
-    seen = await browser.who(request)
-    return browser.to_sign_in(request) if seen is None else await _overview(request, seen)
+
+    async def show(seen: SignedIn) -> Response:
+        return await _overview(request, seen)
+
+    return await shown_inside(request, show)
 
 
-@router.post(f"{HERE}/tags")
+@router.post(f"{OWN}{_HERE}/tags")
+@router.post(f"{OF_TEAM}{_HERE}/tags")
 async def change_tags(request: Request) -> Response:
     """Set and remove tags of the account."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> None:
         await change_account_tags(ctx, seen.actor, tag_changes(sent))
 
-    return await act(request, deed, _overview, HERE, "tags")
+    return await act(request, deed, _overview, money_address(request, _HERE), "tags")
 
 
 async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None = None) -> Response:
@@ -79,7 +84,7 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None 
         "spending.html",
         seen,
         200 if fault is None else status_of(type(fault)),
-        here=HERE,
+        here=money_address(request, _HERE),
         flash=flash(request, fault),
         by=by,
         tags=tags,

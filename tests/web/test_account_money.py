@@ -121,8 +121,8 @@ async def test_whoever_owes_is_told_what_follows_and_when_and_pays(app: FastAPI,
         dates = [day(debtor.issued_at + timedelta(days=days)) for days in (3, 14, 30)]
         for told in ("Past due</span>", f"are suspended on {dates[1]} if it is not paid", "What follows", *dates):
             assert told in late
-        paying = await send(browser, here, f"/account/payment/invoices/{debtor.number}")
-        assert paying.headers["location"] == "/account/payment?done=paying"
+        paying = await send(browser, here, f"/account/payment/invoices/{debtor.number}?next=/account/billing")
+        assert paying.headers["location"] == "/account/billing?done=paying"
         assert "A payment is under way" in await get(browser, here)
         await debtor.until_day(14)
         await sign_in(http, ctx, debtor.world.user)
