@@ -29,6 +29,7 @@ from broker.events.audit import seal
 from broker.events.webhook_sweep import forget_old, revive_webhooks
 from broker.kernel.jobs import forget_abandoned
 from broker.notices.send import look_after_notices
+from broker.payments.check import check_payments
 from broker.payments.dunning import dun
 from broker.payments.dunning_schedule import Days
 from broker.payments.methods import enqueue_removed
@@ -83,7 +84,7 @@ async def keep_books(wiring: Wiring) -> bool:
     if wiring.gateway is not None:
         more |= await collect_issued(ctx) > 0
         more |= await dun(ctx, Days.of(wiring.settings.dunning_days))
-    await check_nightly(ctx, (check_payouts,))
+    await check_nightly(ctx, (check_payouts, check_payments(ctx.clock.now())))
     return more
 
 

@@ -1,4 +1,4 @@
-"""payments:refund, payments:record, billing:verify: what operators do about payments."""
+"""payments:refund, payments:record, payments:settle, refunds:settle, payments:chargebacks, billing:verify: what operators do about payments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import json_option
-from broker.cli.output import clean, note, say_json
+from broker.cli.output import clean, heading, moment, note, say, say_json, table
 
 _currency = click.option("--currency", default="usd", show_default=True, help="Of the amount.")
 
@@ -58,6 +58,70 @@ def record(number: str, amount: str, reference: str, currency: str, as_json: boo
         say_json(made)
     else:
         note(f"Recorded {money(made['amount_minor'], made['currency'])} for {clean(number)}.")
+
+
+_outcome = click.option(
+    "--outcome", type=click.Choice(["succeeded", "failed"]), required=True, help="Whether the money has moved."
+)
+_evidence = click.option("--evidence", required=True, help="How you know; it is kept in the audit log.")
+
+
+@click.command()
+@click.argument("payment")
+@_outcome
+@_evidence
+@json_option
+def settle(payment: str, outcome: str, evidence: str, as_json: bool) -> None:
+    """Say how a payment ended of which no gateway tells it any more (operators). `broker billing:check` names such.
+
+    Look it up at the gateway before. For one that was asked within the last day, the gateway is waited for.
+    """
+    with connect() as client:
+        body = {"outcome": outcome, "evidence": evidence}
+        made = client.post(f"/billing/payments/{segment(payment)}/settlement", body)
+    if as_json:
+        say_json(made)
+    else:
+        note(f"{money(made['amount_minor'], made['currency'])} for {clean(made['invoice'])}: {made['state']}.")
+
+
+@click.command()
+@click.argument("refund")
+@_outcome
+@_evidence
+@json_option
+def settle_refund(refund: str, outcome: str, evidence: str, as_json: bool) -> None:
+    """Say how a refund ended of which no gateway tells it any more (operators). `broker billing:check` names such.
+
+    One that is done, and that the books did not allow, is written off.
+    """
+    with connect() as client:
+        body = {"outcome": outcome, "evidence": evidence}
+        made = client.post(f"/billing/refunds/{segment(refund)}/settlement", body)
+    if as_json:
+        say_json(made)
+    else:
+        note(f"{money(made['amount_minor'], made['currency'])} sent back: {made['state']}.")
+
+
+@click.command()
+@json_option
+def chargebacks(as_json: bool) -> None:
+    """List the newest payments that banks took back, and how they decided (operators)."""
+    with connect() as client:
+        found = client.get_all("/billing/chargebacks")
+    if as_json:
+        say_json(found)
+    elif found:
+        heading("Chargebacks")
+        rows = [
+            (each["invoice"], clean(each["email"]), money(each["amount_minor"], each["currency"]), each["state"],
+             moment(each["created_at"]), clean(each["id"]))
+            for each in found
+        ]  # fmt: skip
+        say(table(rows, ("Invoice", "Account", "Amount", "State", "When", "Id")))
+    else:
+        note("No bank has taken anything back.")
 
 
 @click.command()

@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import aliased
+
 from broker.billing.chargebacks import record_charged_back, record_lost, record_won
+from broker.billing.ledger import CHARGEBACK, LedgerAccount
+from broker.billing.models import Invoice, LedgerEntry, LedgerTransaction
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
-from broker.kernel.context import SYSTEM
+from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.money import Money
 from broker.payments.delinquency import look_again
 from broker.payments.ports import Chargeback, Verdict
 from broker.payments.reopen import reopen
+
+
+@dataclass(frozen=True, slots=True)
+class ChargebackView:
+    """What a bank took back, and how it stands. Units: minor units."""
+
+    reference: str
+    payment_id: UUID
+    invoice: str
+    email: str
+    minor: int
+    currency: str
+    state: str
+    taken_at: datetime
+
+
+async def list_chargebacks(ctx: Context, actor: Actor, most: int = 200) -> list[ChargebackView]:
+    """The newest of all accounts: operators only.
+
+    Raises: NotFound for everybody else.
+    """
+    actor.require_operator()
+    decided = aliased(LedgerTransaction)
+    states = {verdict: decided.key == LedgerTransaction.key + f" {verdict}" for verdict in (Verdict.WON, Verdict.LOST)}
+    taken = LedgerEntry.ledger_account.in_((LedgerAccount.WITHHELD, LedgerAccount.LOSSES))
+    found = (
+        select(
+            LedgerTransaction.key, Invoice.number, Invoice.email, func.sum(LedgerEntry.minor), Invoice.currency,
+            func.coalesce(func.max(case(*((is_it, str(name)) for name, is_it in states.items()))), str(Verdict.OPEN)),
+            LedgerTransaction.at,
+        )
+        .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
+        .join(Invoice, Invoice.id == LedgerTransaction.invoice_id)
+        .outerjoin(decided, and_(decided.invoice_id == LedgerTransaction.invoice_id, or_(*states.values())))
+        .where(LedgerTransaction.kind == CHARGEBACK, taken, LedgerEntry.minor > 0)
+        .group_by(LedgerTransaction.id, Invoice.id)
+        .order_by(LedgerTransaction.at.desc())
+        .limit(most)
+    )  # fmt: skip
+    async with ctx.database.transaction() as tx:
+        rows = await tx.execute(found)
+        return [_view(key, *rest) for key, *rest in rows]
+
+
+def _view(key: str, number: str, email: str, minor: int, currency: str, state: str, at: datetime) -> ChargebackView:
+    _, payment_id, reference = key.split(" ", 2)
+    return ChargebackView(reference, UUID(payment_id), number, email, int(minor), currency, state, at)
 
 
 def chargeback_key(payment_id: UUID, reference: str = "") -> str:

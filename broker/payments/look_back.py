@@ -12,9 +12,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, update
 
-from broker.billing.models import Invoice
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.payments.chargebacks import take_in_chargeback
@@ -22,6 +21,7 @@ from broker.payments.fees import take_in_fee
 from broker.payments.models import Payment, PaymentState
 from broker.payments.ports import Aftermath, Gateway, Unknown, Verdict
 from broker.payments.refunds import take_in_refund
+from broker.payments.settle import locked_payment
 
 LEASE: Final = timedelta(minutes=2)
 SOON: Final = timedelta(minutes=5)
@@ -74,7 +74,7 @@ async def _claim(ctx: Context, payment_id: UUID) -> _Work | None:
 
 async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown) -> None:
     async with ctx.database.transaction() as tx:
-        payment, now = await _locked(tx, work.payment_id), ctx.clock.now()
+        payment, now = await locked_payment(tx, work.payment_id), ctx.clock.now()
         if payment.fencing != work.fencing:
             return
         again = await _take_in(tx, payment, seen, now)
@@ -100,11 +100,3 @@ async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetim
     for refund in seen.refunds:
         await take_in_refund(tx, payment, refund, now)
     return min(again, default=None)
-
-
-async def _locked(tx: Tx, payment_id: UUID) -> Any:
-    """The payment, with its invoice locked before it: the order in which everybody takes the two."""
-    invoice = select(Payment.invoice_id).where(Payment.id == payment_id).scalar_subquery()
-    await tx.execute(select(Invoice.id).where(Invoice.id == invoice).with_for_update())
-    wanted = select(*Payment.__table__.columns, Invoice.number).join(Invoice, Invoice.id == Payment.invoice_id)
-    return (await tx.execute(wanted.where(Payment.id == payment_id).with_for_update(of=Payment))).one()

@@ -116,7 +116,7 @@ async def refund_payment(
             await _settled(tx, await _refund(tx, refund_id), Succeeded(TRANSFER), now, timedelta(0))
         else:
             await defer(tx, REFUND, {"refund_id": str(refund_id)})
-        return await _view(tx, refund_id)
+        return await refund_view(tx, refund_id)
 
 
 async def _require_alone(tx: Tx, invoice_id: UUID, names_lines: bool) -> None:
@@ -168,8 +168,7 @@ async def take_in_refund(tx: Tx, payment: Any, seen: SentBack, now: datetime) ->
     if row is None:
         return
     if row.finished_at is None and row.lease_until is None:
-        await _settled(tx, row, seen.answer, now, LONGEST_PAUSE)
-        await wake(tx, row.id)
+        await make_refund_true(tx, row, seen.answer, now)
     elif row.state == RefundState.SUCCEEDED and isinstance(seen.answer, Declined):
         await _came_back(tx, row, seen.answer, now)
 
@@ -202,7 +201,7 @@ async def get_refund(ctx: Context, actor: Actor, refund_id: UUID) -> RefundView:
     """
     actor.require_operator()
     async with ctx.database.transaction() as tx:
-        return await _view(tx, refund_id)
+        return await refund_view(tx, refund_id)
 
 
 async def refund(ctx: Context, gateway: Gateway, refund_id: UUID) -> Refunded | None:
@@ -260,6 +259,12 @@ async def _settle(ctx: Context, refund_id: UUID, fencing: int, tries: int, answe
             await wake(tx, refund_id)
 
 
+async def make_refund_true(tx: Tx, row: Row[Any], answer: Refunded, now: datetime) -> None:
+    """Write down what an answer means for a refund that is locked with its invoice and its payment, and has not ended."""
+    await _settled(tx, row, answer, now, LONGEST_PAUSE)
+    await wake(tx, row.id)
+
+
 async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause: timedelta) -> None:
     facts = _facts(row)
     if isinstance(answer, Succeeded):
@@ -315,7 +320,11 @@ async def _refund(tx: Tx, refund_id: UUID) -> Row[Any]:
     return (await tx.execute(select(*Refund.__table__.columns).where(Refund.id == refund_id).with_for_update())).one()
 
 
-async def _view(tx: Tx, refund_id: UUID) -> RefundView:
+async def refund_view(tx: Tx, refund_id: UUID) -> RefundView:
+    """One of whatever account: ask who it is before.
+
+    Raises: NotFound.
+    """
     row = (await tx.execute(select(*_COLUMNS).where(Refund.id == refund_id))).one_or_none()
     if row is None:
         raise NotFound("refund")

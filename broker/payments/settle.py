@@ -32,23 +32,27 @@ async def settle(ctx: Context, payment_id: UUID, fencing: int, answer: Charged, 
     What succeeded stays so, whatever an older attempt is told later. Transactions: one.
     """
     async with ctx.database.transaction() as tx:
-        row = await _locked(tx, payment_id)
+        row = await locked_payment(tx, payment_id)
         if row.fencing != fencing or row.state == PaymentState.SUCCEEDED:
             return False
-        now = ctx.clock.now()
-        if isinstance(answer, Succeeded):
-            await _succeeded(tx, row, answer, now)
-        elif isinstance(answer, Declined):
-            await _ended(tx, row, PaymentState.FAILED, answer.code, answer.message, answer.reference, now)
-        elif isinstance(answer, ActionNeeded) and (answer.url is None or not row.by_hand):
-            await _ended(tx, row, PaymentState.ACTION_NEEDED, AGAIN, answer.message, answer.reference, now)
-        else:
-            await _goes_on(tx, row, answer, now, pause)
-        await wake(tx, payment_id)
+        await make_true(tx, row, answer, ctx.clock.now(), pause)
         return True
 
 
-async def _locked(tx: Tx, payment_id: UUID) -> Any:
+async def make_true(tx: Tx, row: Any, answer: Charged, now: datetime, pause: timedelta) -> None:
+    """Write down what an answer means for a payment that is locked and has not succeeded."""
+    if isinstance(answer, Succeeded):
+        await _succeeded(tx, row, answer, now)
+    elif isinstance(answer, Declined):
+        await _ended(tx, row, PaymentState.FAILED, answer.code, answer.message, answer.reference, now)
+    elif isinstance(answer, ActionNeeded) and (answer.url is None or not row.by_hand):
+        await _ended(tx, row, PaymentState.ACTION_NEEDED, AGAIN, answer.message, answer.reference, now)
+    else:
+        await _goes_on(tx, row, answer, now, pause)
+    await wake(tx, row.id)
+
+
+async def locked_payment(tx: Tx, payment_id: UUID) -> Any:
     """The payment, with its invoice locked before it: the order in which everybody takes the two."""
     invoice = select(Payment.invoice_id).where(Payment.id == payment_id).scalar_subquery()
     await tx.execute(select(Invoice.id).where(Invoice.id == invoice).with_for_update())
@@ -94,7 +98,7 @@ async def withdraw(tx: Tx, payment_id: UUID, code: str, message: str, now: datet
 
     Transactions: the caller's, which has claimed the payment and holds its invoice's lock.
     """
-    row = await _locked(tx, payment_id)
+    row = await locked_payment(tx, payment_id)
     await _write(
         tx, row, PaymentState.FAILED, now, finished_at=now, failure_code=code, failure_message=message, next_at=None
     )

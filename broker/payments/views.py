@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, select
 
 from broker.billing.invoices import visible_invoices
 from broker.billing.models import Invoice
@@ -15,7 +15,7 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid
-from broker.payments.models import Payment, PaymentMethod
+from broker.payments.models import Payment, PaymentMethod, PaymentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class PaymentView:
     last4: str | None
 
 
-_OWN: Final = [getattr(Payment, name) for name in PaymentView.__slots__[:17]]
+_TRIED_AGAIN: Final = case((Payment.state == PaymentState.SUCCEEDED, None), else_=Payment.next_at)
+"""Also what has succeeded may be looked at once more, which is nobody's business."""
+_OWN: Final = [_TRIED_AGAIN if name == "next_at" else getattr(Payment, name) for name in PaymentView.__slots__[:17]]
 
 
 def payments() -> Select[Any]:

@@ -21,6 +21,7 @@ from broker.billing.exports import every_export
 from broker.billing.pricing import CreditKind
 from broker.faces.answers import Answer
 from broker.faces.csv_stream import as_csv
+from broker.payments.check import check_payments
 from broker.payouts.check import check_payouts
 from broker.platform_api import shapes
 from broker.platform_api.bodies import Text
@@ -76,7 +77,8 @@ async def close(request: Request, actor: CurrentActor) -> Answer:
 @router.get("/check", responses=gives(shapes.BooksCheck))
 async def check(request: Request, actor: CurrentActor, after: str | None = None) -> Answer:
     """Compute a part of all bills again and prove the sums; go on with `after` until it is null."""
-    part = await check_some(face_of(request).ctx, actor, after, further=(check_payouts,))
+    ctx = face_of(request).ctx
+    part = await check_some(ctx, actor, after, further=(check_payouts, check_payments(ctx.clock.now())))
     return Answer(
         {
             "checked": part.bills,

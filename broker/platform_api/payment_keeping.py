@@ -5,7 +5,7 @@ Also the door for the webhooks of the payment gateway. To others the operators' 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -18,10 +18,12 @@ from broker.faces.ranges import page
 from broker.faces.reading import read_bytes
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import BadRequest, NotFound
+from broker.payments.chargebacks import ChargebackView, list_chargebacks
 from broker.payments.models import Payment
 from broker.payments.news import take_news
 from broker.payments.ports import Forged
 from broker.payments.refunds import RefundView, get_refund, refund_payment
+from broker.payments.settle_by_hand import settle_payment, settle_refund
 from broker.payments.transfers import record_transfer, verify_account
 from broker.payments.views import list_payments, payment_view
 from broker.payments.watch import refund_answered
@@ -57,6 +59,13 @@ class TransferBody(Body):
 
     amount_minor: _Amount
     reference: Text
+
+
+class SettlementBody(Body):
+    """How it ended, and how that is known."""
+
+    outcome: Literal["succeeded", "failed"]
+    evidence: Text
 
 
 class VerificationBody(Body):
@@ -122,6 +131,39 @@ async def transfer(request: Request, actor: CurrentActor, invoice: str) -> Answe
 
 
 @router.post(
+    "/billing/payments/{payment}/settlement",
+    openapi_extra=takes(SettlementBody, required=True),
+    responses=gives(shapes.Payment),
+)
+async def settle(request: Request, actor: CurrentActor, payment: str) -> Answer:
+    """Say how a payment ended of which no gateway tells it any more."""
+    actor.require_operator()
+    ctx, body = face_of(request).ctx, await read(request, SettlementBody)
+    done = body.outcome == "succeeded"
+    return Answer(shown(await settle_payment(ctx, actor, payment, succeeded=done, evidence=body.evidence)))
+
+
+@router.post(
+    "/billing/refunds/{refund}/settlement",
+    openapi_extra=takes(SettlementBody, required=True),
+    responses=gives(shapes.Refund),
+)
+async def settle_back(request: Request, actor: CurrentActor, refund: str) -> Answer:
+    """Say how a refund ended of which no gateway tells it any more, or write off one that the books did not allow."""
+    actor.require_operator()
+    ctx, body = face_of(request).ctx, await read(request, SettlementBody)
+    done = body.outcome == "succeeded"
+    return Answer(_refund(await settle_refund(ctx, actor, refund, succeeded=done, evidence=body.evidence)))
+
+
+@router.get("/billing/chargebacks", responses=gives(shapes.Chargeback, many=True))
+async def chargebacks(request: Request, actor: CurrentActor) -> Answer:
+    """The newest payments of all accounts that banks took back."""
+    actor.require_operator()
+    return page(request, [_chargeback(each) for each in await list_chargebacks(face_of(request).ctx, actor)])
+
+
+@router.post(
     "/billing/verifications",
     openapi_extra=takes(VerificationBody, required=True),
     responses=gives(shapes.Verification),
@@ -147,6 +189,19 @@ async def news(request: Request) -> Answer:
     except Forged:
         raise BadRequest("The signature of this webhook is missing, wrong or too old.") from None
     return Answer({"new": await take_news(face.ctx, gateway, told)})
+
+
+def _chargeback(view: ChargebackView) -> shapes.Chargeback:
+    return {
+        "id": view.reference,
+        "payment": str(view.payment_id),
+        "invoice": view.invoice,
+        "email": view.email,
+        "amount_minor": view.minor,
+        "currency": view.currency,
+        "state": view.state,
+        "created_at": rfc3339(view.taken_at),
+    }
 
 
 def _refund(view: RefundView) -> shapes.Refund:

@@ -64,6 +64,19 @@ class Refund(TypedDict):
     finished_at: str | None
 
 
+class Chargeback(TypedDict):
+    """What a bank took back of a payment because the owner of the card said so: `open`, `won` or `lost`."""
+
+    id: str
+    payment: str
+    invoice: str
+    email: str
+    amount_minor: int
+    currency: str
+    state: str
+    created_at: str
+
+
 class Verification(TypedDict):
     """Whether an account may have paid plans without a payment method."""
 

@@ -1,0 +1,98 @@
+"""Proving that payments, refunds and the ledger tell the same, and finding what is stuck: a part of the check of the books."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, func, literal, or_, select
+
+from broker.billing.ledger import LedgerAccount
+from broker.billing.models import Invoice, LedgerEntry, LedgerTransaction
+from broker.kernel.db import Tx
+from broker.kernel.money import Money
+from broker.payments.models import Payment, PaymentState, Refund, RefundState
+from broker.payments.refunds import NOT_BOOKED
+
+STUCK_AFTER: Final = timedelta(days=3)
+"""By then a gateway has told what it has to tell."""
+_MOST: Final = 100
+
+
+def check_payments(now: datetime) -> Callable[[Tx], Awaitable[Sequence[str]]]:
+    """Differences as sentences, which say what to do where people have to."""
+
+    async def check(tx: Tx) -> list[str]:
+        return [
+            *await _stuck_payments(tx, now - STUCK_AFTER),
+            *await _stuck_refunds(tx, now - STUCK_AFTER),
+            *await _not_in_the_ledger(tx),
+            *await _withheld(tx),
+        ]
+
+    return check
+
+
+async def _stuck_payments(tx: Tx, before: datetime) -> list[str]:
+    stuck = (
+        select(Payment.id, Payment.gateway, Payment.minor, Payment.currency, Invoice.number)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .where(Payment.finished_at.is_(None), Payment.called_at < before)
+        .where(Payment.state != PaymentState.ACTION_NEEDED)
+    )
+    return [
+        f"payment {row.id} of {Money(row.minor, row.currency)} for {row.number}: {row.gateway} does not tell how it"
+        f" ended. Find out there, and say it with `broker payments:settle {row.id}`."
+        for row in await tx.execute(stuck.limit(_MOST))
+    ]
+
+
+async def _stuck_refunds(tx: Tx, before: datetime) -> list[str]:
+    silent = and_(Refund.finished_at.is_(None), Refund.created_at < before)
+    wanted = select(Refund.id, Refund.minor, Refund.currency, Refund.failure_code, Payment.gateway)
+    joined = wanted.join(Payment, Payment.id == Refund.payment_id)
+    rows: Any = await tx.execute(joined.where(or_(silent, Refund.failure_code == NOT_BOOKED)).limit(_MOST))
+    return [
+        f"refund {row.id} of {Money(row.minor, row.currency)}: "
+        + (
+            f"it is done, and the books do not allow it. Write it off with `broker refunds:settle {row.id}`."
+            if row.failure_code == NOT_BOOKED
+            else f"{row.gateway} does not tell how it ended. Find out there, and say it with `broker refunds:settle"
+            f" {row.id}`."
+        )
+        for row in rows
+    ]
+
+
+async def _not_in_the_ledger(tx: Tx) -> list[str]:
+    """Money that came or went according to one table, and not according to the other."""
+    found = []
+    done = and_(Refund.state == RefundState.SUCCEEDED, Refund.failure_code.is_distinct_from(NOT_BOOKED))
+    for word, table, which in (
+        ("payment", Payment, Payment.state == PaymentState.SUCCEEDED),
+        ("refund", Refund, done),
+    ):
+        key = func.concat(literal(f"{word} "), table.id)
+        posted = select(LedgerTransaction.id).where(LedgerTransaction.key == key).exists()
+        missing = await tx.execute(select(table.id).where(which, ~posted).limit(_MOST))
+        found += [f"{word} {each} succeeded, and the ledger does not know of it." for each in missing.scalars()]
+    return found
+
+
+async def _withheld(tx: Tx) -> list[str]:
+    """Banks give back no more than they took."""
+    withheld = func.sum(LedgerEntry.minor)
+    sums = (
+        select(Invoice.number, Invoice.currency, withheld)
+        .join(LedgerTransaction, LedgerTransaction.invoice_id == Invoice.id)
+        .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
+        .where(LedgerEntry.ledger_account == LedgerAccount.WITHHELD)
+        .group_by(Invoice.id)
+        .having(withheld < 0)
+    )
+    rows = await tx.execute(sums.limit(_MOST))
+    return [
+        f"{number}: banks gave back {Money(-int(minor), currency)} more than they took."
+        for number, currency, minor in rows
+    ]

@@ -1,0 +1,116 @@
+"""What no gateway tells any more does not stay so for ever: the check of the books tells of it, and operators settle it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from broker.billing.check import check_some
+from broker.events.models import Event
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.payments.chargebacks import list_chargebacks
+from broker.payments.check import check_payments
+from broker.payments.models import Refund
+from broker.payments.news import take_news
+from broker.payments.ports import Aftermath, Chargeback, Verdict
+from broker.payments.refunds import get_refund, refund_payment
+from broker.payments.settle_by_hand import settle_payment, settle_refund
+from broker.payments.start import collect_issued
+from tests.addons.conftest import World, make_world
+from tests.billing.test_books import billed
+from tests.billing.test_close import invoices, ledger
+from tests.domain import new_user
+from tests.payments.fake import FakeGateway, later, news, only, with_card, work
+
+
+@pytest.fixture
+async def world(ctx: Context) -> World:
+    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
+
+
+@pytest.fixture
+async def operator(ctx: Context) -> Actor:
+    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
+
+
+async def wrong(ctx: Context, operator: Actor) -> list[str]:
+    return list((await check_some(ctx, operator, further=[check_payments(ctx.clock.now())])).differences)
+
+
+async def evidence(ctx: Context, kind: str) -> list[tuple[str, Any]]:
+    told = select(Event.actor_email, Event.data).where(Event.kind == kind)
+    async with ctx.database.transaction() as tx:
+        return [(email, data["evidence"]) for email, data in await tx.execute(told)]
+
+
+async def test_a_payment_of_a_gateway_that_is_gone_is_settled_by_hand(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway(lost=True)
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    payment = str((await only(ctx, world.user)).id)
+    with pytest.raises(Conflict, match="still being asked"):
+        await settle_payment(ctx, operator, payment, succeeded=True, evidence="statement of November")
+    later(ctx, days=4)
+    await work(ctx, FakeGateway(name="another"))
+    (told,) = await wrong(ctx, operator)
+    assert f"payments:settle {payment}" in told
+    with pytest.raises(NotFound):
+        await settle_payment(ctx, world.user, payment, succeeded=True, evidence="I say so")
+    with pytest.raises(InvalidParams):
+        await settle_payment(ctx, operator, payment, succeeded=True, evidence=" ")
+    done = await settle_payment(ctx, operator, payment, succeeded=True, evidence="statement of November")
+    assert (done.state, [each.state for each in await invoices(ctx)]) == ("succeeded", ["paid"])
+    assert await evidence(ctx, "payment.settled_by_hand") == [("olga@example.com", "statement of November")]
+    assert await wrong(ctx, operator) == []
+    with pytest.raises(Conflict, match="ended already"):
+        await settle_payment(ctx, operator, payment, succeeded=False, evidence="or not")
+
+
+async def test_a_refund_is_settled_by_hand_or_written_off(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    payment = str((await only(ctx, world.user)).id)
+    lost, done = [await refund_payment(ctx, operator, payment, 100, "sorry") for _ in range(2)]
+    other = FakeGateway(name="another")
+    await work(ctx, other)
+    later(ctx, days=4)
+    await work(ctx, other)
+    assert len(await wrong(ctx, operator)) == 2
+    assert (await settle_refund(ctx, operator, str(lost.id), succeeded=False, evidence="asked")).state == "failed"
+    assert (await settle_refund(ctx, operator, str(done.id), succeeded=True, evidence="asked")).state == "succeeded"
+    assert ((await ledger(ctx))["cash"], (await only(ctx, world.user)).refunded_minor) == (900, 100)
+    assert await wrong(ctx, operator) == []
+    unbooked = await refund_payment(ctx, operator, payment, 100, "sorry")
+    async with ctx.database.transaction() as tx:  # as it is when a credit note came in between
+        gone = {"state": "succeeded", "finished_at": ctx.clock.now(), "failure_code": "not_booked", "next_at": None}
+        await tx.execute(update(Refund).where(Refund.id == unbooked.id).values(gone))
+    (told,) = await wrong(ctx, operator)
+    assert f"refunds:settle {unbooked.id}" in told
+    await settle_refund(ctx, operator, str(unbooked.id), succeeded=True, evidence="goodwill")
+    assert (await get_refund(ctx, operator, unbooked.id)).failure_message == "goodwill"
+    assert ((await ledger(ctx))["cash"], (await ledger(ctx))["losses"]) == (800, 100)
+    assert await wrong(ctx, operator) == []
+
+
+async def test_operators_see_what_banks_took_and_users_do_not(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    await with_card(ctx, gateway, world.user)
+    number = await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    reference = f"pi_{(await only(ctx, world.user)).id}"
+    for count, verdict in enumerate((Verdict.OPEN, Verdict.LOST)):
+        gateway.aftermaths[reference] = Aftermath(chargebacks=[Chargeback("dp_1", 600, verdict, "general")])
+        await take_news(ctx, "fake", news("dp_1", count, taken_from=reference))
+        await work(ctx, gateway)
+        (seen,) = await list_chargebacks(ctx, operator)
+        assert (seen.invoice, seen.reference, seen.minor, seen.state) == (number, "dp_1", 600, verdict)
+    with pytest.raises(NotFound):
+        await list_chargebacks(ctx, world.user)
