@@ -11,7 +11,7 @@ from sqlalchemy import exists, func, update
 from broker.addons.generations import REVOKE
 from broker.addons.models import Acknowledgement, Attachment, Rotation, RotationApp, RotationState
 from broker.apps.release_history import ReleaseView, get_release
-from broker.apps.resolve import visible_app
+from broker.apps.resolve import changeable_app
 from broker.events.models import DeliveryStatus, Level, Webhook, WebhookDelivery, WebhookEvent
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -43,7 +43,7 @@ async def acknowledge(ctx: Context, actor: Actor, app: str, version: str, how: s
         raise InvalidParams(f"how: must be one of {', '.join(SAID_BY_CLIENTS)}.")
     release = await get_release(ctx, actor, app, version)
     async with ctx.database.transaction() as tx:
-        found = await visible_app(tx, actor, app)
+        found = await changeable_app(tx, actor, app)
         await acknowledge_release(tx, found.id, release.version, Acknowledgement(how), ctx.clock.now())
     return release
 
