@@ -21,13 +21,14 @@ from broker.addons.trial_ends import accept_trial_end
 from broker.apps.queries import list_apps
 from broker.apps.resolve import AppView
 from broker.apps.tags import app_tags
+from broker.apps.visibility import Role
 from broker.catalog.views import price_text, sunset_text
 from broker.faces.streams import HEARTBEAT, EventStream, event
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, ConfirmationRequired, DatabaseUnavailable, NotFound
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
+from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app, to_payment
 from broker.web.browser import Form
 from broker.web.moments import day, minute
 from broker.web.pages import page, rendered
@@ -126,6 +127,7 @@ async def _steps(ctx: Context, seen: SignedIn, addon: AddonView) -> AsyncIterato
 async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: BrokerError | None) -> Response:
     ctx: Context = request.app.state.ctx
     view, addon = await the_app(request, seen, app), await read_addon(ctx, seen.actor, AddonKey(key, app))
+    here = app_address(view.name, "addons", addon.name)
     operations = await list_operations(ctx, seen.actor, addon.id)
     newest = progress_of(operations[0], addon.service.name) if operations else None
     attachments = await list_attachments(ctx, seen.actor, addon_id=addon.id)
@@ -136,7 +138,8 @@ async def _addon(request: Request, seen: SignedIn, app: str, key: str, fault: Br
         view,
         "resources",
         fault,
-        back=app_address(view.name, "addons", addon.name),
+        back=here,
+        to_pay=to_payment(here, view),
         scripts=("script.js", "progress.js") if newest and not newest.is_over else (),
         addon=addon,
         price=price_text(addon.price_cents, addon.currency, metered=addon.plan.metered),
@@ -186,4 +189,5 @@ async def _targets(ctx: Context, seen: SignedIn, addon: AddonView, attached: set
     """The apps that it could be attached to."""
     if addon.state is not AddonState.PROVISIONED or not addon.service.supports_sharing or addon.suspended_for:
         return []
-    return [each for each in await list_apps(ctx, seen.actor) if each.id not in attached]
+    workable = [each for each in await list_apps(ctx, seen.actor) if each.role != Role.VIEWER]
+    return [each for each in workable if each.id not in attached]

@@ -29,6 +29,7 @@ from broker.addons.rotate import CAPABILITY as ROTATES
 from broker.addons.rotate import rotate
 from broker.addons.rotations import RotationView, end_overlap, get_credentials, list_rotations
 from broker.apps.queries import list_apps
+from broker.apps.visibility import Role
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, ConfirmationRequired, InvalidParams
 from broker.kernel.secret import Secret
@@ -192,7 +193,7 @@ async def _credentials(
         "resources",
         fault,
         addon=addon,
-        may_change=addon.app_id == view.id and addon.state is AddonState.PROVISIONED,
+        may_change=view.role != Role.VIEWER and addon.app_id == view.id and addon.state is AddonState.PROVISIONED,
         can_rotate=ROTATES in addon.service.capabilities,
         can_lend=LENDS in addon.service.capabilities,
         generation=facts.generation,

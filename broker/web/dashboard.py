@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from broker.accounts.teams import list_teams
 from broker.addons.estimates import monthly_estimate
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
 from broker.addons.offered import OfferedPlan, offered_plans
@@ -17,6 +18,7 @@ from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
 from broker.apps.payers import PayerState, decline_payer, list_payers
 from broker.apps.queries import list_apps
+from broker.apps.team_invitations import list_own_invitations
 from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers
 from broker.catalog.views import price_text
 from broker.faces.errors import status_of
@@ -27,6 +29,7 @@ from broker.web import browser
 from broker.web.app_pages import APPS, Deed, app_address, onward, said, shown, taken, way_on
 from broker.web.browser import Form
 from broker.web.pages import page
+from broker.web.team_pages import teams_to_work_in
 
 router = APIRouter(include_in_schema=False)
 _NEW: Final = f"{APPS}/new"
@@ -47,7 +50,7 @@ async def new_form(request: Request) -> Response:
     """The form for a new app."""
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
-        return _new(request, seen, fault, sent)
+        return await _new(request, seen, fault, sent)
 
     return await shown(request, show)
 
@@ -57,11 +60,11 @@ async def create(request: Request) -> Response:
     """Make an app."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
-        wanted = CreateApp(sent.one("name").strip() or None, sent.one("region") or None)
+        wanted = CreateApp(sent.one("name").strip() or None, sent.one("region") or None, team=sent.one("team") or None)
         return onward(app_address((await create_app(ctx, seen.actor, wanted)).name), "created")
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
-        return _new(request, seen, fault, sent)
+        return await _new(request, seen, fault, sent)
 
     return await taken(request, deed, show, _NEW)
 
@@ -138,9 +141,23 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None)
     ]
     return page(
         "dashboard.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
-        flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, offers=await _offers(ctx, seen.actor),
+        flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, groups=await _groups(ctx, seen.actor, apps),
+        invited=await list_own_invitations(ctx, seen.actor), offers=await _offers(ctx, seen.actor),
         mine=[app["view"] for app in apps if app["is_mine"]], form_token=browser.form_token(request, seen),
     )  # fmt: skip
+
+
+async def _groups(ctx: Context, actor: Actor, apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The apps by whose they are: one's own, those of each team, those that others share. Alone, the first needs no title."""
+    teams = {team.id: team.name for team in await list_teams(ctx, actor)}
+    own = [app for app in apps if app["view"].owner_id == actor.id]
+    groups = [{"title": "Your own" if len(own) < len(apps) else "", "team": None, "apps": own}]
+    for team_id, name in teams.items():
+        of_team = [app for app in apps if app["view"].owner_id == team_id]
+        groups.append({"title": "Team", "team": name, "apps": of_team})
+    others = [app for app in apps if app["view"].owner_id not in {actor.id, *teams}]
+    groups.append({"title": "Shared with you", "team": None, "apps": others})
+    return [group for group in groups if group["apps"]]
 
 
 async def _offers(ctx: Context, actor: Actor) -> dict[str, Any]:
@@ -182,9 +199,10 @@ def _offer(
     return {"kind": kind, "name": name, "by": by, "id": offer_id, "plans": prices}
 
 
-def _new(request: Request, seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+async def _new(request: Request, seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
     return page(
         "app_new.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
         fault=fault and fault.message, name=sent.one("name") if sent else "", region=sent.one("region") if sent else "",
-        regions=REGIONS, form_token=browser.form_token(request, seen),
+        team=sent.one("team") if sent else request.query_params.get("team", ""),
+        teams=await teams_to_work_in(request.app.state.ctx, seen.actor), regions=REGIONS, form_token=browser.form_token(request, seen),
     )  # fmt: skip

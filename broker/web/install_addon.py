@@ -15,6 +15,7 @@ from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey, read_addon
 from broker.apps.create import REGIONS, CreateApp, create_app
 from broker.apps.queries import get_app, list_apps
+from broker.apps.visibility import Role
 from broker.catalog.docs import compare
 from broker.catalog.option_fields import FieldKind, OptionField, answered, option_fields
 from broker.catalog.price_kinds import hourly_words, monthly_words, price_of, rates_of
@@ -38,6 +39,7 @@ from broker.web import browser
 from broker.web.app_pages import app_address, onward, said, shown, taken, to_payment
 from broker.web.browser import Form
 from broker.web.pages import page
+from broker.web.team_pages import teams_to_work_in
 
 router = APIRouter(include_in_schema=False)
 _OPTION: Final = "option-"
@@ -68,7 +70,8 @@ async def choose(request: Request, slug: str) -> Response:
         found = await listing(ctx, slug, seen.actor)
         plan, name = _plan(found, sent.one("plan")), sent.one("app")
         if not name:
-            wanted = CreateApp(sent.one("name").strip() or None, sent.one("region") or None)
+            region, team = sent.one("region") or None, sent.one("team") or None
+            wanted = CreateApp(sent.one("name").strip() or None, region, team=team)
             name = (await create_app(ctx, seen.actor, wanted)).name
         return onward(
             f"/install/{found.service.slug}?plan={plan.slug}&app={(await get_app(ctx, seen.actor, name)).name}"
@@ -165,6 +168,7 @@ def _plan(found: Listing, key: str) -> PlanView:
 async def _which(
     request: Request, seen: SignedIn, found: Listing, fault: BrokerError | None, sent: Form | None, plan: str
 ) -> Response:
+    ctx: Context = request.app.state.ctx
     default = next((each.slug for each in found.plans if each.is_default), found.plans[0].slug if found.plans else "")
     return page(
         "install.html",
@@ -175,7 +179,9 @@ async def _which(
         plans=[plan for plan, _ in compare(found.plans).rows],
         prices=_prices(found),
         chosen=plan or default,
-        apps=await list_apps(request.app.state.ctx, seen.actor),
+        apps=[each for each in await list_apps(ctx, seen.actor) if each.role != Role.VIEWER],
+        teams=await teams_to_work_in(ctx, seen.actor),
+        team=sent.one("team") if sent else "",
         wanted=sent.one("app") if sent else request.query_params.get("app", ""),
         name=sent.one("name") if sent else "",
         regions=REGIONS,
