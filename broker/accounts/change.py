@@ -5,6 +5,7 @@ Every change of the password signs all browsers out; whoever made it begins a ne
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -22,7 +23,7 @@ from broker.accounts.sign_up import checked_name, may_mail
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, in_vain
 from broker.kernel.errors import Conflict, InvalidParams
 from broker.kernel.origin import current_origin
 from broker.kernel.secret import Secret
@@ -41,7 +42,8 @@ _CODES: Final = table(
 
 
 async def ask_for_reset(ctx: Context, email: str) -> None:
-    """Send a link for choosing a new password, if there is such an account; whoever asks is not told whether.
+    """Send a link for choosing a new password, if there is such an account; whoever asks is not told whether, nor by how long
+    it takes.
 
     Raises: InvalidParams for what is no address; RateLimited for who asks too often.
     """
@@ -51,10 +53,11 @@ async def ask_for_reset(ctx: Context, email: str) -> None:
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         known = await user_with(tx, address)
-        if known is not None:
-            token, until = await new_link(tx, Purpose.RESET, known.email, now, known.id)
-            facts = {"email": known.email, "address": current_origin().address}
-            await send_secrets(tx, ctx.vault, known.email, "password.reset", facts, {"token": token}, now, until)
+        async with nullcontext() if known else in_vain(tx):
+            user_id, email = (known.id, known.email) if known else (None, address)
+            token, until = await new_link(tx, Purpose.RESET, email, now, user_id)
+            facts = {"email": email, "address": current_origin().address}
+            await send_secrets(tx, ctx.vault, email, "password.reset", facts, {"token": token}, now, until)
 
 
 async def reset_address(ctx: Context, token: Secret) -> str:
@@ -148,11 +151,13 @@ async def ask_to_change_email(ctx: Context, actor: Actor, email: str) -> None:
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         known = await user_with(tx, address)
-        if known is not None and known.id != actor.id:
-            return  # whose address it is learns nothing of us, and we nothing of them
-        token, until = await new_link(tx, Purpose.CHANGE_EMAIL, address, now, actor.id)
-        facts = {"email": address, "old": actor.email}
-        await send_secrets(tx, ctx.vault, address, "email.confirm", facts, {"token": token}, now, until)
+        is_taken = known is not None and known.id != actor.id
+        async with (
+            in_vain(tx) if is_taken else nullcontext()
+        ):  # whose it is learns nothing of us, and we nothing of them
+            token, until = await new_link(tx, Purpose.CHANGE_EMAIL, address, now, actor.id)
+            facts = {"email": address, "old": actor.email}
+            await send_secrets(tx, ctx.vault, address, "email.confirm", facts, {"token": token}, now, until)
 
 
 async def change_email(ctx: Context, actor: Actor, token: Secret) -> str:

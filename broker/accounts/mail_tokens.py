@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 
 from broker.accounts.proof_models import MailToken
 from broker.accounts.tokens import token_hash
@@ -55,7 +55,7 @@ async def new_link(
 ) -> tuple[Secret, datetime]:
     """A fresh link, and until when it is good. An older one for the same is void from now on."""
     same = (MailToken.purpose == purpose, MailToken.email == email, MailToken.used_at.is_(None))
-    of_user = MailToken.user_id.is_(None) if user_id is None else MailToken.user_id == user_id
+    of_user = MailToken.user_id.is_not_distinct_from(literal(user_id, MailToken.user_id.type))
     await tx.execute(update(MailToken).where(*same, of_user).values(used_at=now))
     token, until = Secret(secrets.token_urlsafe(32)), now + LIVES[purpose]
     row = {

@@ -25,7 +25,7 @@ from broker.kernel.errors import Conflict, InvalidParams, RateLimited
 from broker.kernel.ids import new_id
 from broker.kernel.origin import current_origin
 from broker.kernel.secret import Secret
-from broker.notices.outbox import notify_address, send_secrets
+from broker.notices.outbox import send_secrets
 
 LONGEST_NAME: Final = 100
 MAILS_TO_ONE: Final = Allowance("mails to one address", 3, timedelta(hours=1), "")
@@ -38,7 +38,8 @@ MAILS_FROM_ONE: Final = Allowance(
 
 
 async def ask_to_sign_up(ctx: Context, email: str) -> None:
-    """Send a link to whoever reads the mail of this address. Whether there is an account already, only that reader is told.
+    """Send a link to whoever reads the mail of this address. Whether there is an account already, only that reader is told: the
+    same is done in both cases, but that a mail about an account there is does not hold the link.
 
     Raises: InvalidParams for what is no address; RateLimited for who asks too often, from wherever to whomever; Paused.
     """
@@ -46,13 +47,10 @@ async def ask_to_sign_up(ctx: Context, email: str) -> None:
     await check_open(ctx)
     if not await may_mail(ctx, Purpose.SIGN_UP, address):
         return
-    now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         known = await user_with(tx, address)
-        if known is not None:
-            await notify_address(tx, address, "sign_up.known", {"email": address}, now)
-            return
-        await _send_link(ctx, tx, Purpose.SIGN_UP, "sign_up.confirm", address, {"email": address})
+        kind = "sign_up.confirm" if known is None else "sign_up.known"
+        await _send_link(ctx, tx, Purpose.SIGN_UP, kind, address, {"email": address})
 
 
 async def check_open(ctx: Context) -> None:
