@@ -16,7 +16,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./?^-]*", re.ASCII)
 
 _NO_ASSIGNMENT = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _HEAD = re.compile(r"[ \t]*(?:export[ \t]+)?([^\s=]+)=")
-_BLANK_TAIL = re.compile(r"[ \t\r]+(?:#[^\n]*)?(?=\n|\Z)")
+_BLANKS = re.compile(r"[ \t\r]+")
+"""Looked for where they begin, and never from within: a text of a million blanks is read once."""
 
 
 class BadLine(ValueError):
@@ -87,10 +88,13 @@ def _read_value(text: str, position: int, number: int) -> tuple[str, int]:
     parts: list[str] = []
     while position < len(text) and text[position] != "\n":
         mark = text[position]
-        blank = _BLANK_TAIL.match(text, position)
-        if blank:
-            return "".join(parts), blank.end()
-        if mark in "'\"":
+        if blanks := _BLANKS.match(text, position):
+            position = blanks.end()
+            if text[position : position + 1] in ("", "\n", "#"):
+                end = text.find("\n", position)
+                return "".join(parts), len(text) if end < 0 else end
+            parts.append(blanks[0])
+        elif mark in "'\"":
             part, position = _read_quoted(text, position, number)
             parts.append(part)
         elif mark == "\\" and position + 1 < len(text):
