@@ -174,7 +174,7 @@ async def decide_request(ctx: Context, actor: Actor, key: str, state: RequestSta
         decided = update(BudgetRequest).where(BudgetRequest.id == request.id, pending).returning(BudgetRequest.id)
         values = {
             "state": state,
-            "decided_by": actor.id,
+            "decided_by": actor.by.id,
             "decided_at": at,
             "expires_at": at + GOOD_FOR,
             "updated_at": at,

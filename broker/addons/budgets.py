@@ -97,7 +97,7 @@ async def _put(tx: Tx, actor: Actor, request: SetBudget, scope_id: UUID, at: dat
         "scope_kind": request.kind,
         "scope_id": scope_id,
         "currency": request.currency,
-        "created_by": actor.id,
+        "created_by": actor.by.id,
         "created_at": at,
     }
     put = insert(Budget).values(values).on_conflict_do_update(constraint="uq_budgets_scope", set_=changing)

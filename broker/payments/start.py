@@ -85,8 +85,8 @@ async def start_payment(
         "state": PaymentState.PENDING,
         "by_hand": by_hand,
         "next_at": now,
-        "actor_id": actor.id,
-        "actor_email": actor.email,
+        "actor_id": actor.by.id,
+        "actor_email": actor.by.email,
         "created_at": now,
         "updated_at": now,
     }

@@ -14,10 +14,11 @@ from broker.billing.budgets import Policy, ScopeKind
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
+from broker.kernel.context import Actor
 from broker.kernel.errors import InvalidParams
 from broker.platform_api import budget_shapes, serialize, shapes
 from broker.platform_api.bodies import Named, Text
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(prefix="/account", tags=["budgets"], responses=REFUSED)
@@ -109,7 +110,7 @@ def _request(view: RequestView) -> budget_shapes.BudgetRequest:
 @router.post(
     "/budgets", status_code=201, openapi_extra=takes(SetBudgetBody, required=True), responses=gives(shapes.Budget, 201)
 )
-async def set_(request: Request, actor: CurrentActor) -> Answer:
+async def set_(request: Request, actor: PayingActor) -> Answer:
     """Set a budget for the account, an app, a service or a token; the one that it has in this currency is changed."""
     body = await read(request, SetBudgetBody)
     scope = body.scope.name or body.scope.id
@@ -118,19 +119,19 @@ async def set_(request: Request, actor: CurrentActor) -> Answer:
 
 
 @router.get("/budgets", responses=gives(shapes.Budget, many=True))
-async def list_(request: Request, actor: CurrentActor) -> Answer:
+async def list_(request: Request, actor: PayingActor) -> Answer:
     """Every budget, with what is used of it in this month."""
     return page(request, [_budget(view) for view in await budgets.list_budgets(face_of(request).ctx, actor)])
 
 
 @router.get("/budgets/{budget}", responses=gives(shapes.Budget))
-async def info(request: Request, actor: CurrentActor, budget: str) -> Answer:
+async def info(request: Request, actor: PayingActor, budget: str) -> Answer:
     """One budget."""
     return Answer(_budget(await budgets.get_budget(face_of(request).ctx, actor, budget)))
 
 
 @router.patch("/budgets/{budget}", openapi_extra=takes(ChangeBudgetBody), responses=gives(shapes.Budget))
-async def change(request: Request, actor: CurrentActor, budget: str) -> Answer:
+async def change(request: Request, actor: PayingActor, budget: str) -> Answer:
     """Change limit or policy. A limit below what is spent keeps new cost out, and deletes nothing."""
     body = await read(request, ChangeBudgetBody)
     policy = None if body.policy is None else _policy(body.policy)
@@ -139,41 +140,41 @@ async def change(request: Request, actor: CurrentActor, budget: str) -> Answer:
 
 
 @router.delete("/budgets/{budget}", responses=gives(shapes.Budget))
-async def remove(request: Request, actor: CurrentActor, budget: str) -> Answer:
+async def remove(request: Request, actor: PayingActor, budget: str) -> Answer:
     """Remove a budget."""
     return Answer(_budget(await budgets.remove_budget(face_of(request).ctx, actor, budget)))
 
 
 @router.get("/budgets/{budget}/notices", responses=gives(shapes.BudgetNotice, many=True))
-async def notices(request: Request, actor: CurrentActor, budget: str) -> Answer:
+async def notices(request: Request, actor: PayingActor, budget: str) -> Answer:
     """What a budget has told: that 50, 80 or 100 percent are reached, once a month each."""
     return page(request, [_notice(view) for view in await budgets.list_notices(face_of(request).ctx, actor, budget)])
 
 
 @router.get("/budget-requests", responses=gives(shapes.BudgetRequest, many=True))
-async def requests(request: Request, actor: CurrentActor) -> Answer:
+async def requests(request: Request, actor: PayingActor) -> Answer:
     """What was asked for beyond the budgets, newest first."""
     found = await budget_requests.list_requests(face_of(request).ctx, actor)
     return page(request, [_request(view) for view in found])
 
 
 @router.get("/budget-requests/{budget_request}", responses=gives(shapes.BudgetRequest))
-async def request_info(request: Request, actor: CurrentActor, budget_request: str) -> Answer:
+async def request_info(request: Request, actor: PayingActor, budget_request: str) -> Answer:
     """One request: whoever asked can look for the answer here."""
     return Answer(_request(await budget_requests.get_request(face_of(request).ctx, actor, budget_request)))
 
 
 @router.post("/budget-requests/{budget_request}/actions/approve", responses=gives(shapes.BudgetRequest))
-async def approve(request: Request, actor: CurrentActor, budget_request: str) -> Answer:
+async def approve(request: Request, actor: PayingActor, budget_request: str) -> Answer:
     """Allow that one operation, within a week, for at most the amount that was asked for."""
     return await _decided(request, actor, budget_request, RequestState.APPROVED)
 
 
 @router.post("/budget-requests/{budget_request}/actions/refuse", responses=gives(shapes.BudgetRequest))
-async def refuse(request: Request, actor: CurrentActor, budget_request: str) -> Answer:
+async def refuse(request: Request, actor: PayingActor, budget_request: str) -> Answer:
     """Refuse it."""
     return await _decided(request, actor, budget_request, RequestState.REFUSED)
 
 
-async def _decided(request: Request, actor: CurrentActor, key: str, state: RequestState) -> Answer:
+async def _decided(request: Request, actor: Actor, key: str, state: RequestState) -> Answer:
     return Answer(_request(await budget_requests.decide_request(face_of(request).ctx, actor, key, state)))

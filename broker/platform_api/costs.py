@@ -13,14 +13,14 @@ from broker.faces.answers import Answer
 from broker.faces.serialize import ref
 from broker.kernel.clock import rfc3339
 from broker.platform_api import cost_shapes, shapes
-from broker.platform_api.deps import CurrentActor, face_of
+from broker.platform_api.deps import PayingActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 
 router = APIRouter(tags=["costs"], responses=REFUSED)
 
 
 @router.get("/account/costs", responses=gives(shapes.Costs))
-async def costs(request: Request, actor: CurrentActor, month: str | None = None, app: str | None = None) -> Answer:
+async def costs(request: Request, actor: PayingActor, month: str | None = None, app: str | None = None) -> Answer:
     """What the account owes for a month such as `2026-11`, the present one if none is given; with `app` the lines of that app."""
     found = await account_costs(face_of(request).ctx, actor, month, app)
     first = found[0].accrual

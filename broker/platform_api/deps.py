@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from broker.accounts.authenticate import authenticate
 from broker.accounts.login import LoginThrottle, log_in
+from broker.accounts.team_roles import RULING
+from broker.accounts.teams import acting_for_team
 from broker.addons.backlog import Backlog
 from broker.faces import reading
 from broker.faces.credentials import Credentials
@@ -80,6 +82,29 @@ def code_of(request: Request) -> Secret | None:
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]
+_Team = Annotated[
+    str | None, Query(description="Name or id of a team: its account is meant in place of one's own.", max_length=100)
+]
+
+
+async def paying_actor(request: Request, actor: CurrentActor, team: _Team = None) -> Actor:
+    """Who asks about money: for a team's account with `?team=`, for those who see to its money.
+
+    Raises: Unauthorized, NotFound, Forbidden.
+    """
+    return actor if team is None else await acting_for_team(face_of(request).ctx, actor, team)
+
+
+async def ruling_actor(request: Request, actor: CurrentActor, team: _Team = None) -> Actor:
+    """Who asks about what an account is given: for a team with `?team=`, for its owners and admins.
+
+    Raises: Unauthorized, NotFound, Forbidden.
+    """
+    return actor if team is None else await acting_for_team(face_of(request).ctx, actor, team, RULING)
+
+
+PayingActor = Annotated[Actor, Depends(paying_actor)]
+RulingActor = Annotated[Actor, Depends(ruling_actor)]
 SigningIn = Annotated[Actor, Depends(signing_in)]
 
 

@@ -20,7 +20,7 @@ from broker.payments.standing import get_standing
 from broker.platform_api import dunning_shapes as shapes
 from broker.platform_api import serialize
 from broker.platform_api.bodies import Text
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(responses=REFUSED)
@@ -49,7 +49,7 @@ class ResumptionBody(Body):
 
 
 @router.get("/account/billing", tags=["invoices"], responses=gives(shapes.BillingStatus))
-async def status(request: Request, actor: CurrentActor) -> Answer:
+async def status(request: Request, actor: PayingActor) -> Answer:
     """What the account owes, and what happens when if it does not pay."""
     face = face_of(request)
     view = await billing_status(face.ctx, actor)

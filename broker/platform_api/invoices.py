@@ -25,7 +25,7 @@ from broker.faces.serialize import ref
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.platform_api import invoice_shapes, serialize, shapes
-from broker.platform_api.deps import CurrentActor, face_of
+from broker.platform_api.deps import PayingActor, face_of
 from broker.platform_api.describe import REFUSED, gives
 
 router = APIRouter(tags=["invoices"], responses=REFUSED)
@@ -103,33 +103,33 @@ def _document(document: Document) -> shapes.InvoiceDocument:
 
 
 @router.get("/account/invoices", responses=gives(shapes.Invoice, many=True))
-async def list_(request: Request, actor: CurrentActor) -> Answer:
+async def list_(request: Request, actor: PayingActor) -> Answer:
     """Every closed month of the account, the newest first: invoices, and statements of what came to nothing or too little."""
     return page(request, [_invoice(view) for view in await list_invoices(face_of(request).ctx, actor)])
 
 
 @router.get("/account/invoices/{invoice}.html", responses={200: {"content": {"text/html": {}}}})
-async def as_page(request: Request, actor: CurrentActor, invoice: str) -> Response:
+async def as_page(request: Request, actor: PayingActor, invoice: str) -> Response:
     """An invoice as a page that prints well."""
     document = await get_document(face_of(request).ctx, actor, invoice)
     return HTMLResponse(invoice_html(document), headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}.pdf", responses={200: {"content": {"application/pdf": {}}}})
-async def as_pdf(request: Request, actor: CurrentActor, invoice: str) -> Response:
+async def as_pdf(request: Request, actor: PayingActor, invoice: str) -> Response:
     """An invoice as a PDF document."""
     document = await get_document(face_of(request).ctx, actor, invoice)
     return Response(invoice_pdf(document), media_type="application/pdf", headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}", responses=gives(shapes.InvoiceDocument))
-async def info(request: Request, actor: CurrentActor, invoice: str) -> Answer:
+async def info(request: Request, actor: PayingActor, invoice: str) -> Answer:
     """One of them, by number or id, with its lines."""
     return Answer(_document(await get_document(face_of(request).ctx, actor, invoice)))
 
 
 @router.get("/account/invoices/{invoice}/lines/{line}/explanation", responses=gives(shapes.LineExplanation))
-async def explanation(request: Request, actor: CurrentActor, invoice: str, line: str) -> Answer:
+async def explanation(request: Request, actor: PayingActor, invoice: str, line: str) -> Answer:
     """The inputs and the arithmetic of a line, in words."""
     if not (line.isascii() and line.isdecimal() and len(line) < 10):
         raise NotFound("invoice_line")
@@ -147,13 +147,13 @@ async def explanation(request: Request, actor: CurrentActor, invoice: str, line:
 
 
 @router.get("/account/credits", responses=gives(shapes.AccountCredit, many=True))
-async def credits_(request: Request, actor: CurrentActor) -> Answer:
+async def credits_(request: Request, actor: PayingActor) -> Answer:
     """The credits of the account, and what is left of each."""
     return page(request, [credit(view) for view in await list_credits(face_of(request).ctx, actor)])
 
 
 @router.get("/account/exports/{format_}", responses={200: {"content": {"text/csv": {}}}})
-async def export(request: Request, actor: CurrentActor, format_: str, month: str | None = None) -> Response:
+async def export(request: Request, actor: PayingActor, format_: str, month: str | None = None) -> Response:
     """What was billed for a `month` such as 2026-11 as CSV: `focus`, `csv` or `ledger`."""
     wanted = format_of(format_)
     return as_csv(own_export(face_of(request).ctx, actor, wanted, needed(month)))

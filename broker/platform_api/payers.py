@@ -16,7 +16,7 @@ from broker.faces.serialize import maybe, ref
 from broker.kernel.clock import rfc3339
 from broker.platform_api import shapes, term_shapes
 from broker.platform_api.collaborators import Person
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.offered import offered_shapes
 
@@ -62,7 +62,7 @@ async def info_of_app(request: Request, actor: CurrentActor, app: str) -> Answer
 
 
 @router.get("/account/payers", responses=gives(shapes.Payer, many=True))
-async def list_(request: Request, actor: CurrentActor) -> Answer:
+async def list_(request: Request, actor: PayingActor) -> Answer:
     """Whom the account asked to pay, and what it was asked to pay for; newest first."""
     ctx = face_of(request).ctx
     views = await payers.list_payers(ctx, actor)
@@ -71,7 +71,7 @@ async def list_(request: Request, actor: CurrentActor) -> Answer:
 
 
 @router.get("/account/payers/{payer}", responses=gives(shapes.Payer))
-async def info(request: Request, actor: CurrentActor, payer: str) -> Answer:
+async def info(request: Request, actor: PayingActor, payer: str) -> Answer:
     """One of them by its id; what stands, also by the app's name."""
     ctx = face_of(request).ctx
     view = await payers.get_payer(ctx, actor, payer)
@@ -79,18 +79,18 @@ async def info(request: Request, actor: CurrentActor, payer: str) -> Answer:
 
 
 @router.post("/account/payers/{payer}/actions/accept", responses=gives(shapes.Payer))
-async def accept(request: Request, actor: CurrentActor, payer: str) -> Answer:
+async def accept(request: Request, actor: PayingActor, payer: str) -> Answer:
     """Agree to pay, from this instant on."""
     return Answer(_payer(await agree_to_pay(face_of(request).ctx, actor, payer)))
 
 
 @router.post("/account/payers/{payer}/actions/decline", responses=gives(shapes.Payer))
-async def decline(request: Request, actor: CurrentActor, payer: str) -> Answer:
+async def decline(request: Request, actor: PayingActor, payer: str) -> Answer:
     """Say no."""
     return Answer(_payer(await payers.decline_payer(face_of(request).ctx, actor, payer)))
 
 
 @router.post("/account/payers/{payer}/actions/end", responses=gives(shapes.Payer))
-async def end(request: Request, actor: CurrentActor, payer: str) -> Answer:
+async def end(request: Request, actor: PayingActor, payer: str) -> Answer:
     """End it, as the owner or as whoever pays: from this instant on the owner pays. What is pending is taken back."""
     return Answer(_payer(await stop_paying(face_of(request).ctx, actor, payer)))

@@ -19,7 +19,7 @@ from broker.payments.watch import payment_answered, setup_opened
 from broker.platform_api import payment_shapes as shapes
 from broker.platform_api import serialize
 from broker.platform_api.bodies import Text
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
 
@@ -43,7 +43,7 @@ class PayBody(Body):
 
 
 @router.get("/payment-methods", responses=gives(shapes.PaymentMethod, many=True))
-async def methods(request: Request, actor: CurrentActor) -> Answer:
+async def methods(request: Request, actor: PayingActor) -> Answer:
     """What the account pays with."""
     return page(request, [_method(each) for each in await list_methods(face_of(request).ctx, actor)])
 
@@ -54,7 +54,7 @@ async def methods(request: Request, actor: CurrentActor) -> Answer:
     openapi_extra=takes(NothingBody, repeatable=True),
     responses=gives(shapes.PaymentSetup, 201),
 )
-async def add(request: Request, actor: CurrentActor) -> Answer:
+async def add(request: Request, actor: PayingActor) -> Answer:
     """Ask for the page of the payment gateway on which a payment method is added. `Idempotency-Key` is understood."""
     actor.require_own_token()
     face, body = face_of(request), await read(request, NothingBody)
@@ -72,7 +72,7 @@ async def add(request: Request, actor: CurrentActor) -> Answer:
 
 
 @router.get("/payment-setups/{setup}", responses=gives(shapes.PaymentSetup))
-async def setup(request: Request, actor: CurrentActor, setup: str) -> Answer:
+async def setup(request: Request, actor: PayingActor, setup: str) -> Answer:
     """How far the adding of a payment method has come."""
     return Answer(_setup(await get_setup(face_of(request).ctx, actor, setup)))
 
@@ -82,7 +82,7 @@ async def setup(request: Request, actor: CurrentActor, setup: str) -> Answer:
     openapi_extra=takes(DefaultBody, required=True),
     responses=gives(shapes.PaymentMethod),
 )
-async def choose(request: Request, actor: CurrentActor, payment_method: str) -> Answer:
+async def choose(request: Request, actor: PayingActor, payment_method: str) -> Answer:
     """Pay with this one from now on."""
     actor.require_own_token()
     await read(request, DefaultBody)
@@ -90,25 +90,25 @@ async def choose(request: Request, actor: CurrentActor, payment_method: str) -> 
 
 
 @router.delete("/payment-methods/{payment_method}", responses=gives(shapes.PaymentMethod))
-async def remove(request: Request, actor: CurrentActor, payment_method: str) -> Answer:
+async def remove(request: Request, actor: PayingActor, payment_method: str) -> Answer:
     """Pay with it no more. The last one stays while paid add-ons or unpaid invoices need it."""
     return Answer(_method(await remove_method(face_of(request).ctx, actor, payment_method)))
 
 
 @router.get("/payments", responses=gives(shapes.Payment, many=True))
-async def payments(request: Request, actor: CurrentActor) -> Answer:
+async def payments(request: Request, actor: PayingActor) -> Answer:
     """Every attempt at an invoice of the account, the newest first."""
     return page(request, [shown(each) for each in await list_payments(face_of(request).ctx, actor)])
 
 
 @router.get("/payments/{payment}", responses=gives(shapes.Payment))
-async def info(request: Request, actor: CurrentActor, payment: str) -> Answer:
+async def info(request: Request, actor: PayingActor, payment: str) -> Answer:
     """One of them."""
     return Answer(shown(await get_payment(face_of(request).ctx, actor, payment)))
 
 
 @router.get("/invoices/{invoice}/payments", responses=gives(shapes.Payment, many=True))
-async def of_invoice(request: Request, actor: CurrentActor, invoice: str) -> Answer:
+async def of_invoice(request: Request, actor: PayingActor, invoice: str) -> Answer:
     """Every attempt at one invoice."""
     return page(request, [shown(each) for each in await list_payments(face_of(request).ctx, actor, invoice)])
 
@@ -119,7 +119,7 @@ async def of_invoice(request: Request, actor: CurrentActor, invoice: str) -> Ans
     openapi_extra=takes(PayBody, repeatable=True),
     responses=gives(shapes.Payment, 201),
 )
-async def pay(request: Request, actor: CurrentActor, invoice: str) -> Answer:
+async def pay(request: Request, actor: PayingActor, invoice: str) -> Answer:
     """Pay an invoice now. `Idempotency-Key` is understood."""
     actor.require_own_token()
     ctx, body = face_of(request).ctx, await read(request, PayBody)

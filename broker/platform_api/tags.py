@@ -11,7 +11,7 @@ from broker.apps import tags
 from broker.faces.answers import Answer
 from broker.platform_api import shapes
 from broker.platform_api.bodies import Text
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(tags=["tags"], responses=REFUSED)
@@ -42,13 +42,13 @@ async def change_of_app(request: Request, actor: CurrentActor, app: str) -> Answ
 
 
 @router.get("/account/tags", responses=gives(shapes.TagSet))
-async def of_account(request: Request, actor: CurrentActor) -> Answer:
+async def of_account(request: Request, actor: PayingActor) -> Answer:
     """The tags of the account: of all apps that it pays for, unless an app has one of that name."""
     return _answer(await tags.account_tags(face_of(request).ctx, actor))
 
 
 @router.patch("/account/tags", openapi_extra=takes(ChangeTagsBody, required=True), responses=gives(shapes.TagSet))
-async def change_of_account(request: Request, actor: CurrentActor) -> Answer:
+async def change_of_account(request: Request, actor: PayingActor) -> Answer:
     """Set and remove tags of the account; all that it has then."""
     body = await read(request, ChangeTagsBody)
     return _answer(await tags.change_account_tags(face_of(request).ctx, actor, body.tags))

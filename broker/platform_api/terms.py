@@ -16,7 +16,7 @@ from broker.faces.serialize import maybe, ref
 from broker.kernel.clock import rfc3339
 from broker.platform_api import shapes, term_shapes
 from broker.platform_api.bodies import Named
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, PayingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(tags=["terms"], responses=REFUSED)
@@ -48,7 +48,7 @@ def _scheduled(found: Scheduled) -> term_shapes.ScheduledPlanChange:
 
 
 @router.get("/account/trials", responses=gives(shapes.Trial, many=True))
-async def trials(request: Request, actor: CurrentActor) -> Answer:
+async def trials(request: Request, actor: PayingActor) -> Answer:
     """The trials that the account has or had, one per service."""
     return page(request, [_trial(view) for view in await list_trials(face_of(request).ctx, actor)])
 

@@ -25,7 +25,7 @@ from broker.kernel.errors import InvalidParams
 from broker.platform_api import serialize, shapes, term_shapes
 from broker.platform_api.bodies import Named, Text, Truth
 from broker.platform_api.collaborators import Person
-from broker.platform_api.deps import Body, CurrentActor, face_of, read
+from broker.platform_api.deps import Body, CurrentActor, RulingActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.offered import offered_shapes
 
@@ -91,7 +91,7 @@ def _addon_transfer(view: AddonTransferView, plans: Sequence[OfferedPlan] = ()) 
 
 
 @router.get("/account/app-transfers", responses=gives(shapes.AppTransfer, many=True))
-async def list_(request: Request, actor: CurrentActor) -> Answer:
+async def list_(request: Request, actor: RulingActor) -> Answer:
     """The apps that the account offered or was offered, newest first."""
     ctx = face_of(request).ctx
     views = await transfers.list_transfers(ctx, actor)
@@ -112,7 +112,7 @@ async def offer(request: Request, actor: CurrentActor) -> Answer:
 
 
 @router.get("/account/app-transfers/{app_transfer}", responses=gives(shapes.AppTransfer))
-async def info(request: Request, actor: CurrentActor, app_transfer: str) -> Answer:
+async def info(request: Request, actor: RulingActor, app_transfer: str) -> Answer:
     """One of them by its id; the pending one also by the app's name."""
     ctx = face_of(request).ctx
     view = await transfers.get_transfer(ctx, actor, app_transfer)
@@ -124,7 +124,7 @@ async def info(request: Request, actor: CurrentActor, app_transfer: str) -> Answ
     openapi_extra=takes(DecideBody, required=True),
     responses=gives(shapes.AppTransfer),
 )
-async def decide(request: Request, actor: CurrentActor, app_transfer: str) -> Answer:
+async def decide(request: Request, actor: RulingActor, app_transfer: str) -> Answer:
     """Accept or decline an app. From that instant on its new owner pays, and its former owner sees nothing of it."""
     ctx, body = face_of(request).ctx, await read(request, DecideBody)
     if _is_accepted(body.state):
@@ -133,7 +133,7 @@ async def decide(request: Request, actor: CurrentActor, app_transfer: str) -> An
 
 
 @router.delete("/account/app-transfers/{app_transfer}", responses=gives(shapes.AppTransfer))
-async def withdraw(request: Request, actor: CurrentActor, app_transfer: str) -> Answer:
+async def withdraw(request: Request, actor: RulingActor, app_transfer: str) -> Answer:
     """Take an offer back, or decline it."""
     return Answer(_app_transfer(await transfers.decline_app(face_of(request).ctx, actor, app_transfer)))
 
@@ -162,7 +162,7 @@ async def transfer_addon(request: Request, actor: CurrentActor, addon: str) -> A
 
 
 @router.get("/account/addon-transfers", responses=gives(shapes.AddonTransfer, many=True))
-async def list_of_addons(request: Request, actor: CurrentActor) -> Answer:
+async def list_of_addons(request: Request, actor: RulingActor) -> Answer:
     """The add-ons that the account offered or was offered, newest first."""
     ctx = face_of(request).ctx
     views = await addon_transfers.list_addon_transfers(ctx, actor)
@@ -175,7 +175,7 @@ async def list_of_addons(request: Request, actor: CurrentActor) -> Answer:
     openapi_extra=takes(DecideBody, required=True),
     responses=gives(shapes.AddonTransfer),
 )
-async def decide_addon(request: Request, actor: CurrentActor, addon_transfer: str) -> Answer:
+async def decide_addon(request: Request, actor: RulingActor, addon_transfer: str) -> Answer:
     """Accept an add-on for an `app` of one's own, or decline it. By its id, or the name of the add-on while it is pending."""
     ctx, body = face_of(request).ctx, await read(request, DecideBody)
     if not _is_accepted(body.state):
