@@ -64,9 +64,9 @@ class Spending:
 
 
 async def spending_of(tx: Tx, payer_id: UUID, at: datetime) -> Spending:
-    """Five statements at the most, each by its indexes, however much there is."""
+    """Five statements at the most, each by its indexes, however much there is: what was used is read summed up."""
     terms, zone = await account_of(tx, payer_id)
-    history = await history_of(tx, terms, month_of(at, zone))
+    history = await history_of(tx, terms, month_of(at, zone), ends=[at])
     wanted = {segment.resource for segment in history.segments}
     wanted |= set((await tx.execute(_under_way_for(payer_id))).scalars())
     rows = (await tx.execute(_addons(wanted))).all() if wanted else []

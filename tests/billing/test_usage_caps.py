@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from broker.addons.budgets import SetBudget, set_budget
+from broker.addons.spending import spending_of
 from broker.addons.usage_caps import beyond_budgets
 from broker.apps.create import CreateApp, create_app
 from broker.billing.accrual import accrued
@@ -92,3 +93,15 @@ async def test_two_reports_that_fit_singly_but_not_together_are_not_both_taken_i
     at = live_ctx.clock.now()
     answers = await asyncio.gather(*(told(live_ctx, report(addon.id, str(n), "150", at)) for n in range(8)))
     assert sorted(answer for (answer,) in answers) == [Status.ACCEPTED] + ["capped"] * 7
+
+
+async def test_what_was_used_is_summed_up_where_it_is_stored(world: World) -> None:
+    """A check against budgets does not read a month of reports one by one."""
+    addon = await world.provisioned("store:payg")
+    now = world.ctx.clock.now()
+    await told(world.ctx, *(report(addon.id, str(n), "3", now) for n in range(40)))
+    world.ctx.clock.advance(hours=1)
+    async with world.ctx.database.transaction() as tx:
+        spending = await spending_of(tx, world.user.id, world.ctx.clock.now())
+    assert len(spending.history.readings) < 10
+    assert spending.whole("usd") == 60 == await spent(world)
