@@ -12,12 +12,14 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from broker.catalog.pictures import size_of
 from broker.catalog.search_models import ServiceLogo
 from broker.kernel.db import Tx
 
 LARGEST_BYTES: Final = 64 * 1024
 _DATA_URL: Final = re.compile(r"data:(image/(?:png|jpeg|webp));base64,([A-Za-z0-9+/]+={0,2})")
-_BEGINNINGS: Final = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/webp": b"RIFF"}
+LARGEST_SIDE: Final = 1024
+"""Units: pixels. Cards show 48 of them."""
 LONGEST_TEXT: Final = LARGEST_BYTES * 4 // 3 + 64
 
 
@@ -27,10 +29,13 @@ def logo_complaint(text: str) -> str | None:
     if match is None:
         return "must be a data URL of a picture: data:image/png;base64,… (or jpeg, or webp)."
     content = _decoded(match[2])
-    if content is None or not content.startswith(_BEGINNINGS[match[1]]):
+    size = content and size_of(match[1], content)
+    if not content or not size:
         return f"is not what it says it is, a picture of the type {match[1]}."
     if len(content) > LARGEST_BYTES:
         return f"has {len(content)} bytes: make it smaller than {LARGEST_BYTES}."
+    if not all(0 < side <= LARGEST_SIDE for side in size):
+        return f"has {size[0]} by {size[1]} pixels: make it no larger than {LARGEST_SIDE} either way."
     return None
 
 

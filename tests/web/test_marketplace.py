@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import struct
 from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
@@ -35,6 +36,11 @@ async def http(ctx: Context) -> AsyncIterator[httpx.AsyncClient]:
     async with over_wire(create_app(ctx, settings(public_url=ISSUER))) as client:
         client.headers["accept"] = "text/html,*/*;q=0.8"
         yield client
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture, as far as anybody looks at it here."""
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(100)
 
 
 def evil(text: str) -> dict[str, Any]:
@@ -211,7 +217,7 @@ async def test_a_manifest_brings_its_own_picture_if_it_is_one(http: httpx.AsyncC
         listing = {"logo": f"data:{kind};base64,{base64.b64encode(content).decode()}"}
         return manifest("drawn-db", "Drawn", "With a picture", listing=listing)
 
-    picture = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    picture = png(96, 96)
     await stock(ctx, with_logo("image/png", picture))
     (address,) = re.findall(r'src="(/marketplace/drawn-db/logo[^"]*)"', (await http.get("/marketplace/drawn-db")).text)
     answer = await http.get(address)
@@ -219,11 +225,17 @@ async def test_a_manifest_brings_its_own_picture_if_it_is_one(http: httpx.AsyncC
     assert answer.headers["x-content-type-options"] == "nosniff"
     for kind, content in (
         ("image/svg+xml", b"<svg onload='alert(1)'/>"), ("image/png", b"<script>"), ("image/png", picture + bytes(70_000)),
+        ("image/png", png(60_000, 60_000)),
     ):  # fmt: skip
         with pytest.raises(ManifestFaults):
             await stock(ctx, with_logo(kind, content))
     await stock(ctx, manifest("drawn-db", "Drawn", "Without one"))
     assert "svg" in (await http.get("/marketplace/drawn-db/logo")).headers["content-type"]
+    await stock(ctx, with_logo("image/png", picture))
+    for state, kind in (("sunset", "image/png"), ("shutdown", "image/svg+xml"), ("alpha", "image/svg+xml")):
+        async with ctx.database.transaction() as tx:
+            await tx.execute(update(AddonService).where(AddonService.slug == "drawn-db").values(state=state))
+        assert (await http.get("/marketplace/drawn-db/logo")).headers["content-type"] == kind, state
 
 
 async def test_an_empty_marketplace_says_what_to_do(ctx: Context) -> None:
