@@ -94,12 +94,13 @@ async def listed_since(ctx: Context) -> list[tuple[str, datetime]]:
 
 
 async def logo(ctx: Context, slug: str) -> Logo | None:
-    """The picture of a service, if it has one of its own. It tells nothing that a listing would not."""
+    """The picture of a service, if it has one of its own. It tells nothing that a listing would not: it goes with that."""
     wanted = select(ServiceLogo.media_type, ServiceLogo.content).join(
         AddonService, AddonService.id == ServiceLogo.service_id
     )
+    listed = AddonService.state.not_in((ALPHA, SHUTDOWN))
     async with ctx.database.transaction() as tx:
-        row = (await tx.execute(wanted.where(AddonService.slug == slug, AddonService.state != ALPHA))).one_or_none()
+        row = (await tx.execute(wanted.where(AddonService.slug == slug, listed))).one_or_none()
     return None if row is None else Logo(row.media_type, row.content)
 
 
