@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import func, select
 
-from broker.catalog.access import listed_for_all
-from broker.catalog.models import AddonService
 from broker.catalog.search_index import Stems, stems_of
-from broker.catalog.search_models import SearchEntry
-from broker.catalog.search_page import HIT_COLUMNS, PAGE, Hit, Order, Question, Wanted, answers, hit
+from broker.catalog.search_page import PAGE, Hit, Order, Question, Wanted, answers
 from broker.catalog.search_typos import corrections
 from broker.catalog.words import words
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 
-__all__ = ["LONGEST_QUERY", "PAGE", "Found", "Hit", "Order", "Wanted", "find", "hits_of"]
+__all__ = ["LONGEST_QUERY", "PAGE", "Found", "Hit", "Order", "Wanted", "find"]
 
 LONGEST_QUERY: Final = 100
 _MOST_WORDS: Final = 8
@@ -71,14 +67,6 @@ async def find(ctx: Context, wanted: Wanted) -> Found:
                 return replace(found, corrected=corrected)
         loose = await _page(tx, wanted, _any_of(groups), typed_roots, slug) if len(groups) > 1 else found
         return replace(loose, corrected=corrected, loosened=loose.total > 0)
-
-
-async def hits_of(tx: Tx, services: Sequence[UUID]) -> tuple[Hit, ...]:
-    """These services, in this order, without those that are not listed (any more)."""
-    joined = select(*HIT_COLUMNS).join(SearchEntry, SearchEntry.service_id == AddonService.id)
-    rows = (await tx.execute(joined.where(AddonService.id.in_(services), listed_for_all()))).mappings()
-    hits = {row["id"]: hit(row) for row in rows}
-    return tuple(hits[service] for service in services if service in hits)
 
 
 async def _nothing_typed(tx: Tx, wanted: Wanted) -> Found:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     union,
 )  # fmt: skip
 from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.dialects.postgresql import UUID as PgUuid
 
 from broker.catalog.access import listed_for_all
 from broker.catalog.models import AddonService
@@ -107,7 +109,7 @@ class Answers:
     more: bool
 
 
-HIT_COLUMNS: Final = (
+_HIT_COLUMNS: Final = (
     AddonService.id,
     AddonService.slug,
     AddonService.name,
@@ -120,6 +122,15 @@ HIT_COLUMNS: Final = (
     SearchEntry.currency,
     SearchEntry.logo,
     SearchEntry.installs,
+)
+
+_HITS: Final = Direct(
+    select(*_HIT_COLUMNS)
+    .join(SearchEntry, SearchEntry.service_id == AddonService.id)
+    .where(
+        AddonService.id == func.any(bindparam("services", type_=ARRAY(PgUuid(as_uuid=True)), required=False)),
+        listed_for_all(),
+    )
 )
 
 _Shape = tuple[bool, frozenset[str], Order]
@@ -136,12 +147,16 @@ async def answers(tx: Tx, wanted: Wanted, question: Question | None) -> Answers:
     words = {} if question is None else {name: getattr(question, name) for name in Question.__dataclass_fields__}
     rows = await _statement(shape).all(tx, **chosen, **words, **place)
     total = rows[0]["number"]
-    hits = tuple(hit(row) for row in rows if row["slug"] is not None)
+    hits = tuple(_hit(row) for row in rows if row["slug"] is not None)
     return Answers(hits, total if question is None else min(total, most), question is not None and total > most)
 
 
-def hit(row: Any) -> Hit:
-    """A row of `HIT_COLUMNS`."""
+async def hits_by_id(tx: Tx, services: Sequence[UUID]) -> dict[UUID, Hit]:
+    """These services, without those that are not listed (any more)."""
+    return {row["id"]: _hit(row) for row in await _HITS.all(tx, services=list(services))}
+
+
+def _hit(row: Any) -> Hit:
     lists = {"categories": tuple(row["categories"]), "features": tuple(row["features"])}
     return Hit(**{**{name: row[name] for name in Hit.__dataclass_fields__}, **lists})
 
@@ -253,7 +268,7 @@ def _counted(answering: Select[Any], *, bounded: bool) -> FromClause:
 
 
 def _shown(best: FromClause) -> FromClause:
-    joined = select(best.c.place, *HIT_COLUMNS).join(AddonService, AddonService.id == best.c.service_id)
+    joined = select(best.c.place, *_HIT_COLUMNS).join(AddonService, AddonService.id == best.c.service_id)
     return (
         joined.join(SearchEntry, SearchEntry.service_id == best.c.service_id).where(listed_for_all()).subquery("shown")
     )

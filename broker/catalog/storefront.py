@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Integer, bindparam, func, select
 
 from broker.catalog.access import listed_for_all
 from broker.catalog.models import AddonService
 from broker.catalog.queries import get_service, list_plans, visible_plans, visible_service
-from broker.catalog.search import Hit, hits_of
 from broker.catalog.search_models import SearchEntry, ServiceLogo
+from broker.catalog.search_page import Hit, hits_by_id
 from broker.catalog.views import ALPHA, SHUTDOWN, PlanView, ServiceView
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
+from broker.kernel.direct import Direct
 from broker.kernel.errors import NotFound
 
 _SHOWN: Final = 6
@@ -56,20 +56,13 @@ class Logo:
 
 async def front(ctx: Context) -> Front:
     """The shelves as they are now. What is featured is not shown a second time as new."""
-    featured = select(AddonService.id).where(AddonService.featured_at.is_not(None), listed_for_all())
-    entries = select(SearchEntry.service_id).where(SearchEntry.is_listed.is_(True))
-    popular = entries.where(SearchEntry.installs > 0).order_by(SearchEntry.installs.desc(), SearchEntry.slug)
-    # Ids grow with time.
-    new = entries.where(SearchEntry.service_id.not_in(featured)).order_by(SearchEntry.service_id.desc())
     async with ctx.database.transaction() as tx:
-        counts, total = await _counts(tx)
-        return Front(
-            await _some(tx, featured.order_by(AddonService.featured_at.desc(), AddonService.slug)),
-            await _some(tx, popular),
-            await _some(tx, new),
-            counts,
-            total,
-        )
+        counts = {row["category"]: row["number"] for row in await _COUNTS.all(tx)}
+        total = sum(row["number"] for row in await _TOTAL.all(tx))
+        shelves = [[row[0] for row in await shelf.all(tx, most=_SHOWN)] for shelf in (_FEATURED, _POPULAR, _NEW)]
+        hits = await hits_by_id(tx, [service for shelf in shelves for service in shelf])
+    featured, popular, new = (tuple(hits[service] for service in shelf if service in hits) for shelf in shelves)
+    return Front(featured, popular, new, counts, total)
 
 
 async def listing(ctx: Context, slug: str, actor: Actor | None = None) -> Listing:
@@ -111,14 +104,25 @@ async def _service(tx: Tx, slug: str, actor: Actor | None) -> ServiceView:
     return service
 
 
-async def _some(tx: Tx, wanted: Select[UUID]) -> tuple[Hit, ...]:
-    return await hits_of(tx, list((await tx.execute(wanted.limit(_SHOWN))).scalars()))
+def _shelves() -> tuple[Direct, Direct, Direct]:
+    """What operators recommend, what many have, and what is new: ids grow with time."""
+    most = bindparam("most", type_=Integer, required=False)
+    featured = select(AddonService.id).where(AddonService.featured_at.is_not(None), listed_for_all())
+    entries = select(SearchEntry.service_id).where(SearchEntry.is_listed.is_(True))
+    popular = entries.where(SearchEntry.installs > 0).order_by(SearchEntry.installs.desc(), SearchEntry.slug)
+    new = entries.where(SearchEntry.service_id.not_in(featured)).order_by(SearchEntry.service_id.desc())
+    recommended = featured.order_by(AddonService.featured_at.desc(), AddonService.slug)
+    return Direct(recommended.limit(most)), Direct(popular.limit(most)), Direct(new.limit(most))
 
 
-async def _counts(tx: Tx) -> tuple[dict[str, int], int]:
+def _counts() -> tuple[Direct, Direct]:
     """How many listed services there are of each category, and in all."""
     listed = SearchEntry.is_listed.is_(True)
     each = select(func.unnest(SearchEntry.categories).label("category")).where(listed).subquery()
-    rows = await tx.execute(select(each.c.category, func.count()).group_by(each.c.category))
-    total = select(func.count()).select_from(SearchEntry).where(listed)
-    return {row[0]: row[1] for row in rows}, (await tx.execute(total)).scalar_one()
+    number = func.count().label("number")
+    counts = select(each.c.category, number).group_by(each.c.category)
+    return Direct(counts), Direct(select(number).select_from(SearchEntry).where(listed))
+
+
+_FEATURED, _POPULAR, _NEW = _shelves()
+_COUNTS, _TOTAL = _counts()
