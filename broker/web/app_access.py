@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from broker.accounts.team_roles import TeamRole
 from broker.addons.handover import stop_paying
-from broker.apps.collaborators import add_collaborator, list_collaborators, remove_collaborator
+from broker.addons.teams import give_app_away
+from broker.apps.collaborators import CollaboratorView, add_collaborator, list_collaborators, owns, remove_collaborator
 from broker.apps.payers import PayerView, ask_payer, payer_of_app
 from broker.apps.resolve import AppView
 from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers, offer_app
@@ -16,6 +18,7 @@ from broker.kernel.errors import BrokerError, NotFound
 from broker.oauth.sessions import SignedIn
 from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app
 from broker.web.browser import Form
+from broker.web.team_pages import teams_to_work_in
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = APPS + "/apps/{app}/access"
@@ -84,6 +87,17 @@ async def transfer(request: Request, app: str) -> Response:
     return await _take(request, app, deed)
 
 
+@router.post(_HERE + "/give")
+async def give(request: Request, app: str) -> Response:
+    """Have it belong to a team of one's own, or to oneself, at once."""
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
+        await give_app_away(ctx, seen.actor, app, sent.one("to"))
+        return "given"
+
+    return await _take(request, app, deed)
+
+
 async def _take(request: Request, app: str, deed: Deed) -> Response:
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         return await _access(request, seen, app, fault, sent)
@@ -96,6 +110,7 @@ async def _access(
 ) -> Response:
     ctx: Context = request.app.state.ctx
     app = await the_app(request, seen, name)
+    people = await list_collaborators(ctx, seen.actor, str(app.id))
     return app_page(
         request,
         "app_access.html",
@@ -103,11 +118,25 @@ async def _access(
         app,
         "access",
         fault,
-        people=await list_collaborators(ctx, seen.actor, str(app.id)),
+        people=[_person(each) for each in people],
+        is_in_team=any(isinstance(each.role, TeamRole) and each.user_id == seen.actor.id for each in people),
+        takers=await _takers(ctx, seen, app) if owns(seen.actor, app) else [],
         payer=await _payer(ctx, seen, app),
         offered=await _pending(ctx, seen, app),
-        sent={each: sent.one(each) if sent else "" for each in ("email", "payer", "recipient")},
+        sent={each: sent.one(each) if sent else "" for each in ("email", "payer", "recipient", "to")},
     )
+
+
+def _person(view: CollaboratorView) -> dict[str, Any]:
+    of_team = isinstance(view.role, TeamRole)
+    return {"user_id": view.user_id, "email": view.email, "role": view.role.value, "is_of_team": of_team}
+
+
+async def _takers(ctx: Context, seen: SignedIn, app: AppView) -> list[tuple[str, str]]:
+    """To whom the app can be given at once: the user, and teams that the user works in."""
+    me = [] if app.owner_id == seen.actor.id else [(str(seen.actor.id), f"You, {seen.actor.email}")]
+    teams = [team for team in await teams_to_work_in(ctx, seen.actor) if team.id != app.owner_id]
+    return [*((str(team.id), f"The team {team.name}") for team in teams), *me]
 
 
 async def _payer(ctx: Context, seen: SignedIn, app: AppView) -> PayerView | None:

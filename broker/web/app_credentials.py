@@ -204,7 +204,9 @@ async def _credentials(
         usual=_spelt(request.app.state.face.rotation_overlap),
         rotations=[_past(each) for each in rotations[:_MOST_SHOWN]],
         logins=await list_credentials(ctx, seen.actor, named),
-        targets=await list_apps(ctx, seen.actor) if addon.service.supports_sharing else [view],
+        targets=[each for each in await list_apps(ctx, seen.actor) if each.role != Role.VIEWER]
+        if addon.service.supports_sharing
+        else [view],
         day=day,
         default=DEFAULT,
         revealed=revealed and (revealed[0], _plain(revealed[1])),

@@ -15,7 +15,9 @@ from broker.addons.models import AddonState
 from broker.addons.previews import preview_detachment
 from broker.addons.queries import AddonView, AttachmentView, list_addons, list_attachments
 from broker.addons.resolve import AddonKey
+from broker.apps.queries import list_apps
 from broker.apps.resolve import AppView
+from broker.apps.visibility import Role
 from broker.catalog.views import price_text
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, ConfirmationRequired, NotFound
@@ -112,6 +114,7 @@ async def _resources(
     for each in attachments:
         given.setdefault(each.addon_id, []).append(each)
     here = {each.addon_id for each in attachments if each.app_id == app.id}
+    looked_at = {each.id for each in await list_apps(ctx, seen.actor) if each.role == Role.VIEWER}
     addons = [each for each in everything if each.app_id == app.id or each.id in here]
     return app_page(
         request,
@@ -122,7 +125,7 @@ async def _resources(
         fault,
         rows=[_row(each, app, given.get(each.id, ())) for each in addons],
         sums=monthly_estimate(addons, app.id),
-        sharable=[each for each in everything if each.app_id != app.id and _is_sharable(each)],
+        sharable=[each for each in everything if each.app_id not in {app.id, *looked_at} and _is_sharable(each)],
         sent={name: sent.one(name) for name in ("addon", "name")} if sent else {"addon": "", "name": ""},
         to_confirm=isinstance(fault, ConfirmationRequired),
     )

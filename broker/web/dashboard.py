@@ -151,12 +151,13 @@ async def _groups(ctx: Context, actor: Actor, apps: Sequence[dict[str, Any]]) ->
     """The apps by whose they are: one's own, those of each team, those that others share. Alone, the first needs no title."""
     teams = {team.id: team.name for team in await list_teams(ctx, actor)}
     own = [app for app in apps if app["view"].owner_id == actor.id]
-    groups = [{"title": "Your own" if len(own) < len(apps) else "", "team": None, "apps": own}]
+    alone = len(own) == len(apps)
+    groups = [{"title": "" if alone else "Your own", "level": "h2" if alone else "h3", "team": None, "apps": own}]
     for team_id, name in teams.items():
         of_team = [app for app in apps if app["view"].owner_id == team_id]
-        groups.append({"title": "Team", "team": name, "apps": of_team})
+        groups.append({"title": "Team", "level": "h3", "team": name, "apps": of_team})
     others = [app for app in apps if app["view"].owner_id not in {actor.id, *teams}]
-    groups.append({"title": "Shared with you", "team": None, "apps": others})
+    groups.append({"title": "Shared with you", "level": "h3", "team": None, "apps": others})
     return [group for group in groups if group["apps"]]
 
 

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from broker.accounts.team_roles import PAYING, RULING, WORKING, TeamRole
-from broker.accounts.teams import TeamView
+from broker.accounts.teams import TeamView, list_teams
 from broker.faces.errors import status_of
+from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError
 from broker.oauth.sessions import SignedIn
 from broker.web.app_pages import said
@@ -34,6 +35,11 @@ def team_address(team: str, *rest: str) -> str:
 def roles_given_by(team: TeamView) -> Sequence[TeamRole]:
     """What whoever has looked the team up may make others."""
     return [role for role in TeamRole if role is not TeamRole.OWNER or team.role is TeamRole.OWNER]
+
+
+async def teams_to_work_in(ctx: Context, actor: Actor) -> list[TeamView]:
+    """The teams in which the actor may make apps, and bring some."""
+    return [team for team in await list_teams(ctx, actor) if team.role in WORKING]
 
 
 def team_page(

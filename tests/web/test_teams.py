@@ -1,20 +1,25 @@
 """The pages of teams: making one, bringing people in, what each role is shown, and the end."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from broker.accounts.models import User
 from broker.accounts.team_roles import TeamRole
 from broker.accounts.teams import create_team, list_teams
 from broker.app import create_app
+from broker.apps.config_vars import set_config_vars
 from broker.apps.create import CreateApp
 from broker.apps.create import create_app as make_app
+from broker.apps.team_apps import list_team_apps
 from broker.apps.team_members import list_team_members, put_team_member
+from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.oauth.sessions import begin_session
+from tests.apps.conftest import nothing_reserved
 from tests.domain import new_user
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, over_wire
 from tests.platform_api.conftest import settings
@@ -118,8 +123,6 @@ async def test_roles_are_given_and_shown_what_they_may_do(
         assert "viewer@example.com" in page
         assert 'href="/dashboard/apps/shop"' in page
     await become(browser, ctx, people["admin"])
-    token = {"form_token": (await send(browser, "/teams/acme", "/teams/acme/rename", name="acme")).request.content}
-    del token
     changed = await send(browser, "/teams/acme", f"/teams/acme/people/{viewer.id}/role", role="member")
     assert changed.headers["location"] == "/teams/acme?done=role"
     boss = await send(browser, "/teams/acme", f"/teams/acme/people/{viewer.id}/role", role="owner")
@@ -180,3 +183,66 @@ async def test_to_others_a_team_looks_like_none_and_it_ends_when_it_owns_nothing
         await become(browser, ctx, mallory)
         assert (await browser.http.post(f"/teams/acme{rest}")).status_code in (403, 404), rest
         token["form_token"] = (await browser.http.get("/teams")).text.partition('name="form_token" value="')[2][:64]
+
+
+async def test_a_teams_app_is_shown_by_role_and_given_back(
+    browser: Browser, ctx: Context, people: Mapping[str, Actor]
+) -> None:
+    owner, member, viewer = people["owner"], people["member"], people["viewer"]
+    await set_config_vars(ctx, owner, "shop", {"KEY": "hidden-value"}, nothing_reserved)
+    await make_app(ctx, member, CreateApp("own"))
+    await become(browser, ctx, viewer)
+    shop = "/dashboard/apps/shop"
+    for page in ("", "/activity", "/access", "/settings"):
+        text = await text_of(browser, shop + page)
+        assert "lets you look at this app" in text, page
+        assert re.findall(r'<form method="post"[^>]*>', text) == [], page
+        assert "hidden-value" not in text
+    assert "KEY" in text
+    assert "Member of the team" in await text_of(browser, f"{shop}/access")
+    assert 'name="team"' not in await text_of(browser, "/dashboard/new")
+    token = (await text_of(browser, "/teams")).partition('name="form_token" value="')[2].partition('"')[0]
+    for rest in ("/config-vars/reveal", "/config-vars/export", "/config-vars", "/rename", "/maintenance", "/tags"):
+        sent = {"form_token": token, "name": "A", "value": "b", "maintenance": "on"}
+        refused = await browser.http.post(shop + rest, data=sent)
+        assert (refused.status_code, "hidden-value" in refused.text) == (403, False), rest
+    await become(browser, ctx, member)
+    dashboard = await text_of(browser, "/dashboard")
+    assert re.findall(r"<h2>(.*?)</h2>", dashboard) == ["Your own", 'Team <a href="/teams/acme">acme</a>']
+    made = await send(browser, "/dashboard/new?team=acme", "/dashboard/apps", name="second", team="acme")
+    assert made.status_code == 303
+    chosen = await text_of(browser, "/dashboard/new?team=acme")
+    assert '<option value="acme" selected>' in chosen
+    given = await send(browser, "/dashboard/apps/own/access", "/dashboard/apps/own/access/give", to="acme")
+    assert given.headers["location"] == "/dashboard/apps/own/access?done=given"
+    assert "of the team acme" in await text_of(browser, "/dashboard/apps/own")
+    assert "Give the app away" not in await text_of(browser, "/dashboard/apps/own/access"), "for owners and admins"
+    await become(browser, ctx, owner)
+    back = await send(browser, "/dashboard/apps/own/access", "/dashboard/apps/own/access/give", to=str(owner.id))
+    assert back.status_code == 303
+    assert [each.name for each in await list_team_apps(ctx, owner, "acme")] == ["shop", "second"]
+
+
+async def test_a_teams_money_is_looked_after_by_those_who_may(
+    browser: Browser, ctx: Context, people: Mapping[str, Actor]
+) -> None:
+    await become(browser, ctx, people["billing"])
+    for page in ("billing", "payment", "invoices", "spending", "budgets"):
+        text = await text_of(browser, f"/teams/acme/{page}")
+        assert 'Of the team <a href="/teams/acme">acme</a>' in text
+        assert f'<a href="/teams/acme/{page}" aria-current="page">' in text
+        assert re.findall(r'(?:href|action)="/account/(?!auth)\w+', text) == [], page
+    to = "/teams/acme/budgets/set"
+    done = await send(browser, "/teams/acme/budgets", to, limit="20", scope="account:", policy="block_new")
+    assert done.headers["location"] == "/teams/acme/budgets?done=budget"
+    assert "20.00 USD" in await text_of(browser, "/teams/acme/budgets?done=budget")
+    assert "20.00 USD" not in await text_of(browser, "/account/budgets"), "not one's own"
+    tagged = await send(browser, "/teams/acme/spending", "/teams/acme/spending/tags", name="unit", value="shop")
+    assert tagged.headers["location"] == "/teams/acme/spending?done=tags"
+    assert (await browser.http.get("/teams/acme/invoices/INV-1")).status_code == 404
+    async with ctx.database.transaction() as tx:
+        (by,) = (await tx.execute(select(Event.actor_email).where(Event.kind == "budget.set"))).scalars()
+    assert by == "billing@example.com"
+    await become(browser, ctx, people["member"])
+    refused = await browser.http.get("/teams/acme/billing")
+    assert (refused.status_code, "it takes owner or admin or billing" in refused.text) == (403, True)
