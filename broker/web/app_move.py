@@ -97,7 +97,7 @@ async def _ways(
         "resources",
         fault,
         back=here,
-        to_pay=to_payment(here, view),
+        to_pay=to_payment(here, chosen or view),
         addon=addon,
         price=price_text(addon.price_cents, addon.currency, metered=addon.plan.metered),
         may_move=may_move,
