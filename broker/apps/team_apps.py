@@ -53,8 +53,8 @@ async def give_app(ctx: Context, actor: Actor, app_key: str, recipient: str, mov
 
 
 async def _new_owner(tx: Tx, actor: Actor, key: str) -> Person:
-    """The actor, or the team of this name, address or id, which stays until the transaction ends."""
-    if key.casefold() in (actor.email.casefold(), str(actor.id)):
+    """The actor, who is also `me`, or the team of this name, address or id, which stays until the transaction ends."""
+    if key.casefold() in ("me", actor.email.casefold(), str(actor.id)):
         return Person(actor.id, actor.email)
     if "@" in key and not key.casefold().endswith(f"@{TEAM_DOMAIN}"):
         raise InvalidParams(f"{key} has to agree first: offer it, with `broker apps:transfer APP {key}`.")

@@ -7,18 +7,27 @@ import click
 from broker.cli.addon_listing import monthly_cost
 from broker.cli.client import Json, connect, segment
 from broker.cli.confirm import require_name
-from broker.cli.options import app_argument, confirm_option, json_option, one_app, optional_app_option
+from broker.cli.options import (
+    app_argument,
+    confirm_option,
+    json_option,
+    one_app,
+    optional_app_option,
+    optional_team_option,
+)
 from broker.cli.output import card, clean, heading, moment, note, say, say_json
 from broker.cli.progress import Progress
 
 
 @click.command()
-@click.option("-A", "--all", "everything", is_flag=True, help="Also apps of others that you work on.")
+@click.option("-A", "--all", "everything", is_flag=True, help="Also apps of your teams.")
+@optional_team_option
 @json_option
-def list_(everything: bool, as_json: bool) -> None:
-    """List your apps."""
+def list_(everything: bool, team: str | None, as_json: bool) -> None:
+    """List your apps, or those of a team."""
+    path = f"/teams/{segment(team)}/apps" if team else "/users/~/apps"
     with connect() as client:
-        found = client.get_all("/apps" if everything else "/users/~/apps")
+        found = client.get_all("/apps" if everything else path)
         email = client.get("/account")["email"]
     found.sort(key=lambda app: app["name"])
     if as_json:
@@ -28,7 +37,9 @@ def list_(everything: bool, as_json: bool) -> None:
         note("You have no apps. Make one with `broker apps:create NAME`.")
     own = [app for app in found if app["owner"]["email"] == email]
     _section(f"{email} Apps", [app["name"] for app in own])
-    shared = [app for app in found if app["owner"]["email"] != email]
+    for name in sorted({app["team"]["name"] for app in found if app.get("team")}):
+        _section(f"{name} Apps", [app["name"] for app in found if (app.get("team") or {}).get("name") == name])
+    shared = [app for app in found if app["owner"]["email"] != email and not app.get("team")]
     _section("Collaborated Apps", [f"{app['name']}  ({app['owner']['email']})" for app in shared])
 
 
@@ -42,11 +53,12 @@ def _section(title: str, lines: list[str]) -> None:
 @click.argument("name", required=False, metavar="[APP]")
 @click.option("-a", "--app", metavar="APP", help="Its name, as an option.")
 @click.option("--region", metavar="REGION", help="Where it is to run.")
+@optional_team_option
 @json_option
-def create(name: str | None, app: str | None, region: str | None, as_json: bool) -> None:
-    """Make an app; without a name, one is invented."""
+def create(name: str | None, app: str | None, region: str | None, team: str | None, as_json: bool) -> None:
+    """Make an app, of your own or of a team; without a name, one is invented."""
     wanted = name or app
-    body: Json = {key: value for key, value in (("name", wanted), ("region", region)) if value}
+    body: Json = {key: value for key, value in (("name", wanted), ("region", region), ("team", team)) if value}
     with connect() as client, Progress(f"Creating {wanted or 'app'}") as progress:
         made = client.post("/apps", body)
         progress.done(f"done, {made['name']}")

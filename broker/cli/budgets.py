@@ -9,7 +9,7 @@ import click
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.costs import digits, money
 from broker.cli.errors import CliError
-from broker.cli.options import complete_app, complete_service, json_option
+from broker.cli.options import complete_app, complete_service, for_team_option, json_option
 from broker.cli.output import clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
@@ -24,6 +24,7 @@ _currency = click.option("--currency", metavar="CODE", default="usd", show_defau
 
 
 @click.command()
+@for_team_option
 @json_option
 def list_(as_json: bool) -> None:
     """List the budgets, with what is used of them in this month.
@@ -63,6 +64,7 @@ def _title(budget: Json) -> str:
     "--policy", type=click.Choice(list(_AT_THE_LIMIT)), default="block_new", show_default=True,
     help="What happens at the limit. Nothing is ever deleted.",
 )  # fmt: skip
+@for_team_option
 @json_option
 def set_(
     amount: str, app: str | None, service: str | None, token: str | None, currency: str, policy: str, as_json: bool
@@ -107,6 +109,7 @@ def _minor(amount: str, currency: str) -> int:
 @_service
 @_token
 @_currency
+@for_team_option
 @json_option
 def remove(
     budget: str | None, app: str | None, service: str | None, token: str | None, currency: str, as_json: bool
@@ -136,6 +139,7 @@ def _meant(client: Client, scope: Json, currency: str) -> Json:
 
 @click.command()
 @click.argument("budget", metavar="ID")
+@for_team_option
 @json_option
 def notices(budget: str, as_json: bool) -> None:
     """Show when parts of a budget were reached: 50, 80 and 100 percent, once a month each."""
@@ -160,6 +164,7 @@ def notices(budget: str, as_json: bool) -> None:
 
 
 @click.command()
+@for_team_option
 @json_option
 def requests(as_json: bool) -> None:
     """List what was asked for beyond the budgets, newest first."""
@@ -189,6 +194,7 @@ def _state(request: Json) -> str:
 
 @click.command()
 @click.argument("request", metavar="ID")
+@for_team_option
 @json_option
 def approve(request: str, as_json: bool) -> None:
     """Allow one operation that exceeds a budget.
@@ -200,6 +206,7 @@ def approve(request: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("request", metavar="ID")
+@for_team_option
 @json_option
 def refuse(request: str, as_json: bool) -> None:
     """Refuse what was asked for."""

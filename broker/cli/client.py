@@ -23,6 +23,9 @@ Json = dict[str, Any]
 ANSWER_TIMEOUT_S = 90.0
 """Longer than the broker itself waits for a provider before it answers."""
 
+TEAM = "broker.team"
+"""Where the team that a command acts for is kept while the command runs: in the `meta` of its context."""
+
 _SILENCE_S = 40.0
 """A live stream says something more often than this."""
 
@@ -38,13 +41,16 @@ def segment(value: str) -> str:
 class Client:
     """Requests to one broker as one actor; use it as a context manager."""
 
-    def __init__(self, url: str, login: Login | None = None, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, login: Login | None = None, timeout_s: float = ANSWER_TIMEOUT_S, team: str | None = None
+    ) -> None:
         from importlib.metadata import version
 
         import httpx
 
         self.url = url
         self.login = login
+        self._team = team
         headers = {"accept": _ACCEPT, "user-agent": f"addon-broker-cli/{version('addon-broker')}"}
         if login:
             headers["authorization"] = f"Bearer {login.token}"
@@ -101,7 +107,7 @@ class Client:
         import httpx
 
         try:
-            with self._http.stream("GET", path, headers={"accept": "*/*"}) as response:
+            with self._http.stream("GET", self._for_team(path), headers={"accept": "*/*"}) as response:
                 if not response.is_success:
                     response.read()
                     self._parse(response)
@@ -147,7 +153,11 @@ class Client:
 
         try:
             return self._http.request(
-                method, path, json=body, headers=headers, auth=httpx.BasicAuth(*basic) if basic else None
+                method,
+                self._for_team(path),
+                json=body,
+                headers=headers,
+                auth=httpx.BasicAuth(*basic) if basic else None,
             )
         except httpx.TimeoutException as cause:
             raise Unreachable(
@@ -158,6 +168,12 @@ class Client:
             raise Unreachable(
                 f"Cannot reach the broker at {self.url}: {cause or type(cause).__name__}.", self._reach_hint()
             ) from cause
+
+    def _for_team(self, path: str) -> str:
+        """What is asked of the account is asked of the team's, where the command was told so."""
+        if self._team is None or not path.startswith("/account/"):
+            return path
+        return f"{path}{'&' if '?' in path else '?'}team={segment(self._team)}"
 
     def _reach_hint(self) -> str:
         if os.environ.get("BROKER_URL"):
@@ -199,5 +215,7 @@ def connect(timeout_s: float = ANSWER_TIMEOUT_S) -> Client:
 
     Raises: NotLoggedIn.
     """
-    login = current_login()
-    return Client(login.url, login, timeout_s)
+    import click
+
+    login, running = current_login(), click.get_current_context(silent=True)
+    return Client(login.url, login, timeout_s, running.meta.get(TEAM) if running else None)

@@ -9,7 +9,7 @@ import click
 
 from broker.cli.client import Json, connect, segment
 from broker.cli.errors import CliError
-from broker.cli.options import app_option, json_option, optional_app_option
+from broker.cli.options import for_team_option, json_option, optional_app_option, optional_team_option
 from broker.cli.output import clean, heading, note, say, say_json, table
 from broker.cli.tags import by_tag
 
@@ -42,6 +42,7 @@ def money(minor: int, currency: str) -> str:
 @optional_app_option
 @click.option("--by", metavar="WHAT", help="Sum up by app, service, plan, or tag:NAME.")
 @click.option("--explain", is_flag=True, help="Show how each line was computed.")
+@for_team_option
 @json_option
 def costs(month: str | None, app: str | None, by: str | None, explain: bool, as_json: bool) -> None:
     """Show what the account owes for a month so far, and what it will be at the end if nothing changes."""
@@ -127,15 +128,26 @@ def _say_explanations(lines: list[Any]) -> None:
 
 
 @click.command()
-@app_option
+@optional_app_option
+@optional_team_option
 @json_option
-def usage(app: str, as_json: bool) -> None:
-    """Show what the metered add-ons of an app used this month."""
+def usage(app: str | None, team: str | None, as_json: bool) -> None:
+    """Show what the metered add-ons of an app, or of all apps of a team, used this month."""
+    if app is None and team is None:
+        raise click.UsageError("Of which app or team? Use --app APP or --team TEAM.")
+    path = f"/apps/{segment(app)}/usage" if app else f"/teams/{segment(str(team))}/usage"
     with connect() as client:
-        found: Json = client.get(f"/apps/{segment(app)}/usage")
+        found: Json = client.get(path)
     if as_json:
         say_json(found)
         return
+    for each in [found] if app else found["apps"]:
+        _used(app or each["name"], each)
+    if not app and not found["apps"]:
+        note(f"No add-on of {clean(str(team))} is metered.")
+
+
+def _used(app: str, found: Json) -> None:
     rows = [
         (addon.get("name") or addon["id"], label, meter["quantity"], meter.get("unit"))
         for addon in found["addons"]

@@ -7,11 +7,12 @@ import click
 from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
-from broker.cli.options import json_option
+from broker.cli.options import for_team_option, json_option
 from broker.cli.output import card, clean, heading, moment, note, say, say_json, table
 
 
 @click.command()
+@for_team_option
 @json_option
 def status(as_json: bool) -> None:
     """Show what the account owes, what happens on which day if it is not paid, and how to pay."""

@@ -9,7 +9,7 @@ import click
 from broker.cli.client import Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
-from broker.cli.options import json_option
+from broker.cli.options import for_team_option, json_option
 from broker.cli.output import card, clean, hand_on, heading, moment, note, say, say_json, table
 
 FORMATS = click.Choice(["focus", "csv", "ledger"])
@@ -17,6 +17,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
+@for_team_option
 @json_option
 def list_(as_json: bool) -> None:
     """List the invoices of the account, the newest first, and statements of months without one."""
@@ -39,6 +40,7 @@ def list_(as_json: bool) -> None:
 @click.argument("number")
 @click.option("--pdf", type=_FILE, metavar="FILE", help="Write it there as PDF.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write it there as a page that prints well.")
+@for_team_option
 @json_option
 def show(number: str, pdf: Path | None, html: Path | None, as_json: bool) -> None:
     """Show an invoice, by its number or id, with its lines."""
@@ -88,6 +90,7 @@ def _what(line: Json) -> str:
 @click.command()
 @click.argument("number")
 @click.argument("line", type=int)
+@for_team_option
 @json_option
 def explain(number: str, line: int, as_json: bool) -> None:
     """Show how a line of an invoice was computed, step by step."""
@@ -104,6 +107,7 @@ def explain(number: str, line: int, as_json: bool) -> None:
 @click.option("--month", required=True, metavar="YYYY-MM", help="The month that was billed; of the ledger, when.")
 @click.option("--format", "format_", type=FORMATS, default="csv", show_default=True, help="Columns of FOCUS, or ours.")
 @click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write it there instead of printing it.")
+@for_team_option
 def export(month: str, format_: str, output: Path | None) -> None:
     """Print what was billed to the account as CSV."""
     export_from("/account", month, format_, output)
@@ -133,6 +137,7 @@ def save(file: Path, content: bytes) -> None:
 
 
 @click.command()
+@for_team_option
 @json_option
 def credits_(as_json: bool) -> None:
     """List the credits of the account, and what is left of each."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from broker.cli.client import Json, connect, segment
+from broker.cli.client import TEAM, Json, connect, segment
 from broker.cli.errors import CliError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,6 +82,38 @@ def optional_app_option(command: F) -> F:
     return click.option(
         "-a", "--app", envvar="BROKER_APP", show_envvar=True, metavar="APP",
         shell_complete=complete_app, is_eager=True, help="App to work on.",
+    )(command)  # fmt: skip
+
+
+def complete_team(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    return _named(_listed("/teams"), incomplete)
+
+
+def needed_team_option(command: F) -> F:
+    """`--team/-t TEAM`, needed; the parameter is `team`."""
+    return click.option(
+        "-t", "--team", required=True, envvar="BROKER_TEAM", show_envvar=True, metavar="TEAM",
+        shell_complete=complete_team, help="Team to look at.",
+    )(command)  # fmt: skip
+
+
+def optional_team_option(command: F) -> F:
+    """`--team/-t TEAM`; the parameter is `team`, None when not given."""
+    return click.option(
+        "-t", "--team", envvar="BROKER_TEAM", show_envvar=True, metavar="TEAM", shell_complete=complete_team,
+        help="A team of yours, in place of yourself.",
+    )(command)  # fmt: skip
+
+
+def for_team_option(command: F) -> F:
+    """`--team/-t TEAM`; there is no parameter: what is asked of the account, is asked of the team's (`connect`)."""
+
+    def keep(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+        ctx.meta[TEAM] = value
+
+    return click.option(
+        "-t", "--team", envvar="BROKER_TEAM", show_envvar=True, metavar="TEAM", shell_complete=complete_team,
+        expose_value=False, callback=keep, help="Act with the money of a team (its owners, admins and billing).",
     )(command)  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import click
 
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import RefusedMissing
-from broker.cli.options import app_argument, complete_app, json_option
+from broker.cli.options import app_argument, complete_app, for_team_option, json_option
 from broker.cli.output import clean, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 from broker.cli.transfers import per_month
@@ -54,6 +54,7 @@ def _payer(client: Client, path: str) -> Json | None:
 
 
 @click.command()
+@for_team_option
 @json_option
 def list_(as_json: bool) -> None:
     """List whom you asked to pay, and what you were asked to pay for."""
@@ -80,6 +81,7 @@ def list_(as_json: bool) -> None:
 
 @click.command()
 @click.argument("app", shell_complete=complete_app)
+@for_team_option
 @json_option
 def accept(app: str, as_json: bool) -> None:
     """Agree to pay for an app, from now on.
@@ -91,6 +93,7 @@ def accept(app: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("app", shell_complete=complete_app)
+@for_team_option
 @json_option
 def decline(app: str, as_json: bool) -> None:
     """Decline to pay for an app."""
@@ -99,6 +102,7 @@ def decline(app: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("app", shell_complete=complete_app)
+@for_team_option
 @json_option
 def end(app: str, as_json: bool) -> None:
     """End it that somebody pays in the owner's place.

@@ -11,7 +11,7 @@ from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
-from broker.cli.options import json_option
+from broker.cli.options import for_team_option, json_option
 from broker.cli.output import card, clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
@@ -22,6 +22,7 @@ _show_url = click.option("--show-url", is_flag=True, help="Print the address ins
 
 
 @click.command()
+@for_team_option
 @json_option
 def methods(as_json: bool) -> None:
     """List what the account pays with; the default one is marked with *."""
@@ -44,6 +45,7 @@ def _name(method: Json) -> str:
 @click.command()
 @_show_url
 @_no_wait
+@for_team_option
 @json_option
 def add(show_url: bool, no_wait: bool, as_json: bool) -> None:
     """Add a payment method, on the page of the payment gateway; it becomes the default one.
@@ -87,6 +89,7 @@ def _added(client: Client, setup: Json) -> Json:
 
 @click.command()
 @click.argument("method")
+@for_team_option
 @json_option
 def remove(method: str, as_json: bool) -> None:
     """Remove a payment method, by its id or the last four digits of its number."""
@@ -100,6 +103,7 @@ def remove(method: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("method")
+@for_team_option
 @json_option
 def default(method: str, as_json: bool) -> None:
     """Pay with this payment method from now on."""
@@ -121,6 +125,7 @@ def _found(client: Client, key: str) -> Json:
 @click.command()
 @click.option("--invoice", metavar="NUMBER", help="Those of one invoice.")
 @click.option("--all", "everybody", is_flag=True, help="Of all accounts (operators).")
+@for_team_option
 @json_option
 def list_(invoice: str | None, everybody: bool, as_json: bool) -> None:
     """List the payments of the account, the newest first: each attempt at an invoice."""
@@ -154,6 +159,7 @@ def _row(each: Json, *, ids: bool) -> tuple[object, ...]:
 @click.option("--with", "method", metavar="METHOD", help="Another payment method than the default one.")
 @_show_url
 @_no_wait
+@for_team_option
 @json_option
 def pay(number: str, method: str | None, show_url: bool, no_wait: bool, as_json: bool) -> None:
     """Pay an invoice now.

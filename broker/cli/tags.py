@@ -6,7 +6,7 @@ import click
 
 from broker.cli.client import Json, connect, segment
 from broker.cli.errors import CliError
-from broker.cli.options import complete_app, json_option
+from broker.cli.options import complete_app, for_team_option, json_option
 from broker.cli.output import card, clean, note, say, say_json
 from broker.cli.progress import Progress
 
@@ -16,6 +16,7 @@ _account = click.option("--account", is_flag=True, help="Of the account: for eve
 
 @click.command()
 @click.argument("app", required=False, metavar="[APP]", shell_complete=complete_app)
+@for_team_option
 @json_option
 def list_(app: str | None, as_json: bool) -> None:
     """Show the tags of an app, or of your account.
@@ -30,6 +31,7 @@ def list_(app: str | None, as_json: bool) -> None:
 @click.command("tags:set")
 @click.argument("words", nargs=-1, required=True, metavar="[APP] NAME=VALUE…")
 @_account
+@for_team_option
 @json_option
 def set_(words: tuple[str, ...], account: bool, as_json: bool) -> None:
     """Set tags of an app, or of your account.
@@ -46,6 +48,7 @@ def set_(words: tuple[str, ...], account: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="[APP] NAME…")
 @_account
+@for_team_option
 @json_option
 def unset(words: tuple[str, ...], account: bool, as_json: bool) -> None:
     """Remove tags of an app, or of your account.

@@ -8,7 +8,14 @@ from broker.cli.addons import resolve
 from broker.cli.client import Client, Json, connect, segment
 from broker.cli.costs import money
 from broker.cli.errors import CliError
-from broker.cli.options import addon_argument, app_option, complete_app, json_option, optional_app_option
+from broker.cli.options import (
+    addon_argument,
+    app_option,
+    complete_app,
+    for_team_option,
+    json_option,
+    optional_app_option,
+)
 from broker.cli.output import clean, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
@@ -16,15 +23,19 @@ _PATHS = {"app": "/account/app-transfers", "addon": "/account/addon-transfers"}
 
 
 @click.command()
-@click.argument("recipient", metavar="EMAIL")
+@click.argument("recipient", metavar="EMAIL|TEAM")
 @app_option
 @json_option
 def app(recipient: str, app: str, as_json: bool) -> None:
     """Offer an app, with its add-ons and what they cost, to somebody who has an account here.
 
     Nothing changes until they accept. From then on they pay, and you see nothing of it any more; collaborators stay, its
-    webhooks end.
+    webhooks end. A team in which you work has it at once, if you name the team; and an app of a team that you run is yours
+    at once with `me`.
     """
+    if "@" not in recipient:
+        _give(app, recipient, as_json)
+        return
     with connect() as client, Progress(f"Offering {app} to {recipient}") as progress:
         made = client.post(_PATHS["app"], {"app": app, "recipient": recipient})
         progress.done("pending")
@@ -32,6 +43,13 @@ def app(recipient: str, app: str, as_json: bool) -> None:
         say_json(made)
     else:
         note(f"They accept it with `broker transfers:accept {clean(app)}`.")
+
+
+def _give(app: str, team: str, as_json: bool) -> None:
+    with connect() as client, Progress(f"Transferring {app} to {team}"):
+        given = client.patch(f"/teams/apps/{segment(app)}", {"owner": team})
+    if as_json:
+        say_json(given)
 
 
 @click.command()
@@ -66,6 +84,7 @@ def addon(addon: str, app: str | None, to: str | None, to_user: str | None, as_j
 
 
 @click.command()
+@for_team_option
 @json_option
 def list_(as_json: bool) -> None:
     """List what you offered to others, and what others offered to you."""
@@ -96,6 +115,7 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--to", metavar="APP", shell_complete=complete_app, help="For an add-on: the app that it is to be billed to."
 )
+@for_team_option
 @json_option
 def accept(name: str, to: str | None, as_json: bool) -> None:
     """Take an app or an add-on that was offered to you. From now on you pay for it."""
@@ -114,6 +134,7 @@ def accept(name: str, to: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", metavar="NAME")
+@for_team_option
 @json_option
 def decline(name: str, as_json: bool) -> None:
     """Decline what was offered to you, or take back what you offered."""

@@ -6,12 +6,13 @@ import click
 
 from broker.cli.addons import resolve
 from broker.cli.client import Json, connect
-from broker.cli.options import addon_argument, json_option, optional_app_option
+from broker.cli.options import addon_argument, for_team_option, json_option, optional_app_option
 from broker.cli.output import clean, days_until, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
 
 @click.command()
+@for_team_option
 @json_option
 def list_(as_json: bool) -> None:
     """List the trials of your account, one per service."""
