@@ -9,17 +9,18 @@ from difflib import get_close_matches
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import TSQUERY
 
 from broker.catalog.access import ANYBODY, Standing, listed_for, standing
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
+from broker.catalog.search_models import NAME, SearchEntry
 from broker.catalog.shared_secrets import ServiceSecrets, service_secrets
 from broker.catalog.views import (
     ALPHA,
     GA,
-    INSTALLABLE_STATES,
     PLAN_COLUMNS,
     SERVICE_COLUMNS,
     SUNSET,
@@ -30,6 +31,7 @@ from broker.catalog.views import (
     service_view,
     sunset_text,
 )
+from broker.catalog.words import words
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
@@ -60,6 +62,7 @@ __all__ = [
 
 _SLUG: Final = re.compile(r"[a-z0-9-]{1,63}")
 _LONGEST_QUOTED: Final = 60
+_MOST_SIMILAR, _MOST_WORDS, _ALIKE = 200, 5, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +314,25 @@ def _no_plan(text: str) -> NotFound:
     return NotFound("plan", f'Couldn\'t find the plan "{_quoted(text)}".')
 
 
+_SIMILAR: Final = Direct(
+    select(SearchEntry.slug)
+    .where(SearchEntry.is_listed.is_(True))
+    .where(
+        func.ts_filter(SearchEntry.document, literal_column(NAME)).op("@@")(
+            cast(bindparam("beginnings", type_=Text), TSQUERY)
+        )
+    )
+    .order_by(SearchEntry.installs.desc(), SearchEntry.slug)
+    .limit(_MOST_SIMILAR)
+)
+"""What has a word that begins alike: comparing all slugs of a large marketplace would hold everybody else up."""
+
+
 async def _unknown_service(tx: Tx, text: str) -> NotFound:
-    slugs = (await tx.execute(select(AddonService.slug).where(AddonService.state.in_(INSTALLABLE_STATES)))).scalars()
-    close = get_close_matches(text[:_LONGEST_QUOTED].lower(), list(slugs), n=3, cutoff=0.5)
+    wanted = text[:_LONGEST_QUOTED].lower()
+    beginnings = " | ".join(f"'{word[:_ALIKE]}':*" for word in words(wanted, _MOST_WORDS))
+    similar = [row[0] for row in await _SIMILAR.all(tx, beginnings=beginnings)] if beginnings else []
+    close = get_close_matches(wanted, similar, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else " See the list of add-on services for what there is."
     return NotFound("add_on_service", f'Couldn\'t find the add-on service "{_quoted(text)}".{hint}')
 
