@@ -15,6 +15,7 @@ from broker.addons.operations import is_stuck, is_unfinished
 from broker.billing.models import BillingAccount, BillingCheck
 from broker.catalog.models import AddonService, Plan, ServiceReview
 from broker.events.audit import ChainState, chain_state
+from broker.flags.switch import switched_off
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.jobs import QueueLength, queue_lengths
@@ -53,6 +54,8 @@ class Attention:
     check: LastCheck | None
     chain: ChainState
     queues: Sequence[QueueLength]
+    off: Sequence[str]
+    """What operators have switched off, and should not forget."""
 
 
 async def look_over(ctx: Context, actor: Actor) -> Attention:
@@ -92,6 +95,7 @@ async def _counted(tx: Tx, now: datetime) -> Attention:
         check=await _last_check(tx),
         chain=await chain_state(tx),
         queues=await queue_lengths(tx),
+        off=await switched_off(tx),
     )
 
 

@@ -103,6 +103,12 @@ async def is_on(tx: Tx, flag: Flag) -> bool:
     return await _OFF.first(tx, flag=flag.value, slug="") is None
 
 
+async def switched_off(tx: Tx) -> list[str]:
+    """What is off, in words such as `installs of redis`."""
+    off = select(FlagRow.name, FlagRow.service).where(FlagRow.is_on.is_(False)).order_by(FlagRow.name, FlagRow.service)
+    return [f"{row.name} of {row.service}" if row.service else str(row.name) for row in await tx.execute(off)]
+
+
 _OFF: Final = Direct(
     select(FlagRow.reason)
     .where(

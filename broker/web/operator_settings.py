@@ -23,5 +23,5 @@ async def _settings(request: Request, seen: SignedIn, _: BrokerError | None) -> 
     given = [row for row in rows if row.source != "default"]
     left = [row for row in rows if row.source == "default"]
     return operator_page(
-        request, "operator_settings.html", seen, here="/operator/settings", parts=(("Given", given), ("Left as they are", left))
+        request, "operator_settings.html", seen, here="/operator/settings", parts=(("Given", given), ("Defaults", left))
     )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from broker.accounts.sign_up import ask_to_sign_up, invite
+from broker.addons.attention import look_over
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
 from broker.addons.ports import Answer, Reply
@@ -48,6 +49,7 @@ async def test_a_flag_is_switched_once_and_says_who_and_why(world: World, operat
         (Flag.SIGN_UP, None), (Flag.INSTALLS, None), (Flag.INSTALLS, "store"), (Flag.COLLECTION, None), (Flag.NOTICES, None),
     ]  # fmt: skip
     assert one in found
+    assert (await look_over(world.ctx, operator)).off == ["installs", "installs of store"]
     assert await events(world) == [
         {"flag": "installs", "service": None, "on": False, "reason": "moving the database"},
         {"flag": "installs", "service": "store", "on": False, "reason": "it fails"},

@@ -259,9 +259,9 @@ async def test_settings_are_told_with_their_source_and_without_secrets(
         await sign_in(client, world.ctx, operator)
         answer = await client.get("/operator/settings")
     said = plain(answer)
-    assert re.search(r"BROKER_STRIPE_KEY \*\*\* secret environment none Secret key of the gateway", said)
-    assert re.search(r"BROKER_POOL_TIMEOUT_S 7\.0 seconds environment 5\.0", said)
-    assert re.search(r"BROKER_SMTP_URL none secret default", said)
+    assert re.search(r"BROKER_STRIPE_KEY \*\*\* secret environment Secret key of the gateway", said)
+    assert re.search(r"BROKER_POOL_TIMEOUT_S 7\.0 seconds environment otherwise 5\.0", said)
+    assert re.search(r"BROKER_SMTP_URL none secret Where mail", said)
     assert "BROKER_LOG_LEVEL" in said
     secrets = [value.get_secret_value() for _, value in given if isinstance(value, SecretStr)]
     assert len(secrets) == 3
