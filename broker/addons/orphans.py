@@ -25,6 +25,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.jobs import defer
+from broker.kernel.parts import Part, bounded
 
 REAP: Final = "broker.reap"
 """Name of the job that tries once to delete one orphan."""
@@ -155,18 +156,61 @@ def _view(row: Row[Any]) -> OrphanView:
     return OrphanView(**fields | {"history": tuple(fields["history"])})
 
 
-async def list_orphans(ctx: Context, actor: Actor, state: str | None = None) -> list[OrphanView]:
-    """The ledger, what is open first and then the newest first.
+async def list_orphans(
+    ctx: Context, actor: Actor, state: str | None = None, *, skip: int = 0, most: int = 1000
+) -> list[OrphanView]:
+    """A part of the ledger, what is open first and then the newest first.
 
     Raises: NotFound for everybody but operators; InvalidParams for a state that there is not.
     """
+    ordered = _orphans().order_by((Orphan.state != OrphanState.OPEN), Orphan.since.desc(), Orphan.id)
+    return await _read(ctx, actor, state, ordered.offset(skip).limit(most))
+
+
+async def read_orphans(ctx: Context, actor: Actor, state: str | None, part: Part) -> list[OrphanView]:
+    """The same by id, for whoever reads all of it part by part.
+
+    Raises: as above.
+    """
+    return await _read(ctx, actor, state, bounded(_orphans(), Orphan.id, part))
+
+
+async def _read(ctx: Context, actor: Actor, state: str | None, rows: Select[Any]) -> list[OrphanView]:
     actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        return [_view(row) for row in await tx.execute(rows.where(*_in_state(state)))]
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanSum:
+    """How many orphans there are whose plans are priced in a currency, and what they came to a month. Units: minor units."""
+
+    currency: str
+    count: int
+    minor: int
+
+
+async def sum_orphans(ctx: Context, actor: Actor, state: str | None = None) -> list[OrphanSum]:
+    """What the ledger, or what is in one state of it, comes to.
+
+    Raises: as above.
+    """
+    actor.require_operator()
+    sums = (
+        select(Plan.currency, func.count(), func.sum(Orphan.price_cents))
+        .join(Plan, Plan.id == Orphan.plan_id)
+        .where(*_in_state(state))
+        .group_by(Plan.currency)
+        .order_by(Plan.currency)
+    )
+    async with ctx.database.transaction() as tx:
+        return [OrphanSum(currency, count, int(minor)) for currency, count, minor in await tx.execute(sums)]
+
+
+def _in_state(state: str | None) -> list[ColumnElement[bool]]:
     if state is not None and state not in set(OrphanState):
         raise InvalidParams(f"state: must be one of {', '.join(OrphanState)}.")
-    statement = _orphans().order_by((Orphan.state != OrphanState.OPEN), Orphan.since.desc(), Orphan.id)
-    async with ctx.database.transaction() as tx:
-        rows = await tx.execute(statement.where(Orphan.state == state) if state else statement)
-        return [_view(row) for row in rows]
+    return [] if state is None else [Orphan.state == state]
 
 
 async def get_orphan(ctx: Context, actor: Actor, key: str) -> OrphanView:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import Select, select, update
 
 from broker.events.claim import locked_webhook
 from broker.events.deliver import drive
@@ -20,6 +20,7 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
+from broker.kernel.parts import Part, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,6 @@ class EventView:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The part of a list that is wanted: at most `limit`, those beyond the one with the id `after`."""
-
-    limit: int
-    newest_first: bool = False
-    after: UUID | None = None
-
-
 async def list_deliveries(ctx: Context, owner_of: OwnerOf, part: Part, status: str | None = None) -> list[DeliveryView]:
     """The deliveries of an app's or add-on's webhooks, oldest first or newest first.
 
@@ -72,7 +64,7 @@ async def list_deliveries(ctx: Context, owner_of: OwnerOf, part: Part, status: s
         statement = _deliveries(await owner_of(tx))
         if status is not None:
             statement = statement.where(WebhookDelivery.status == status)
-        return [DeliveryView(*row) for row in await tx.execute(_part(statement, WebhookDelivery, part))]
+        return [DeliveryView(*row) for row in await tx.execute(bounded(statement, WebhookDelivery.id, part))]
 
 
 async def get_delivery(ctx: Context, owner_of: OwnerOf, key: str) -> DeliveryView:
@@ -88,7 +80,7 @@ async def list_events(ctx: Context, owner_of: OwnerOf, part: Part) -> list[Event
     """What an app's or add-on's webhooks were told, oldest first or newest first."""
     async with ctx.database.transaction() as tx:
         statement = _events(await owner_of(tx))
-        return [EventView(*row) for row in await tx.execute(_part(statement, WebhookEvent, part))]
+        return [EventView(*row) for row in await tx.execute(bounded(statement, WebhookEvent.id, part))]
 
 
 async def get_event(ctx: Context, owner_of: OwnerOf, key: str) -> EventView:
@@ -162,13 +154,3 @@ def _deliveries(owner: Owner) -> Select[*tuple[Any, ...]]:
 def _events(owner: Owner) -> Select[*tuple[Any, ...]]:
     own = (getattr(WebhookEvent, name) for name in EventView.__slots__)
     return select(*own).join(Webhook, Webhook.id == WebhookEvent.webhook_id).where(of_owner(owner))
-
-
-def _part(
-    statement: Select[*tuple[Any, ...]], table: type[WebhookDelivery] | type[WebhookEvent], part: Part
-) -> Select[*tuple[Any, ...]]:
-    """Ids are in the order in which things were taken in, over all webhooks of the app or add-on."""
-    order: ColumnElement[Any] = table.id.desc() if part.newest_first else table.id.asc()
-    if part.after is not None:
-        statement = statement.where(table.id < part.after if part.newest_first else table.id > part.after)
-    return statement.order_by(order).limit(part.limit)

@@ -10,10 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import Request
 
 from broker.faces.answers import Answer
+from broker.kernel.ids import as_uuid
+from broker.kernel.parts import Part
 
 MAX: Final = 1000
 _RANGE: Final = re.compile(
@@ -67,6 +70,20 @@ def _param(text: str) -> tuple[str, str]:
 def _maximum(text: str) -> int:
     wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
     return min(wanted, MAX) or MAX
+
+
+def newest_of(request: Request) -> tuple[ListRange, Part]:
+    """The range of a list that is told by the ids of its entries, the newest first unless another order is asked for."""
+    wanted = range_of(request)
+    if wanted.key != "id" or wanted == ListRange():
+        wanted = ListRange(max=wanted.max, descending=True)
+    return wanted, part_of(wanted)
+
+
+def part_of(wanted: ListRange) -> Part:
+    """The part of the list: beyond an id, whatever the key is called (`seq`, `id`). One more entry tells whether more follows."""
+    after: UUID | None = as_uuid(wanted.start) if wanted.exclusive else None
+    return Part(wanted.max + 1, wanted.descending, after)
 
 
 def page(request: Request, entries: Sequence[Any]) -> Answer:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import Request
 from pydantic import Field
 
 from broker.events import deliveries, webhooks
-from broker.events.deliveries import DeliveryView, EventView, Part
+from broker.events.deliveries import DeliveryView, EventView
 from broker.events.webhooks import NewWebhook, OwnerOf, WebhookChange, WebhookView
 from broker.faces import webhook_shapes as shapes
 from broker.faces.answers import Answer
-from broker.faces.ranges import ListRange, range_of, sliced
+from broker.faces.ranges import part_of, range_of, sliced
 from broker.faces.reading import Body, checked, read_object
 from broker.faces.serialize import maybe
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import InvalidParams
-from broker.kernel.ids import as_uuid
 from broker.kernel.secret import Secret
 
 SIGNING_HEADER: Final = "Heroku-Webhook-Secret"
@@ -102,7 +100,7 @@ async def remove(request: Request, actor: Actor, owner_of: OwnerOf, key: str) ->
 async def listed_deliveries(request: Request, owner_of: OwnerOf) -> Answer:
     """Deliveries in order of their ids, which is that of time; `eq[status]` chooses."""
     wanted, status = range_of(request), _status(request)
-    found = await deliveries.list_deliveries(_ctx(request), owner_of, _part(wanted), status)
+    found = await deliveries.list_deliveries(_ctx(request), owner_of, part_of(wanted), status)
     return sliced([delivery(view) for view in found], wanted, "id")
 
 
@@ -119,7 +117,7 @@ async def retry(request: Request, actor: Actor, owner_of: OwnerOf, key: str) -> 
 async def listed_events(request: Request, owner_of: OwnerOf) -> Answer:
     """Events in order of their ids, which is that of time."""
     wanted = range_of(request)
-    found = await deliveries.list_events(_ctx(request), owner_of, _part(wanted))
+    found = await deliveries.list_events(_ctx(request), owner_of, part_of(wanted))
     return sliced([event(view) for view in found], wanted, "id")
 
 
@@ -133,12 +131,6 @@ def _status(request: Request) -> str | None:
     if unknown:
         raise InvalidParams(f"{unknown[0][:60]}: there is no such filter; deliveries are filtered by {_STATUS}.")
     return request.query_params.get(_STATUS)
-
-
-def _part(wanted: ListRange) -> Part:
-    """The part of the list: beyond an id, whatever the key is called (`seq`, `id`)."""
-    after: UUID | None = as_uuid(wanted.start) if wanted.exclusive else None
-    return Part(limit=wanted.max + 1, newest_first=wanted.descending, after=after)
 
 
 def webhook(view: WebhookView) -> shapes.Webhook:

@@ -18,6 +18,7 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import NotFound
 from broker.kernel.money import decimal
+from broker.kernel.parts import NEWEST, Part, bounded
 from broker.payouts.models import Payout, PayoutState
 
 
@@ -54,17 +55,19 @@ async def list_payouts(ctx: Context, actor: Actor, slug: str) -> Sequence[Payout
         return [PayoutView(*row) for row in await tx.execute(own)]
 
 
-async def every_payout(ctx: Context, actor: Actor, state: PayoutState | None = None) -> Sequence[PayoutView]:
-    """The payouts of all services, the newest first; or those in one state: operators only.
+async def every_payout(
+    ctx: Context, actor: Actor, state: PayoutState | None = None, part: Part = NEWEST
+) -> Sequence[PayoutView]:
+    """A part of the payouts of all services, or of those in one state: operators only.
 
     Raises: NotFound for everybody else.
     """
     actor.require_operator()
-    wanted = select(*PAYOUT_COLUMNS).order_by(Payout.id.desc())
+    wanted = select(*PAYOUT_COLUMNS)
     if state is not None:
         wanted = wanted.where(Payout.state == state)
     async with ctx.database.transaction() as tx:
-        return [PayoutView(*row) for row in await tx.execute(wanted)]
+        return [PayoutView(*row) for row in await tx.execute(bounded(wanted, Payout.id, part))]
 
 
 async def get_payout(tx: Tx, payout_id: UUID | None) -> PayoutView:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from broker.addons.forget import forget_addon
-from broker.addons.orphans import OrphanView, get_orphan, list_orphans, resolve_orphan, retry_orphan
+from broker.addons.orphans import OrphanView, get_orphan, read_orphans, resolve_orphan, retry_orphan
 from broker.faces.answers import Answer
-from broker.faces.ranges import page
+from broker.faces.ranges import newest_of, sliced
 from broker.kernel.clock import rfc3339
 from broker.platform_api import operating_shapes, serialize, shapes
 from broker.platform_api.bodies import Text
@@ -50,8 +50,10 @@ def orphan(view: OrphanView) -> operating_shapes.Orphan:
 
 @router.get("/orphans", responses=gives(operating_shapes.Orphan, many=True))
 async def list_(request: Request, actor: CurrentActor, state: str | None = None) -> Answer:
-    """The orphan ledger; `state` is open, deleted or resolved."""
-    return page(request, [orphan(view) for view in await list_orphans(face_of(request).ctx, actor, state)])
+    """The orphan ledger, the newest first; `state` is open, deleted or resolved."""
+    wanted, part = newest_of(request)
+    found = await read_orphans(face_of(request).ctx, actor, state, part)
+    return sliced([orphan(view) for view in found], wanted, "id")
 
 
 @router.get("/orphans/{orphan_id}", responses=gives(operating_shapes.Orphan))

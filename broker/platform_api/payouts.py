@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from broker.faces.answers import Answer
 from broker.faces.csv_stream import as_csv
-from broker.faces.ranges import page
+from broker.faces.ranges import newest_of, page, sliced
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import InvalidParams
 from broker.payouts.accrual import AccrualView, list_accruals
@@ -113,8 +113,9 @@ async def agree(request: Request, actor: CurrentActor, service: str) -> Answer:
 async def every(request: Request, actor: CurrentActor, state: str | None = None) -> Answer:
     """The payouts of all services, the newest first; `state` is draft, approved, paid or failed."""
     actor.require_operator()
-    wanted = None if state is None else _state(state)
-    return page(request, [_payout(view) for view in await every_payout(face_of(request).ctx, actor, wanted)])
+    (wanted, part), chosen = newest_of(request), None if state is None else _state(state)
+    found = await every_payout(face_of(request).ctx, actor, chosen, part)
+    return sliced([_payout(view) for view in found], wanted, "id")
 
 
 @router.get(_PAYOUTS + "/export", tags=["operating"], responses={200: {"content": {"text/csv": {}}}})

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.models import OrphanState
-from broker.addons.orphans import LONGEST_REASON, OrphanView, get_orphan, list_orphans, resolve_orphan, retry_orphan
+from broker.addons.orphans import (
+    LONGEST_REASON,
+    OrphanView,
+    get_orphan,
+    list_orphans,
+    resolve_orphan,
+    retry_orphan,
+    sum_orphans,
+)
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
 from broker.kernel.money import Money
@@ -57,12 +64,13 @@ async def resolve(request: Request, orphan: str) -> Response:
 
 async def _ledger(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
     state, number = searched(request, "state") or OrphanState.OPEN, page_number(request)
-    found = await list_orphans(request.app.state.ctx, seen.actor, state)
-    start = (number - 1) * _PAGE
-    rows = [(view, _price(view)) for view in found[start : start + _PAGE]]
+    ctx: Context = request.app.state.ctx
+    found = await list_orphans(ctx, seen.actor, state, skip=(number - 1) * _PAGE, most=_PAGE + 1)
+    sums = await sum_orphans(ctx, seen.actor, state)
     return operator_page(
-        request, "operator_orphans.html", seen, fault, here=_HERE, rows=rows, state=state, states=list(OrphanState),
-        number=number, more=len(found) > start + _PAGE, count=len(found), costs=_sums(found),
+        request, "operator_orphans.html", seen, fault, here=_HERE, state=state, states=list(OrphanState),
+        rows=[(view, _price(view)) for view in found[:_PAGE]], number=number, more=len(found) > _PAGE,
+        count=sum(each.count for each in sums), costs=[Money(each.minor, each.currency) for each in sums if each.minor],
     )  # fmt: skip
 
 
@@ -79,10 +87,3 @@ def _one(orphan: str) -> Show:
 
 def _price(view: OrphanView) -> Money:
     return Money(view.price_cents, view.currency)
-
-
-def _sums(found: Sequence[OrphanView]) -> list[Money]:
-    by_currency: dict[str, int] = {}
-    for view in found:
-        by_currency[view.currency] = by_currency.get(view.currency, 0) + view.price_cents
-    return [Money(cents, currency) for currency, cents in sorted(by_currency.items()) if cents]

@@ -88,13 +88,16 @@ def _note(form: Form, name: str) -> str:
 
 async def _payouts(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
     ctx: Context = request.app.state.ctx
-    found = [_row(view) for view in await every_payout(ctx, seen.actor)]
-    in_state = {state: [row for row in found if row["view"].state == state] for state in PayoutState}
-    over = [row for row in found if row["view"].finished_at]
+    in_state = {state: [_row(view) for view in await every_payout(ctx, seen.actor, state)] for state in PayoutState}
+    over = sorted(in_state[PayoutState.PAID] + in_state[PayoutState.FAILED], key=_age, reverse=True)
     return operator_page(
         request, "operator_payouts.html", seen, fault, here=_HERE, drafts=in_state[PayoutState.DRAFT],
         approved=in_state[PayoutState.APPROVED], over=over[:_MOST_SHOWN], longest=_LONGEST_NOTE,
     )  # fmt: skip
+
+
+def _age(row: dict[str, Any]) -> str:
+    return str(row["view"].id)
 
 
 def _row(view: PayoutView) -> dict[str, Any]:

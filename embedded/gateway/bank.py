@@ -165,7 +165,7 @@ class Bank:
 
     def refund(self, asked: Mapping[str, Any]) -> Thing:
         intent = self.payment(str(asked.get("payment_intent")))
-        if Disputes(self).of(intent["id"]):
+        if any(each["status"] != "won" for each in Disputes(self).of(intent["id"])):
             raise Refused(400, "invalid_request_error", "The bank has taken this payment back.", code="charge_disputed")
         left = intent["amount"] - intent["amount_refunded"] if intent["status"] == "succeeded" else 0
         amount = int(asked.get("amount", left))

@@ -9,7 +9,17 @@ from broker.addons.destroy import destroy_addon
 from broker.addons.gate import USUAL
 from broker.addons.locks import lock_addon
 from broker.addons.models import Addon, AddonState, Orphan, Ownership
-from broker.addons.orphans import OrphanView, get_orphan, list_orphans, record_orphan, resolve_orphan, retry_orphan
+from broker.addons.orphans import (
+    OrphanSum,
+    OrphanView,
+    get_orphan,
+    list_orphans,
+    read_orphans,
+    record_orphan,
+    resolve_orphan,
+    retry_orphan,
+    sum_orphans,
+)
 from broker.addons.ports import Answer, DeprovisionCall, Reply
 from broker.addons.queries import AddonView
 from broker.addons.reap import LONGEST_PAUSE, enqueue_orphans, reap
@@ -17,6 +27,7 @@ from broker.addons.resolve import AddonKey
 from broker.events.models import Event
 from broker.kernel.context import Actor
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
+from broker.kernel.parts import Part
 from tests.addons.conftest import World, done
 from tests.domain import new_user
 
@@ -204,6 +215,8 @@ async def test_the_ledger_is_for_operators_and_does_not_exist_for_others(world: 
     orphan = await only(world, operator)
     for attempt in (
         list_orphans(world.ctx, world.user),
+        read_orphans(world.ctx, world.user, None, Part(5)),
+        sum_orphans(world.ctx, world.user),
         get_orphan(world.ctx, world.user, str(orphan.id)),
         retry_orphan(world.ctx, world.user, str(orphan.id)),
         resolve_orphan(world.ctx, world.user, str(orphan.id), "mine"),
@@ -211,6 +224,11 @@ async def test_the_ledger_is_for_operators_and_does_not_exist_for_others(world: 
         with pytest.raises(NotFound):
             await attempt
     assert await list_orphans(world.ctx, operator, "deleted") == []
+    assert await list_orphans(world.ctx, operator, skip=1) == []
+    assert await read_orphans(world.ctx, operator, None, Part(5)) == [orphan]
+    assert await read_orphans(world.ctx, operator, "open", Part(5, after=orphan.id)) == []
+    assert await sum_orphans(world.ctx, operator, "open") == [OrphanSum("usd", 1, orphan.price_cents)]
+    assert await sum_orphans(world.ctx, operator, "resolved") == []
     with pytest.raises(InvalidParams, match="open"):
         await list_orphans(world.ctx, operator, "lost")
     with pytest.raises(NotFound):

@@ -12,11 +12,12 @@ from broker.apps.create import CreateApp, create_app
 from broker.apps.watched import watched_app
 from broker.events.attempts import Attempt, Receipt
 from broker.events.deliver import deliver
-from broker.events.deliveries import DeliveryView, Part, list_deliveries
+from broker.events.deliveries import DeliveryView, list_deliveries
 from broker.events.webhook_sweep import revive_webhooks
 from broker.events.webhooks import WebhookChange, add_webhook
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.context import Context, Scope
+from broker.kernel.parts import Part
 from tests.chaos.dying import survives
 from tests.chaos.test_kill_points import Bench, at_every_await
 from tests.chaos.test_kill_points import bench as bench

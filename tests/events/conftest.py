@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from broker.apps.watched import watched_app
 from broker.events.deliver import deliver
-from broker.events.deliveries import DeliveryView, EventView, Part, list_deliveries, list_events
+from broker.events.deliveries import DeliveryView, EventView, list_deliveries, list_events
 from broker.events.webhooks import Owner, OwnerOf, WebhookChange, WebhookView, add_webhook, get_webhook
 from broker.faces.webhook_payloads import WebhookPayloads
 from broker.kernel.context import Scope
 from broker.kernel.db import Tx
+from broker.kernel.parts import Part
 from broker.kernel.secret import Secret
 from tests.addons.conftest import World
 from tests.addons.conftest import world as world

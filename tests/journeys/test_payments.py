@@ -24,7 +24,7 @@ from broker.kernel.signals import Signals
 from broker.kernel.vault import Vault
 from broker.local.database import Database
 from broker.local.home import Home
-from tests.gateway import DECLINED, SLOW, fill_in
+from tests.gateway import DECLINED, TAKEN_BACK, fill_in
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
@@ -88,6 +88,14 @@ def add_card(platform: Platform, number: str) -> None:
     until(lambda: [each for each in shown(platform, "/account/payment-methods") if each["last4"] == number[-4:]])
 
 
+def dashboard(platform: Platform) -> httpx.Client:
+    """Where operators do things at the gateway itself."""
+    home = Home(platform.home)
+    key, port = home.secret("payment gateway key", prefix="sk_test_"), home.port("payment gateway")
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers, timeout=30, trust_env=False)
+
+
 def test_a_month_is_paid_from_a_card_and_a_part_is_sent_back(payer: Platform, platform: Platform) -> None:
     broker(payer, "apps:create", "payers-app")
     refused = run(payer, "addons:create", "redis:premium-0", "--app", "payers-app")
@@ -102,10 +110,21 @@ def test_a_month_is_paid_from_a_card_and_a_part_is_sent_back(payer: Platform, pl
     until(lambda: [each for each in shown(payer, "/account/payments") if each["state"] == "failed"])
     (failed,) = broker(payer, "payments")
     assert (failed["card"], failed["failure_code"], failed["amount_minor"]) == ("visa 0341", "generic_decline", 900)
-    add_card(payer, SLOW)  # what is unpaid is collected with it at once, and the gateway tells when it has the money
+    add_card(payer, TAKEN_BACK)  # what is unpaid is collected with it at once
     until(lambda: [each for each in shown(payer, "/account/invoices") if each["state"] == "paid"])
     paid = broker(payer, "payments", "--invoice", failed["invoice"])[0]
-    assert (paid["state"], paid["card"], paid["amount_minor"]) == ("succeeded", "visa 0077", 900)
+    assert (paid["state"], paid["card"], paid["amount_minor"]) == ("succeeded", "visa 0259", 900)
+
+    until(lambda: shown(platform, "/billing/chargebacks"))  # the bank takes it back, and the gateway tells
+    (taken,) = broker(platform, "payments:chargebacks")
+    assert (taken["invoice"], taken["amount_minor"], taken["state"]) == (paid["invoice"], 900, "open")
+    assert broker(platform, "billing:check")["differences"] == []
+    with dashboard(platform) as gateway:
+        answer = {"evidence[uncategorized_text]": "winning_evidence"}
+        dispute = gateway.post(f"/disputes/{taken['id']}", data=answer).json()
+        until(lambda: shown(platform, "/billing/chargebacks")[0]["state"] == "won")
+        gateway.post("/refunds", data={"payment_intent": dispute["payment_intent"], "amount": "100"})
+        until(lambda: shown(payer, f"/account/payments/{paid['id']}")["refunded_minor"] == 100)
 
     back = broker(platform, "payments:refund", paid["id"], "--amount", "0.50", "--reason", "it was slow")
     assert (back["state"], back["amount_minor"]) == ("succeeded", 50)

@@ -71,6 +71,8 @@ async def test_a_partner_reads_statements_and_an_operator_pays(ctx: Context, app
         failed = (await ours.post(f"{payout}/actions/fail", json={"reason": "sent back"})).json()
         assert (await ours.get("/billing/payouts?state=failed")).json() == [failed]
         assert (await ours.get("/billing/payouts?state=lost")).status_code == 422
+        rest = await ours.get("/billing/payouts", headers={"range": f"id ]{failed['id']}..; max=1"})
+        assert (rest.status_code, rest.json()) == (200, [])
         assert (await ours.post("/billing/payouts/nothing/actions/mark-paid", json={})).status_code == 404
         (refused,) = {(await hers.post(path)).status_code for path in ("/billing/payouts", f"{payout}/actions/fail")}
         assert refused == 404

@@ -14,9 +14,10 @@ import pytest_asyncio
 from broker import worker
 from broker.apps.change import ChangeApp, change_app
 from broker.apps.watched import watched_app
-from broker.events.deliveries import DeliveryView, Part, list_deliveries, retry_delivery
+from broker.events.deliveries import DeliveryView, list_deliveries, retry_delivery
 from broker.events.webhooks import OwnerOf, WebhookChange, WebhookView, add_webhook
 from broker.kernel.context import Scope
+from broker.kernel.parts import Part
 from broker.kernel.secret import Secret
 from broker.settings import Settings
 from broker.wiring import Wiring, wired
