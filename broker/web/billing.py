@@ -17,10 +17,9 @@ from broker.payments.dunning_schedule import StepKind
 from broker.payments.dunning_views import UnpaidView, billing_status
 from broker.payments.methods import list_methods
 from broker.payments.views import list_payments
-from broker.web.door import ForBrowsers
 from broker.web.inside import account_page, flash, shown_inside
 from broker.web.moments import day, month_words
-from broker.web.team_money import OF_TEAM, OWN, money_address
+from broker.web.team_money import both, money_address
 
 _HERE: Final = "/billing"
 _NEXT: Final = {
@@ -41,9 +40,7 @@ async def billing(request: Request) -> Response:
     return await shown_inside(request, show)
 
 
-TWINS: Final = tuple(
-    ForBrowsers(of + _HERE, billing, methods=["GET"], include_in_schema=False) for of in (OWN, OF_TEAM)
-)
+TWINS: Final = both(_HERE, billing)
 
 
 async def _billing(request: Request, seen: SignedIn) -> Response:

@@ -20,10 +20,9 @@ from broker.kernel.errors import BrokerError, InvalidParams
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
 from broker.web.browser import Form
-from broker.web.door import ForBrowsers
 from broker.web.inside import account_page, act, flash, shown_inside
 from broker.web.moments import day, month_words
-from broker.web.team_money import OF_TEAM, OWN, money_address
+from broker.web.team_money import OF_TEAM, OWN, both, money_address
 
 router = APIRouter(include_in_schema=False)
 _HERE: Final = "/budgets"
@@ -49,9 +48,7 @@ async def overview(request: Request) -> Response:
     return await shown_inside(request, show)
 
 
-TWINS: Final = tuple(
-    ForBrowsers(of + _HERE, overview, methods=["GET"], include_in_schema=False) for of in (OWN, OF_TEAM)
-)
+TWINS: Final = both(_HERE, overview)
 """The API lists one's own at the same address."""
 
 

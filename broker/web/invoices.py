@@ -19,10 +19,9 @@ from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
 from broker.payments.methods import list_methods
 from broker.payments.views import PaymentView, list_payments
-from broker.web.door import ForBrowsers
 from broker.web.inside import account_page, flash, shown_inside
 from broker.web.moments import day, month_words
-from broker.web.team_money import OF_TEAM, OWN, money_address
+from broker.web.team_money import both, money_address
 
 _HERE: Final = "/invoices"
 _STATES: Final = {
@@ -109,8 +108,7 @@ async def as_export(request: Request) -> Response:
 
 
 TWINS: Final = tuple(
-    ForBrowsers(of + path, endpoint, methods=["GET"], include_in_schema=False)
-    for of in (OWN, OF_TEAM)
+    route
     for path, endpoint in (
         (_HERE, overview),
         (_HERE + "/{invoice}.html", as_print),
@@ -118,6 +116,7 @@ TWINS: Final = tuple(
         (_HERE + "/{invoice}", info),
         ("/exports/csv", as_export),
     )
+    for route in both(path, endpoint)
 )
 """The addresses of one's own are the API's, too."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from fastapi import Request
+from fastapi import Request, Response
+from starlette.routing import Route
 
 from broker.accounts.teams import TeamView, acting_for_team, get_team
 from broker.kernel.context import Context
 from broker.oauth.sessions import SignedIn
+from broker.web.door import ForBrowsers
 
 OWN: Final = "/account"
 OF_TEAM: Final = "/teams/{team}"
@@ -22,6 +25,15 @@ class Purse:
 
     person: SignedIn
     team: TeamView
+
+
+def both(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> tuple[Route, Route]:
+    """A page at both addresses, where the API answers at that of one's own, too."""
+    own, of_team = OWN + path, OF_TEAM + path
+    return (
+        ForBrowsers(own, endpoint, methods=["GET"], include_in_schema=False),
+        Route(of_team, endpoint, methods=["GET"], include_in_schema=False),
+    )
 
 
 async def with_purse(request: Request, seen: SignedIn) -> SignedIn:

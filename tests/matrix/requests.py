@@ -84,6 +84,8 @@ NAMES = {
     "orphan": "{orphan_id}",
     "run": "{run_id}",
     "login": "of-nobody",
+    "person": "zoe@example.com",
+    "team_invitation": "{invitation}",
     "passkey": "00000000-0000-7000-8000-000000000000",
     "operation": "00000000-0000-7000-8000-000000000000",
     "account": "00000000-0000-7000-8000-000000000000",
