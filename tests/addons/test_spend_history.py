@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from broker.addons.spend_history import Spent, months_until, spend_history
+from broker.apps.tags import change_app_tags
 from broker.billing.credit_notes import TakenBack, write_credit_note
 from broker.kernel.context import Actor
 from tests.addons.conftest import World
@@ -38,11 +39,14 @@ async def test_months_are_what_was_billed_and_the_present_one_what_has_accrued(w
 
 async def test_a_month_that_is_over_but_not_closed_is_there_too(world: World, alice: Actor) -> None:
     await world.provisioned("store:big")
+    await change_app_tags(world.ctx, alice, "shop", {"team": "growth"})
     after(world.ctx)
     open_ = await spend_history(world.ctx, alice, 2)
     await close_all(world.ctx)
     closed = await spend_history(world.ctx, alice, 2)
+    await change_app_tags(world.ctx, alice, "shop", {"team": "core"})
     assert [minor(each) for each in open_.spent] == [minor(each) for each in closed.spent]
+    assert [each.tags for each in closed.spent] == [{"team": "growth"}] * 2, "a bill keeps its own"
     assert [each.month for each in closed.spent] == ["2026-11", "2026-12"]
 
 

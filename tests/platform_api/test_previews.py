@@ -158,6 +158,7 @@ async def test_a_preview_writes_nothing(api: httpx.AsyncClient, ctx: Context, wo
         {"action": "change_plan", "addon": addon.name, "plan": "huge"},
         {"action": "destroy", "addon": addon.name},
         {"action": "attach", "addon": addon.name, "app": "other"},
+        {"action": "move", "addon": addon.name, "app": "other"},
         {"action": "attach", "addon": addon.name, "app": "shop", "attachment": "STORE", "confirm": "shop"},
         {"action": "detach", "attachment": attachment["id"]},
     ):
@@ -200,3 +201,16 @@ async def test_what_can_not_be_previewed_is_refused(
 async def test_what_is_somebody_else_s_is_not_there(intruder: httpx.AsyncClient, addon: AddonView) -> None:
     for body in ({"action": "destroy", "addon": addon.name}, {"action": "create", "app": "shop", "plan": "store:free"}):
         assert (await intruder.post(PREVIEW, json=body)).status_code == 404
+
+
+async def test_billing_it_to_another_app(api: httpx.AsyncClient, world: World, addon: AddonView, ctx: Context) -> None:
+    await create_app(ctx, world.user, CreateApp(name="reports"))
+    told = (await api.post(PREVIEW, json={"action": "move", "addon": addon.name, "app": "reports"})).json()
+    assert (told["cost"], told["obstacles"], told["reversible"]) == (None, [], True)
+    (app,) = told["apps"]
+    assert (app["name"], app["release"], app["added"], app["changed"]) == ("reports", 2, ["STORE_URL"], [])
+    nowhere = await api.post(PREVIEW, json={"action": "move", "addon": addon.name, "app": "nowhere"})
+    assert nowhere.status_code == 404
+    await api.post(f"/addons/{addon.name}/actions/transfer", json={"app": "reports"})
+    again = (await api.post(PREVIEW, json={"action": "move", "addon": addon.name, "app": "reports"})).json()
+    assert again["apps"] == []
