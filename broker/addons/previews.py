@@ -44,12 +44,13 @@ from broker.kernel.errors import (
     InvalidParams,
     NameTaken,
     NotFound,
+    Paused,
     PaymentRequired,
 )
 from broker.kernel.ids import new_id
 
 T = TypeVar("T")
-_OBSTACLES = (PaymentRequired, ConfirmationRequired, Conflict, InvalidParams)
+_OBSTACLES = (PaymentRequired, ConfirmationRequired, Conflict, InvalidParams, Paused)
 """Refusals that a preview tells of. Others, such as that there is no such app, are refusals of the preview, too."""
 
 

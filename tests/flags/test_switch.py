@@ -8,8 +8,10 @@ from sqlalchemy import select
 from broker.accounts.sign_up import ask_to_sign_up, invite
 from broker.addons.attention import look_over
 from broker.addons.change_plan import change_plan
+from broker.addons.create import CreateAddon
 from broker.addons.destroy import destroy_addon
 from broker.addons.ports import Answer, Reply
+from broker.addons.previews import preview_creation
 from broker.addons.resolve import AddonKey
 from broker.events.models import Event
 from broker.flags.models import Flag
@@ -88,6 +90,8 @@ async def test_while_installs_are_off_what_is_there_goes_on(world: World, operat
     await set_flag(world.ctx, operator, "installs", False, "moving the database", service)
     with pytest.raises(Paused, match="The operators say: moving the database"):
         await world.create()
+    told = await preview_creation(world.ctx, world.user, CreateAddon(world.app, "store:free"))
+    assert [obstacle.id for obstacle in told.obstacles] == ["paused"]
     await change_plan(world.ctx, world.user, AddonKey(there.name), "store:big")
     world.provider.will(Reply(Answer.DONE, 200), Reply(Answer.DONE, 200))
     await world.run()
