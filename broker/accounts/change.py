@@ -152,9 +152,8 @@ async def ask_to_change_email(ctx: Context, actor: Actor, email: str) -> None:
     async with ctx.database.transaction() as tx:
         known = await user_with(tx, address)
         is_taken = known is not None and known.id != actor.id
-        async with (
-            in_vain(tx) if is_taken else nullcontext()
-        ):  # whose it is learns nothing of us, and we nothing of them
+        # Whose it is learns nothing of us, and we nothing of them.
+        async with in_vain(tx) if is_taken else nullcontext():
             token, until = await new_link(tx, Purpose.CHANGE_EMAIL, address, now, actor.id)
             facts = {"email": address, "old": actor.email}
             await send_secrets(tx, ctx.vault, address, "email.confirm", facts, {"token": token}, now, until)

@@ -107,13 +107,17 @@ async def find_session(ctx: Context, cookie: Secret) -> SignedIn | None:
     return SignedIn(row.id, actor, row.created_at, row.proved_at)
 
 
-async def prove_session(ctx: Context, seen: SignedIn) -> None:
-    """Note that its user has just shown who it is. Whoever calls this has asked for the password."""
-    now = ctx.clock.now()
+async def prove_session(ctx: Context, seen: SignedIn) -> Secret:
+    """Note that its user has just shown who it is. Whoever calls this has asked for the password.
+
+    What its cookie holds from now on: the one before, which somebody else may have, gets nobody to what needs the proof.
+    """
+    now, cookie = ctx.clock.now(), Secret(secrets.token_urlsafe(32))
     async with ctx.database.transaction() as tx:
         mine = update(BrowserSession).where(BrowserSession.id == seen.session_id)
-        await tx.execute(mine.values(proved_at=now))
+        await tx.execute(mine.values(proved_at=now, token_hash=token_hash(cookie.reveal())))
         await emit(tx, "session.proved", seen.actor, now, session=str(seen.session_id))
+    return cookie
 
 
 async def end_other_sessions(ctx: Context, seen: SignedIn) -> None:

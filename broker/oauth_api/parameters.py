@@ -44,6 +44,6 @@ def _of_json(raw: bytes) -> Parameters:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         raise BadRequest("The request body is not valid JSON.") from None
-    if not all(isinstance(value, str) or value is None for value in found.values()):
+    if not isinstance(found, dict) or not all(isinstance(value, str) or value is None for value in found.values()):
         raise BadRequest("Parameters must be strings.")
     return {name: value for name, value in found.items() if value}

@@ -26,7 +26,7 @@ from broker.faces.errors import status_of
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, InvalidParams
 from broker.kernel.secret import Secret
-from broker.oauth.sessions import SignedIn
+from broker.oauth.sessions import SignedIn, end_other_sessions
 from broker.web import browser
 from broker.web.browser import Form
 from broker.web.inside import Deed, account_page, act, flash, needs_proof
@@ -53,7 +53,7 @@ async def turn_on(request: Request) -> Response:
     """Turn the authenticator app on with a code of it."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response | None:
-        return _codes(request, seen, await confirm_app(ctx, seen.actor, sent.one("code")))
+        return await _begun(request, seen, await confirm_app(ctx, seen.actor, sent.one("code")))
 
     return await _act(request, deed, "policy")
 
@@ -97,7 +97,7 @@ async def add(request: Request) -> Response:
         if site is None:
             raise InvalidParams("Passkeys need an installation with a host name.")
         made = await add_passkey(ctx, seen.actor, site, sent.one("state"), sent.one("answer"), sent.one("name"))
-        return _codes(request, seen, made)
+        return await _begun(request, seen, made)
 
     return await _act(request, deed, "policy")
 
@@ -114,6 +114,13 @@ async def remove(request: Request, passkey: str) -> Response:
 
 async def _act(request: Request, deed: Deed, done: str) -> Response:
     return await act(request, deed, _overview, _HERE, done, dangerous=True)
+
+
+async def _begun(request: Request, seen: SignedIn, codes: Sequence[Secret]) -> Response | None:
+    """With the first factor, every other browser is signed out: there, nobody has shown one."""
+    if codes:
+        await end_other_sessions(request.app.state.ctx, seen)
+    return _codes(request, seen, codes)
 
 
 def _codes(request: Request, seen: SignedIn, codes: Sequence[Secret]) -> Response | None:

@@ -139,8 +139,9 @@ async def prove(request: Request) -> Response:
         await _check(request, ctx, seen, sent)
     except (InvalidParams, RateLimited, TwoFactorRequired) as error:
         return await _prove(request, seen, onward, error)
-    await prove_session(ctx, seen)
-    return RedirectResponse(onward, 303, {"cache-control": "no-store"})
+    response = RedirectResponse(onward, 303, {"cache-control": "no-store"})
+    browser.keep_session(request, response, await prove_session(ctx, seen))
+    return response
 
 
 async def _check(request: Request, ctx: Context, seen: SignedIn, sent: Form) -> None:
