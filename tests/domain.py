@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from broker.accounts.models import User
 from broker.kernel.context import Actor, Context, Scope
@@ -89,10 +88,12 @@ def clock() -> StoppedClock:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def _engine(migrated_database: str) -> AsyncIterator[AsyncEngine]:
-    engine = create_async_engine(async_url(migrated_database), poolclass=NullPool)
-    yield engine
-    await engine.dispose()
+async def _engine(postgres_url: str, migrated_database: str) -> AsyncIterator[AsyncEngine]:
+    """One connection that stays open, and so knows the tables already, to a copy: nobody may be connected to what is copied."""
+    with new_database(postgres_url, migrated_database.rsplit("/", 1)[1]) as url:
+        engine = create_async_engine(async_url(url), pool_size=1, max_overflow=0, pool_timeout=5, pool_pre_ping=True)
+        yield engine
+        await engine.dispose()
 
 
 @pytest_asyncio.fixture

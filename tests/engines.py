@@ -20,11 +20,15 @@ from embedded import postgres
 from embedded.binaries import OLDEST_MAJOR
 from embedded.processes import free_port
 
-# A test server may lose everything at a power cut; it must not wait for disks.
+# A test server may lose everything at a power cut; it must not wait for disks, nor copy or tidy up what is dropped soon.
 FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "shared_buffers": "256MB",
     "max_connections": "200",
     "deadlock_timeout": "50ms",
 }
