@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from broker.addons.destroy import destroy_addon
 from broker.addons.models import Operation
@@ -21,6 +21,7 @@ from broker.app import create_app
 from broker.catalog.client_secrets import is_client_secret
 from broker.catalog.listing import get_listing
 from broker.catalog.members import Role, list_members, member_service, set_member
+from broker.catalog.models import AddonService
 from broker.catalog.push import push_manifest
 from broker.catalog.versions import get_version
 from broker.events.attempts import Receipt
@@ -243,6 +244,18 @@ async def test_the_overview_asks_for_reviews_sets_a_canary_and_announces_an_end(
     ctx = world.ctx
     await push_manifest(ctx, paula, "store", changed(name=EVIL))
     assert EVIL not in (await browser.http.get(STORE)).text
+    shown = {
+        "at": "2026-11-21T09:00:00Z",
+        "kit": EVIL,
+        "strict": True,
+        "reported_by": "paula@example.com",
+        "revision": 2,
+    }
+    async with ctx.database.transaction() as tx:
+        result = shown | {"summary": {"passed": 40, "failed": 0}}
+        await tx.execute(update(AddonService).values(conformance=result))
+    home = (await browser.http.get(STORE)).text
+    assert ("Strict run of 2026-11-21" in home, "40 passed, 0 failed" in home, EVIL in home) == (True, True, False)
     assert "The canary is set." in (await send(browser, STORE, f"{STORE}/canary", every="3600", plan="free")).text
     wrong = await send(browser, STORE, f"{STORE}/canary", every="3600", plan="nothing")
     assert (wrong.status_code, "has no plan" in wrong.text) == (422, True)
