@@ -145,8 +145,9 @@ async def _scopes(ctx: Context, seen: SignedIn) -> list[tuple[str, list[tuple[st
     """What a budget can be for, in groups."""
     services = sorted({(each.service.slug, each.service.name) for each in await list_addons(ctx, seen.actor)})
     tokens = [each for each in await list_authorizations(ctx, seen.actor) if Scope.GLOBAL not in each.scopes]
+    apps = [each for each in await list_apps(ctx, seen.actor) if seen.actor.id in (each.owner_id, each.payer_id)]
     groups = [
-        ("Apps", [(f"app:{each.name}", each.name) for each in await list_apps(ctx, seen.actor)]),
+        ("Apps", [(f"app:{each.name}", each.name) for each in apps]),
         ("Services", [(f"service:{slug}", name) for slug, name in services]),
         ("Tokens", [(f"token:{each.id}", each.description or str(each.id)) for each in tokens]),
     ]

@@ -13,6 +13,8 @@ import structlog
 from playwright.async_api import Browser, Page
 
 from tests.browser.site import chromium, site
+from tests.browser.teamwork import APP as TEAM_APP
+from tests.browser.teamwork import LOOKED_AT, MATE, TEAM
 from tests.browser.troubles import ORPHAN, RUN
 from tests.browser.wares import EMAIL, PASSWORD
 from tests.engines import postgres_server
@@ -63,6 +65,14 @@ SIGNED_IN: Final = {
     "payment": "/account/payment?next=/install/logstream",
     "budgets": "/account/budgets",
     "notices": "/account/notices",
+    "teams": "/teams",
+    "team": f"/teams/{TEAM}",
+    "team-remove": f"/teams/{TEAM}/people/{MATE}/remove",
+    "team-end": f"/teams/{TEAM}/end",
+    "team-billing": f"/teams/{TEAM}/billing",
+    "team-app-new": f"/dashboard/new?team={TEAM}",
+    "team-app-access": f"/dashboard/apps/{TEAM_APP}/access",
+    "team-app-looked-at": f"/dashboard/apps/{LOOKED_AT}/settings",
     "provider": "/provider",
     "provider-service": "/provider/logstream",
     "provider-manifest": "/provider/logstream/manifest",

@@ -23,6 +23,7 @@ from broker.kernel.vault import KeyRing, Vault
 from broker.migrations.run import upgrade
 from tests.browser.bills import bill
 from tests.browser.furniture import furnish
+from tests.browser.teamwork import team_up
 from tests.browser.troubles import trouble
 from tests.browser.wares import operator, stock_up
 from tests.engines import new_database
@@ -57,6 +58,7 @@ async def site(postgres_url: str) -> AsyncIterator[Site]:
         await stock_up(ctx)
         actor = await operator(ctx)
         await furnish(ctx, actor)
+        await team_up(ctx, actor)
         await bill(ctx, actor)
         await trouble(ctx, actor)
         async with _served(ctx) as address:
@@ -69,7 +71,7 @@ async def _served(ctx: Context) -> AsyncIterator[str]:
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{place.getsockname()[1]}"
-        app = create_app(ctx, settings(public_url=address))
+        app = create_app(ctx, settings(public_url=address, sign_up="open"))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
         running = asyncio.create_task(server.serve(sockets=[place]))
         while not server.started:  # noqa: ASYNC110 - the server has nothing that could be awaited
