@@ -50,6 +50,7 @@ __all__ = [
     "get_service",
     "list_plans",
     "list_services",
+    "plans_for",
     "resolve_offer",
     "resolve_plan",
     "service_row",
@@ -135,12 +136,16 @@ async def visible_plans(tx: Tx, actor: Actor, service_key: str) -> list[PlanView
 
     Raises: NotFound.
     """
-    service = await visible_service(tx, actor, service_key)
+    return await plans_for(tx, actor, await visible_service(tx, actor, service_key))
+
+
+async def plans_for(tx: Tx, actor: Actor | None, service: ServiceRef) -> list[PlanView]:
+    """The same of a service that the actor finds; without one, what everybody finds."""
     plans = await all_plans(tx, service.id)
     if all(plan.visible for plan in plans):
         return plans
-    reach = await standing(tx, actor, service.id)
-    return [plan for plan in plans if plan.visible or reach.may_have(plan)]
+    reach = await standing(tx, actor, service.id) if actor else None
+    return [plan for plan in plans if plan.visible or (reach is not None and reach.may_have(plan))]
 
 
 async def visible_plan(tx: Tx, actor: Actor, key: str) -> PlanView:

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, bindparam, func, select
 
 from broker.catalog.access import listed_for_all
 from broker.catalog.models import AddonService
-from broker.catalog.queries import get_service, list_plans, visible_plans, visible_service
+from broker.catalog.queries import get_service, plans_for, visible_service
 from broker.catalog.search_models import SearchEntry, ServiceLogo
 from broker.catalog.search_page import Hit, hits_by_id
 from broker.catalog.views import ALPHA, SHUTDOWN, PlanView, ServiceView
@@ -72,11 +72,9 @@ async def listing(ctx: Context, slug: str, actor: Actor | None = None) -> Listin
     """
     async with ctx.database.transaction() as tx:
         service = await _service(tx, slug, actor)
-        plans = await visible_plans(tx, actor, slug) if actor else await list_plans(tx, slug)
-        shown = select(SearchEntry.installs, SearchEntry.logo).where(SearchEntry.service_id == service.id)
-        row = (await tx.execute(shown)).one_or_none()
-        is_open = (await tx.execute(select(listed_for_all()).where(AddonService.id == service.id))).scalar_one()
-        return Listing(service, tuple(plans), row.installs if row else 0, row.logo if row else None, is_open)
+        plans = await plans_for(tx, actor, service)
+        row = (await _SHOWN_AS.all(tx, service=service.id))[0]
+        return Listing(service, tuple(plans), row["installs"] or 0, row["logo"], row["is_open"])
 
 
 async def listed_since(ctx: Context) -> list[tuple[str, datetime]]:
@@ -126,3 +124,9 @@ def _counts() -> tuple[Direct, Direct]:
 
 _FEATURED, _POPULAR, _NEW = _shelves()
 _COUNTS, _TOTAL = _counts()
+_SHOWN_AS: Final = Direct(
+    select(SearchEntry.installs, SearchEntry.logo, listed_for_all().label("is_open"))
+    .select_from(AddonService)
+    .outerjoin(SearchEntry, SearchEntry.service_id == AddonService.id)
+    .where(AddonService.id == bindparam("service", required=False))
+)

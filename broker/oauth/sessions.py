@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from broker.accounts.change import end_sessions
 from broker.accounts.models import User
@@ -16,6 +16,7 @@ from broker.accounts.tokens import token_hash
 from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.direct import Direct
 from broker.kernel.errors import NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.origin import current_origin
@@ -89,20 +90,35 @@ async def begin_session(ctx: Context, actor: Actor, description: str, *, is_new_
     return cookie
 
 
+_FIND: Final = Direct(
+    select(
+        BrowserSession.id,
+        BrowserSession.user_id,
+        BrowserSession.created_at,
+        BrowserSession.proved_at,
+        BrowserSession.last_seen_at,
+        User.email,
+        User.is_operator,
+    )
+    .join(User, User.id == BrowserSession.user_id)
+    .where(
+        BrowserSession.token_hash == bindparam("token_hash"),
+        BrowserSession.ended_at.is_(None),
+        BrowserSession.expires_at > bindparam("now"),
+    )
+)
+
+
 async def find_session(ctx: Context, cookie: Secret) -> SignedIn | None:
     """Who is signed in with this cookie, if anybody."""
-    session = (BrowserSession.id, BrowserSession.user_id, BrowserSession.created_at)
-    columns = (*session, BrowserSession.proved_at, BrowserSession.last_seen_at, User.email, User.is_operator)
-    live = (BrowserSession.ended_at.is_(None), BrowserSession.expires_at > ctx.wall.now())
-    statement = select(*columns).join(User, User.id == BrowserSession.user_id).where(*live)
-    async with ctx.database.transaction() as tx:
-        named = BrowserSession.token_hash == token_hash(cookie.reveal())
-        row = (await tx.execute(statement.where(named))).one_or_none()
-        if row is not None and (row.last_seen_at is None or row.last_seen_at <= ctx.clock.now() - SEEN_EVERY):
-            seen = update(BrowserSession).where(BrowserSession.id == row.id)
-            await tx.execute(seen.values(last_seen_at=ctx.clock.now()))
-    if row is None:
+    rows = await _FIND.read(ctx.database, token_hash=token_hash(cookie.reveal()), now=ctx.wall.now())
+    if not rows:
         return None
+    row, now = rows[0], ctx.clock.now()
+    if row.last_seen_at is None or row.last_seen_at <= now - SEEN_EVERY:
+        async with ctx.database.transaction() as tx:
+            seen = update(BrowserSession).where(BrowserSession.id == row.id, BrowserSession.ended_at.is_(None))
+            await tx.execute(seen.values(last_seen_at=now))
     actor = Actor(row.user_id, row.email, frozenset({Scope.GLOBAL}), is_operator=row.is_operator)
     return SignedIn(row.id, actor, row.created_at, row.proved_at)
 
