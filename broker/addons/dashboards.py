@@ -59,6 +59,7 @@ class Dashboard:
 
 
 def _role(user_id: UUID) -> ColumnElement[str]:
+    """Providers know two: whoever only looks at the billing app is let in because of another one, if at all."""
     return case((role_in_app(user_id) == "owner", "owner"), else_="collaborator")
 
 

@@ -27,6 +27,7 @@ from broker.notices.outbox import notify
 from broker.payments.disputed import disputed_on
 from broker.payments.dunning_models import Dunning, DunningState, DunningStep
 from broker.payments.dunning_schedule import Step, StepKind
+from broker.payments.standing import for_team
 
 FOLLOW: Final = "broker.follow_account"
 """Name of the job that brings the add-ons of an account to where the account is."""
@@ -43,7 +44,7 @@ async def require_paid_up(tx: Tx, account_id: UUID) -> None:
     if await _DELINQUENT.first(tx, account_id=account_id) is not None:
         raise PaymentRequired(
             "An invoice of this account is past due: nothing that costs more can be added until it is paid. What is owed,"
-            " and how to pay it: `broker billing:status`."
+            f" and how to pay it: `broker billing:status{await for_team(tx, account_id)}`."
         )
 
 

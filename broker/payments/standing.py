@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, exists, literal, or_, select
 
+from broker.accounts.models import User
 from broker.billing.models import BillingAccount
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
@@ -64,7 +65,14 @@ async def require_verified(tx: Tx, ctx: Context, account_id: UUID) -> None:
     Raises: Unverified, saying where to add one.
     """
     if ctx.rules.paid_plans_need_verification and not await is_verified(tx, account_id):
+        team = await for_team(tx, account_id)
+        page = "" if team else f", or at {ctx.rules.public_url}/account/payment,"
         raise Unverified(
-            "Paid plans need a payment method. Add one with `broker payment-methods:add`, or at"
-            f" {ctx.rules.public_url}/account/payment, and try again."
+            f"Paid plans need a payment method. Add one with `broker payment-methods:add{team}`{page} and try again."
         )
+
+
+async def for_team(tx: Tx, account_id: UUID) -> str:
+    """What to add to a command about money so that it is about this account: ` --team NAME`, if it is a team's."""
+    name = (await tx.execute(select(User.team_name).where(User.id == account_id))).scalar()
+    return f" --team {name}" if name else ""

@@ -1,0 +1,95 @@
+"""What of teams needs add-ons: who may change those of a team, enter their dashboards, bring in what costs, and end the team."""
+
+import pytest
+from sqlalchemy import select
+
+from broker.accounts.models import User
+from broker.accounts.team_roles import TeamRole
+from broker.accounts.teams import create_team, list_teams
+from broker.addons.create import CreateAddon, create_addon
+from broker.addons.dashboards import find_dashboard
+from broker.addons.destroy import destroy_addon
+from broker.addons.detach import detach
+from broker.addons.queries import list_addons, list_attachments
+from broker.addons.resolve import AddonKey
+from broker.addons.teams import end_team, give_app_away, team_addons, team_usage
+from broker.addons.tickets import Visit
+from broker.apps.create import CreateApp, create_app
+from broker.apps.queries import get_app
+from broker.apps.team_members import put_team_member
+from broker.billing.models import UsagePeriod
+from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from tests.domain import new_user
+from tests.partner_api.conftest import stocked
+
+
+async def people_in(ctx: Context, alice: Actor) -> dict[TeamRole, Actor]:
+    await create_team(ctx, alice, "acme")
+    people = {}
+    for role in (TeamRole.ADMIN, TeamRole.MEMBER, TeamRole.VIEWER):
+        people[role] = await new_user(ctx, f"{role}@example.com")
+        await put_team_member(ctx, alice, "acme", people[role].email, role)
+    return people
+
+
+async def test_add_ons_of_a_team_are_changed_by_those_who_work_in_it(ctx: Context, alice: Actor) -> None:
+    stock = await stocked(ctx, alice)
+    addon = await stock.provisioned(name="my-store")
+    people = await people_in(ctx, alice)
+    member, viewer = people[TeamRole.MEMBER], people[TeamRole.VIEWER]
+    given = await give_app_away(ctx, alice, "shop", "acme")
+    assert (given.team_name, given.role) == ("acme", "owner")
+    async with ctx.database.transaction() as tx:
+        paying = select(User.team_name).join(UsagePeriod, UsagePeriod.payer_id == User.id)
+        paying = paying.where(UsagePeriod.addon_id == addon.id, UsagePeriod.ended_at.is_(None))
+        assert (await tx.execute(paying)).scalar_one() == "acme"
+
+    key = AddonKey("my-store")
+    for who in (member, viewer):
+        assert "my-store" in [view.name for view in await list_addons(ctx, who)]
+        assert "my-store" in [view.name for view in await team_addons(ctx, who, "acme")]
+    (attachment,) = [view for view in await list_attachments(ctx, viewer) if view.addon_id == addon.id]
+    for refused in (
+        destroy_addon(ctx, viewer, key),
+        detach(ctx, viewer, str(attachment.id)),
+        create_addon(ctx, viewer, CreateAddon(app="shop", plan="store:free")),
+    ):
+        with pytest.raises(Forbidden, match="your role lets you look"):
+            await refused
+    async with ctx.database.transaction() as tx:
+        with pytest.raises(Forbidden):
+            await find_dashboard(tx, Visit(viewer.id, addon.id, addon.app_id, ""))
+        assert (await find_dashboard(tx, Visit(member.id, addon.id, addon.app_id, ""))).role == "collaborator"
+        assert (await find_dashboard(tx, Visit(alice.id, addon.id, addon.app_id, ""))).role == "owner"
+    assert await team_usage(ctx, viewer, "acme") == []
+    await detach(ctx, member, str(attachment.id))
+
+
+async def test_only_who_runs_a_team_has_it_pay(ctx: Context, alice: Actor, mallory: Actor) -> None:
+    people = await people_in(ctx, alice)
+    member, admin, viewer = (people[role] for role in (TeamRole.MEMBER, TeamRole.ADMIN, TeamRole.VIEWER))
+    stock = await stocked(ctx, member)
+    await stock.provisioned(name="my-store", plan="store:big")
+    with pytest.raises(Forbidden, match="which the team would pay"):
+        await give_app_away(ctx, member, "shop", "acme")
+    for who, app in ((member, "shop"), (viewer, "own")):
+        if app == "own":
+            await create_app(ctx, who, CreateApp(name="own"))
+            with pytest.raises(Forbidden):
+                await give_app_away(ctx, who, app, "acme")
+        with pytest.raises(InvalidParams):
+            await give_app_away(ctx, who, app, mallory.email)
+    with pytest.raises(NotFound):
+        await give_app_away(ctx, mallory, "shop", "acme")
+    await put_team_member(ctx, alice, "acme", member.email, TeamRole.ADMIN)
+    await give_app_away(ctx, member, "shop", "acme")
+    for who, refusal in ((viewer, Forbidden), (admin, Forbidden), (alice, Conflict)):
+        with pytest.raises(refusal):
+            await end_team(ctx, who, "acme")
+    assert (await give_app_away(ctx, admin, "shop", "me")).owner_email == admin.email
+    with pytest.raises(NotFound):
+        await get_app(ctx, viewer, "shop")
+    await end_team(ctx, alice, "acme")
+    assert await list_teams(ctx, admin) == []
+    await create_team(ctx, mallory, "acme")
