@@ -83,6 +83,8 @@ class Smtp:
             return _refusal(refused.recipients[0])
         except aiosmtplib.SMTPDataError as refused:
             return _refusal(refused)
+        except _LoginRefused as refused:
+            return Receipt(Fate.FAILED, str(refused))
         except (
             aiosmtplib.SMTPResponseException
         ) as refused:  # whoever sends, or how, is refused: operators can change that
@@ -117,7 +119,11 @@ async def _log_in(client: aiosmtplib.SMTP, user: str, password: Secret) -> None:
         await client.login(user, password.reveal())
     except aiosmtplib.SMTPAuthenticationError as error:
         # The operator's fault and not the mail's: it waits until the password is right.
-        raise aiosmtplib.SMTPException(f"the mail server refuses our login ({error.code})") from None
+        raise _LoginRefused(f"the mail server refuses our login ({error.code})") from None
+
+
+class _LoginRefused(Exception):
+    """In a sentence without the name and the password, which the server's own may repeat."""
 
 
 def _refusal(refused: aiosmtplib.SMTPResponseException) -> Receipt:
