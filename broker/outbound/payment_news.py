@@ -9,7 +9,7 @@ from typing import Final
 import stripe
 
 from broker.kernel.secret import Secret
-from broker.outbound.payments import is_ours
+from broker.outbound.stripe_objects import is_ours
 from broker.payments.ports import Forged, News
 
 TOLERANCE_S: Final = 300

@@ -6,54 +6,36 @@ The library sends through our guarded client, and repeats nothing by itself: rep
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
-from uuid import UUID
 
 import stripe
 from stripe.params import PaymentIntentCreateParams
 
 from broker.kernel.secret import Secret
+from broker.outbound import stripe_objects as read
 from broker.outbound.http import CallFailed, GuardedClient
 from broker.payments.ports import (
-    ActionNeeded,
     Aftermath,
-    Chargeback,
     ChargeCall,
     Charged,
     CustomerCall,
     CustomerMade,
     Declined,
     LookCall,
-    MethodFacts,
     NotThere,
-    Pending,
     RefundCall,
     Refunded,
     RefundLook,
-    SentBack,
     SetupCall,
     SetupDone,
     SetupOpen,
     SetupOver,
     Succeeded,
     Unknown,
-    Verdict,
 )
 
-_TO_CONFIRM: Final = "authentication_required"
-_CONFIRM: Final = "Your bank wants this payment to be confirmed: pay the invoice by hand."
 _MOST_LISTED: Final = 100
 _WITH_FEE: Final = ["latest_charge.balance_transaction"]
-_VERDICTS: Final = {
-    "needs_response": Verdict.OPEN,
-    "under_review": Verdict.OPEN,
-    "won": Verdict.WON,
-    "lost": Verdict.LOST,
-}
-"""The others are inquiries, which move no money. Source: Stripe, "How disputes work"."""
-_IN_HUNDREDTHS: Final = frozenset({"isk"})
-"""Currencies without a subunit, of which Stripe counts hundredths all the same. Source: Stripe, "Supported currencies"."""
 _COUNTED_OTHERWISE: Final = frozenset({"mga", "ugx"})
 """Stripe counts whole ariary, of which we count hundredths, and is of two minds about shillings: we would ask for a hundred
 times as much, or for a hundredth."""
@@ -137,7 +119,7 @@ class StripeGateway:
             )
             return SetupOpen(session.id, session.url)
 
-        answer: SetupOpen | Declined | Unknown = await _answered(opened, refused=_refused)
+        answer: SetupOpen | Declined | Unknown = await _answered(opened, refused=read.refused)
         return answer
 
     async def look_at_setup(self, reference: str) -> SetupOpen | SetupDone | SetupOver | Unknown:
@@ -147,7 +129,7 @@ class StripeGateway:
             )
             if session.status == "open":
                 return SetupOpen(session.id, session.url)
-            return _added(session) if session.status == "complete" else SetupOver()
+            return read.added_method(session) if session.status == "complete" else SetupOver()
 
         answer: SetupOpen | SetupDone | SetupOver | Unknown = await _answered(found, refused=lambda _: SetupOver())
         return answer
@@ -184,15 +166,15 @@ class StripeGateway:
             else:
                 wanted["return_url"] = call.return_url
             key = f"payment {call.payment_id}"
-            return _standing(await self._stripe.payment_intents.create_async(wanted, {"idempotency_key": key}))
+            return read.standing(await self._stripe.payment_intents.create_async(wanted, {"idempotency_key": key}))
 
-        answer: Charged = await _answered(charged, refused=_refused, declined=_declined)
+        answer: Charged = await _answered(charged, refused=read.refused, declined=read.declined)
         return answer
 
     async def look_at(self, call: LookCall) -> Charged | NotThere:
         async def found() -> Charged | NotThere:
             if call.reference is not None:
-                return _standing(
+                return read.standing(
                     await self._stripe.payment_intents.retrieve_async(call.reference, {"expand": _WITH_FEE})
                 )
             return await self._by_our_id(call)
@@ -209,21 +191,21 @@ class StripeGateway:
         )
         async for intent in listed.auto_paging_iter():
             if intent.metadata.to_dict().get("payment_id") == str(call.payment_id):
-                return _standing(intent)
+                return read.standing(intent)
         return NotThere()
 
     async def give_up(self, reference: str) -> Charged:
         async def given_up() -> Charged:
-            return _standing(await self._stripe.payment_intents.cancel_async(reference))
+            return read.standing(await self._stripe.payment_intents.cancel_async(reference))
 
         async def standing() -> Charged:
-            return _standing(await self._stripe.payment_intents.retrieve_async(reference, {"expand": _WITH_FEE}))
+            return read.standing(await self._stripe.payment_intents.retrieve_async(reference, {"expand": _WITH_FEE}))
 
         answer: Charged
         try:
             answer = await _answered(given_up, refused=_raise)
         except stripe.InvalidRequestError:  # it was confirmed in this very moment
-            answer = await _answered(standing, refused=_refused)
+            answer = await _answered(standing, refused=read.refused)
         return answer
 
     async def refund(self, call: RefundCall) -> Refunded:
@@ -239,21 +221,21 @@ class StripeGateway:
                 },
                 {"idempotency_key": f"refund {call.refund_id}"},
             )
-            return _sent_back(refund)
+            return read.sent_back(refund)
 
-        answer: Refunded = await _answered(refunded, refused=_refused, declined=_declined)
+        answer: Refunded = await _answered(refunded, refused=read.refused, declined=read.declined)
         return answer
 
     async def look_at_refund(self, call: RefundLook) -> Refunded | NotThere:
         async def found() -> Refunded | NotThere:
             if call.reference is not None:
-                return _sent_back(await self._stripe.refunds.retrieve_async(call.reference))
+                return read.sent_back(await self._stripe.refunds.retrieve_async(call.reference))
             listed = await self._stripe.refunds.list_async(
                 {"payment_intent": call.payment_reference, "limit": _MOST_LISTED}
             )
             async for refund in listed.auto_paging_iter():
                 if refund.metadata is not None and refund.metadata.to_dict().get("refund_id") == str(call.refund_id):
-                    return _sent_back(refund)
+                    return read.sent_back(refund)
             return NotThere()
 
         answer: Refunded | NotThere = await _answered(found, refused=_not_found(call.reference))
@@ -266,43 +248,13 @@ class StripeGateway:
             refunds = await self._stripe.refunds.list_async(ask)
             disputes = await self._stripe.disputes.list_async(ask)
             return Aftermath(
-                _fee(intent),
-                [_gone(each) async for each in refunds.auto_paging_iter()],
-                [_taken(each) async for each in disputes.auto_paging_iter() if each.status in _VERDICTS],
+                read.fee(intent),
+                [read.refund(each) async for each in refunds.auto_paging_iter()],
+                [read.chargeback(each) async for each in disputes.auto_paging_iter() if each.status in read.VERDICTS],
             )
 
         answer: Aftermath | Unknown = await _answered(seen)
         return answer
-
-
-def _fee(intent: stripe.PaymentIntent) -> int | None:
-    """What Stripe keeps of it; None if it is not known yet. What is settled in another currency has its fee in that one, and
-    nothing is converted here: 0.
-    """
-    moved = getattr(getattr(intent, "latest_charge", None), "balance_transaction", None)
-    if moved is None or isinstance(moved, str):
-        return None
-    return _ours(moved.fee, intent.currency) if moved.currency == intent.currency else 0
-
-
-def _gone(refund: stripe.Refund) -> SentBack:
-    ours = refund.metadata.to_dict() if refund.metadata is not None else {}
-    known = is_ours(ours.get("refund_id"))
-    amount = _ours(refund.amount, refund.currency)
-    return SentBack(refund.id, amount, _sent_back(refund), known, (refund.reason or "").replace("_", " "))
-
-
-def _taken(dispute: stripe.Dispute) -> Chargeback:
-    fees = sum(each.fee for each in dispute.balance_transactions if each.currency == dispute.currency)
-    until = dispute.evidence_details.due_by
-    return Chargeback(
-        reference=dispute.id,
-        minor=_ours(dispute.amount, dispute.currency),
-        verdict=_VERDICTS[dispute.status],
-        reason=dispute.reason.replace("_", " "),
-        fee_minor=_ours(fees, dispute.currency),
-        answer_by=None if until is None else datetime.fromtimestamp(until, UTC),
-    )
 
 
 def _has_thousandths(minor: int, currency: str) -> bool:
@@ -311,12 +263,7 @@ def _has_thousandths(minor: int, currency: str) -> bool:
 
 def _counted(minor: int, currency: str) -> int:
     """An amount as Stripe counts it."""
-    return minor * 100 if currency in _IN_HUNDREDTHS else minor
-
-
-def _ours(amount: int, currency: str) -> int:
-    """An amount of Stripe's as we count it."""
-    return amount // 100 if currency in _IN_HUNDREDTHS else amount
+    return minor * 100 if currency in read.IN_HUNDREDTHS else minor
 
 
 def _raise(error: stripe.StripeError) -> NoReturn:
@@ -348,61 +295,3 @@ async def _answered(
 def _not_found(reference: str | None) -> Callable[[stripe.InvalidRequestError], NotThere | Unknown]:
     """What it means that nothing is found. What has a reference has been there: perhaps our key is another account's by now."""
     return lambda _: NotThere() if reference is None else Unknown(_LOST_SIGHT_OF)
-
-
-def _refused(error: stripe.InvalidRequestError) -> Declined:
-    return Declined(error.code or "refused", f"The payment gateway refused it: {error.user_message or 'no reason'}")
-
-
-def _declined(error: stripe.CardError) -> Charged:
-    said: Mapping[str, Any] = error.json_body.get("error", {}) if isinstance(error.json_body, dict) else {}
-    return _no(said, (said.get("payment_intent") or {}).get("id"))
-
-
-def _no(said: Mapping[str, Any], reference: str | None) -> Charged:
-    if said.get("code") == _TO_CONFIRM or said.get("decline_code") == _TO_CONFIRM:
-        return ActionNeeded(_CONFIRM, reference)
-    code = said.get("decline_code") or said.get("code") or "declined"
-    return Declined(code, said.get("message") or "Your card was declined.", reference)
-
-
-def _standing(intent: stripe.PaymentIntent) -> Charged:
-    if intent.status == "succeeded":
-        return Succeeded(intent.id, _fee(intent))
-    if intent.status == "processing":
-        return Pending(intent.id)
-    if intent.status in ("requires_action", "requires_confirmation"):
-        leads = getattr(intent.next_action, "redirect_to_url", None)  # other ways to confirm do not have it
-        return ActionNeeded(_CONFIRM, intent.id, leads.url if leads is not None else None)
-    if intent.status == "requires_payment_method":
-        error = intent.last_payment_error
-        return _no(error.to_dict() if error is not None else {}, intent.id)
-    if intent.status == "canceled":
-        return Declined("not_confirmed", "The payment was not confirmed in time.", intent.id)
-    return Unknown(f"the payment is {intent.status}")
-
-
-def _sent_back(refund: stripe.Refund) -> Refunded:
-    if refund.status == "succeeded":
-        return Succeeded(refund.id)
-    if refund.status in ("failed", "canceled"):
-        return Declined(
-            getattr(refund, "failure_reason", None) or "failed", "The refund could not be paid out.", refund.id
-        )
-    return Pending(refund.id)
-
-
-def _added(session: Any) -> SetupDone | Unknown:
-    method = session.setup_intent.payment_method if session.setup_intent is not None else None
-    card = getattr(method, "card", None)
-    if method is None or card is None:
-        return Unknown("the page is done, and there is no card")
-    return SetupDone(MethodFacts(method.id, card.brand, card.last4, card.exp_month, card.exp_year))
-
-
-def is_ours(text: object) -> UUID | None:
-    """An id of ours that came back, if it is one."""
-    try:
-        return UUID(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
