@@ -37,6 +37,9 @@ LONGEST_PAUSE: Final = timedelta(hours=1)
 _AT_ONCE: Final = 200
 _NOT_OURS: Final = "The payment method belongs to a payment gateway that is not used any more: add another one."
 _ANOTHER: Final = "another gateway is set up now than the one that was asked"
+LOST_SIGHT_OF: Final = (
+    "the gateway does not know any more what it was asked about before: is the key that of another account?"
+)
 _NEVER_ARRIVED: Final = "The payment gateway could not be reached in time."
 _NOTHING_LEFT: Final = "There was nothing left to be paid of this invoice: nothing was charged."
 _chance = random.SystemRandom()
@@ -78,13 +81,20 @@ async def _ask(gateway: Gateway, work: Work) -> Charged:
         # The other gateway may have taken the money, if it was ever asked: then nobody is charged again.
         return Declined("gateway_changed", _NOT_OURS) if work.tries == 1 else Unknown(_ANOTHER)
     if isinstance(work.call, ChargeCall):
-        return await gateway.charge(work.call)
+        answer = await gateway.charge(work.call)
+        # What was asked before may have been taken: by an account of the gateway's that our key belongs to no more.
+        return Unknown(LOST_SIGHT_OF) if work.tries > 1 and is_missing(answer) else answer
     found = await gateway.look_at(work.call)
     if isinstance(found, NotThere):
         return Declined("not_reached", _NEVER_ARRIVED)
     if isinstance(found, ActionNeeded) and found.reference is not None and work.give_up:
         return await gateway.give_up(found.reference)
     return found
+
+
+def is_missing(answer: object) -> bool:
+    """Whether the gateway does not know whom or what it is asked about."""
+    return isinstance(answer, Declined) and answer.code == "resource_missing"
 
 
 async def _claim(ctx: Context, payment_id: UUID) -> Work | None:

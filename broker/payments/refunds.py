@@ -27,7 +27,7 @@ from broker.kernel.pauses import pause_after
 from broker.kernel.signals import notify as wake
 from broker.payments.chargebacks import chargeback_key
 from broker.payments.models import Payment, PaymentState, Refund, RefundState
-from broker.payments.pay import KEYS_KEPT
+from broker.payments.pay import KEYS_KEPT, LOST_SIGHT_OF, is_missing
 from broker.payments.ports import (
     Declined,
     Gateway,
@@ -227,7 +227,8 @@ async def _ask(ctx: Context, gateway: Gateway, refund_id: UUID, row: Row[Any]) -
         found = await gateway.look_at_refund(RefundLook(refund_id, row.payment_reference, row.gateway_reference))
         if not isinstance(found, NotThere):
             return found
-    return await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor, row.currency))
+    answer = await gateway.refund(RefundCall(refund_id, row.payment_reference, row.minor, row.currency))
+    return Unknown(LOST_SIGHT_OF) if row.tries > 1 and is_missing(answer) else answer
 
 
 async def _claim(ctx: Context, refund_id: UUID) -> Row[Any] | None:

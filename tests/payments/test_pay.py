@@ -215,6 +215,23 @@ async def test_what_must_be_confirmed_waits_for_its_owner_and_not_for_ever(world
     assert (shown.state, shown.failure_code, shown.action_url) == ("failed", "not_confirmed", None)
 
 
+async def test_what_the_gateway_knows_no_more_the_second_time_does_not_count_as_failed(
+    world: World, gateway: FakeGateway
+) -> None:
+    """As when our key became another account's: the first answer was lost, and may have been that the money came."""
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    gateway.lost = True
+    await work(ctx, gateway)
+    gateway.lost, gateway.forgets_keys = False, True
+    gateway.answers = lambda _: Declined("resource_missing", "No such customer.")
+    later(ctx, minutes=2)
+    await work(ctx, gateway)
+    assert (await only(ctx, world.user)).state == "unsure"
+
+
 async def test_what_another_gateway_may_have_taken_is_not_asked_for_again(world: World, gateway: FakeGateway) -> None:
     ctx = world.ctx
     await with_card(ctx, gateway, world.user)
