@@ -19,12 +19,13 @@ from broker.web.inside import account_page
 
 TEAMS: Final = "/teams"
 ROLE_WORDS: Final = {
-    TeamRole.OWNER: "does everything, and makes other owners",
-    TeamRole.ADMIN: "runs members, apps and money",
-    TeamRole.MEMBER: "works on every app, and makes new ones",
-    TeamRole.VIEWER: "sees the apps and the names of their config vars, and changes nothing",
-    TeamRole.BILLING: "runs the money, sees the apps, and changes nothing of them",
+    TeamRole.OWNER: "do everything, and make other owners",
+    TeamRole.ADMIN: "run members, apps and money",
+    TeamRole.MEMBER: "work on every app, and make new ones",
+    TeamRole.VIEWER: "see the apps and the names of their config vars, and change nothing",
+    TeamRole.BILLING: "run the money, and see the apps without changing them",
 }
+"""What one may in a role."""
 
 
 def team_address(team: str, *rest: str) -> str:

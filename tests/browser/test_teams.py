@@ -39,7 +39,7 @@ async def test_a_team_is_made_and_whoever_is_invited_signs_up_and_sees_its_apps_
         await page.get_by_label("E-mail address").fill(INVITED)
         await page.get_by_label("Role", exact=True).select_option("viewer")
         await page.get_by_role("button", name="Invite by mail").click()
-        await expect(page.get_by_role("button", name=f"Take back the invitation of {INVITED}")).to_be_visible()
+        await expect(page.get_by_role("button", name=f"Take it back: the invitation of {INVITED}")).to_be_visible()
         assert await sideways(page) == 0
     async with opened(chromium, java_script_enabled=False, viewport=PHONE, color_scheme="dark") as page:
         await _sign_up_and_join(page, site)

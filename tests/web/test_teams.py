@@ -199,7 +199,7 @@ async def test_a_teams_app_is_shown_by_role_and_given_back(
         assert re.findall(r'<form method="post"[^>]*>', text) == [], page
         assert "hidden-value" not in text
     assert "KEY" in text
-    assert "Member of the team" in await text_of(browser, f"{shop}/access")
+    assert "Member, in the team" in await text_of(browser, f"{shop}/access")
     assert 'name="team"' not in await text_of(browser, "/dashboard/new")
     token = (await text_of(browser, "/teams")).partition('name="form_token" value="')[2].partition('"')[0]
     for rest in ("/config-vars/reveal", "/config-vars/export", "/config-vars", "/rename", "/maintenance", "/tags"):
@@ -229,7 +229,7 @@ async def test_a_teams_money_is_looked_after_by_those_who_may(
     await become(browser, ctx, people["billing"])
     for page in ("billing", "payment", "invoices", "spending", "budgets"):
         text = await text_of(browser, f"/teams/acme/{page}")
-        assert 'Of the team <a href="/teams/acme">acme</a>' in text
+        assert 'Team <a href="/teams/acme">acme</a>' in text
         assert f'<a href="/teams/acme/{page}" aria-current="page">' in text
         assert re.findall(r'(?:href|action)="/account/(?!auth)\w+', text) == [], page
     to = "/teams/acme/budgets/set"
