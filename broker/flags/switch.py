@@ -95,7 +95,10 @@ async def check_on(tx: Tx, flag: Flag, service: str = "") -> None:
     """
     row = await _OFF.first(tx, flag=flag.value, slug=service)
     if row is not None:
-        raise Paused(f"{_PAUSED[flag]} The operators say: {row.reason}")
+        said = (
+            f"No add-ons of {service} are created at the moment; nothing was created or charged." if row.slug else None
+        )
+        raise Paused(f"{said or _PAUSED[flag]} The operators say: {row.reason}")
 
 
 async def is_on(tx: Tx, flag: Flag) -> bool:
@@ -110,7 +113,7 @@ async def switched_off(tx: Tx) -> list[str]:
 
 
 _OFF: Final = Direct(
-    select(FlagRow.reason)
+    select(FlagRow.reason, FlagRow.service.label("slug"))
     .where(
         FlagRow.name == bindparam("flag"), FlagRow.service.in_(("", bindparam("slug", type_=Text))), FlagRow.is_on.is_(False)
     )
