@@ -38,6 +38,12 @@ def tree(path: Path) -> ast.Module:
     return parsed(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything in a tree: it is walked once for all tests."""
+    return tuple(ast.walk(tree(path)))
+
+
 def place(path: Path, node: ast.AST | None = None) -> str:
     """Where it is, as editors understand it."""
     line = getattr(node, "lineno", None)
@@ -47,8 +53,8 @@ def place(path: Path, node: ast.AST | None = None) -> str:
 
 def calls(path: Path, *names: str) -> Iterator[ast.Call]:
     """The calls of functions or methods with one of these names."""
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in names:
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", None)) in names:
             yield node
 
 

@@ -5,7 +5,7 @@ import re
 import statistics
 from pathlib import Path
 
-from tests.architecture.source import DOMAIN, ROOT, calls, committed_files, modules, place, tree
+from tests.architecture.source import DOMAIN, ROOT, calls, committed_files, modules, nodes, place, tree
 
 LONGEST_MODULE = 400
 
@@ -23,7 +23,7 @@ COMMITS = {
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -77,7 +77,7 @@ def test_whoever_catches_everything_says_why() -> None:
     silent = []
     for path in modules():
         lines = path.read_text(encoding="utf-8").splitlines()
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ExceptHandler) and catches_everything(node):
                 near = lines[node.lineno - 2 : node.body[0].lineno]
                 if not any("#" in line for line in near) and not ends_by_raising(node):

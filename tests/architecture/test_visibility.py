@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from scripts.trees import parsed
-from tests.architecture.source import modules, place, tree
+from tests.architecture.source import modules, nodes, place
 
 TENANT = {"App", "Addon", "AddonConfig", "Attachment", "Collaborator", "ConfigVar", "Operation", "Release"}
 """Tables whose rows belong to somebody."""
@@ -55,7 +55,7 @@ def asks_for(function: Function) -> set[str]:
 
 
 def functions(path: Path) -> list[Function]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
+    return [node for node in nodes(path) if isinstance(node, Function)]
 
 
 def goes_past_the_doors(function: Function) -> bool:
@@ -83,7 +83,7 @@ def test_only_one_place_says_who_sees_an_app() -> None:
         place(path, node)
         for path in modules("broker")
         if place(path) not in TELLS_WHO_SEES
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Compare) and decides_by_owner(node)
     }
     assert found == set(ASKS_NOBODY), "ask `apps/visibility.py` who sees it, and `apps/collaborators.py` who owns it"
