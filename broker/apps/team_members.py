@@ -146,7 +146,7 @@ async def _known_team(tx: Tx, actor: Actor, key: str) -> TeamView:
     try:
         return await team_of(tx, actor, key)
     except NotFound:
-        if not await has_share_of_team(tx, actor.id, key):
+        if "\0" in key or not await has_share_of_team(tx, actor.id, key):
             raise
         raise Forbidden(f"Who is in the team {key}, it tells only those who are.") from None
 

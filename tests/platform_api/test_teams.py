@@ -107,3 +107,34 @@ async def test_who_sees_to_a_team_s_money_acts_with_it_and_is_named(
         (row,) = (await tx.execute(told)).all()
     assert row.actor_email == "billing@example.com"
     assert row.authorization_id is not None
+
+
+async def test_nonsense_is_refused_and_breaks_nothing(api: httpx.AsyncClient, intruder: httpx.AsyncClient) -> None:
+    await api.post("/teams", json={"name": "acme"})
+    await api.post("/apps", json={"name": "own"})
+    for odd in ("%00", "a%00b", "x" * 3000, "%F0%9F%98%80", "%ED%A0%80", "..%2Facme", "' or 1=1"):
+        for part in ("", "/members", "/apps", "/usage", "/invitations", "/members/nobody", "/apps/own/usage"):
+            assert (await api.get(f"/teams/{odd}{part}")).status_code == 404, (odd, part)
+        assert (await api.get(f"/teams/acme/members/{odd}")).status_code == 404, odd
+        assert (await api.delete(f"/teams/acme/invitations/{odd}")).status_code == 404, odd
+        assert (await api.get(f"/account/budgets?team={odd}")).status_code in (404, 422), odd
+        assert (await api.get(f"/teams/apps/{odd}")).status_code == 404, odd
+    for body in (
+        {},
+        {"name": None},
+        {"name": 7},
+        {"name": ["a"]},
+        {"name": "Acme Corp"},
+        {"name": "a\0b"},
+        {"name": ""},
+    ):
+        assert (await api.post("/teams", json=body)).status_code == 422, body
+        assert (await api.patch("/teams/acme", json=body)).status_code == 422, body
+    for body in ({}, {"email": "a@example.com"}, {"role": "member"}, {"email": "a\0@example.com", "role": "member"}):
+        assert (await api.put("/teams/acme/members", json=body)).status_code == 422, body
+        assert (await api.put("/teams/acme/invitations", json=body)).status_code == 422, body
+    for body in ({}, {"token": "x"}, {"invitation": "a\0"}, {"invitation": "acme"}, {"token": "é"}):
+        answer = await intruder.post("/account/team-invitations/actions/accept", json=body)
+        assert answer.status_code in (404, 422), body
+    for owner in ("nobody@example.com", "acme@herokumanager.com.example.com", "", "a\0"):
+        assert (await api.patch("/teams/apps/own", json={"owner": owner})).status_code in (404, 422), owner
