@@ -24,6 +24,7 @@ WORTH: Final = timedelta(days=3)
 """For how long sending is tried."""
 
 _USERS: Final = table("users", column("id", Uuid), column("email", Text), column("team_name", Text))
+_TEAM: Final = _USERS.alias("team")
 _MEMBERS: Final = table("team_members", column("team_id", Uuid), column("user_id", Uuid), column("role", Text))
 """Tables of `accounts`, above us; named here so that whoever has something to tell need not look the address up."""
 _TOLD: Final = ("owner", "admin", "billing")
@@ -37,12 +38,15 @@ async def notify(
 
     `facts` are what the template of this kind (`faces/mails/templates`) speaks of: JSON values, no secrets.
     """
-    person = select(_USERS.c.id, _USERS.c.email).where(_USERS.c.id == user_id, _USERS.c.team_name.is_(None))
-    team = select(_USERS.c.id, _USERS.c.email).join(_MEMBERS, _MEMBERS.c.user_id == _USERS.c.id)
-    told = team.where(_MEMBERS.c.team_id == user_id, _MEMBERS.c.role.in_(_TOLD))
-    for reader_id, address in (await tx.execute(union_all(person, told))).all():
-        once = key if key is None or reader_id == user_id else f"{key}:{reader_id}"
-        await notify_address(tx, address, kind, facts, at, user_id=reader_id, key=once)
+    person = select(_USERS.c.id, _USERS.c.email, _USERS.c.team_name)
+    person = person.where(_USERS.c.id == user_id, _USERS.c.team_name.is_(None))
+    team = select(_USERS.c.id, _USERS.c.email, _TEAM.c.team_name).join(_MEMBERS, _MEMBERS.c.user_id == _USERS.c.id)
+    told = team.join(_TEAM, _TEAM.c.id == _MEMBERS.c.team_id)
+    told = told.where(_MEMBERS.c.team_id == user_id, _MEMBERS.c.role.in_(_TOLD))
+    for reader_id, address, team_name in (await tx.execute(union_all(person, told))).all():
+        once = key if team_name is None or key is None else f"{key}:{reader_id}"
+        whose = {} if team_name is None else {"for_team": team_name, "for_team_id": str(user_id)}
+        await notify_address(tx, address, kind, {**facts, **whose}, at, user_id=reader_id, key=once)
 
 
 async def notify_address(

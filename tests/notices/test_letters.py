@@ -53,6 +53,16 @@ def test_nobodys_words_become_headers_markup_or_paragraphs(kind: str) -> None:
     assert all(len(line) <= 76 or "://" in line or line.startswith("    ") for line in letter.text.splitlines())
 
 
+def test_mails_about_a_teams_money_say_so_and_lead_to_its_pages() -> None:
+    facts = {"amount": "10.00 USD", "number": "INV-1", "reason": "no"}
+    theirs = Letters("https://b.example").letter("payment.failed", facts | {"for_team": "acme", "for_team_id": "7"})
+    own = Letters("https://b.example").letter("payment.failed", facts)
+    assert "https://b.example/teams/7/payment" in theirs.text
+    assert "you see to the money of the team acme" in theirs.text
+    assert "https://b.example/account/payment" in own.text
+    assert "team" not in own.text
+
+
 def told_kinds() -> set[str]:
     """The kinds that the product names when it tells somebody something."""
     names = {"notify", "notify_address", "send_secrets"}

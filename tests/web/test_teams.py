@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from broker.accounts.models import User
 from broker.accounts.team_roles import TeamRole
-from broker.accounts.teams import create_team, list_teams
+from broker.accounts.teams import create_team, get_team, list_teams
 from broker.app import create_app
 from broker.apps.config_vars import set_config_vars
 from broker.apps.create import CreateApp
@@ -18,6 +18,8 @@ from broker.apps.team_apps import list_team_apps
 from broker.apps.team_members import list_team_members, put_team_member
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
+from broker.notices.models import Notice
+from broker.notices.outbox import notify
 from broker.oauth.sessions import begin_session
 from tests.apps.conftest import nothing_reserved
 from tests.domain import new_user
@@ -243,6 +245,15 @@ async def test_a_teams_money_is_looked_after_by_those_who_may(
     async with ctx.database.transaction() as tx:
         (by,) = (await tx.execute(select(Event.actor_email).where(Event.kind == "budget.set"))).scalars()
     assert by == "billing@example.com"
+    team = await get_team(ctx, people["owner"], "acme")
+    async with ctx.database.transaction() as tx:
+        await notify(tx, team.id, "payment.failed", {"amount": "1", "number": "2", "reason": "3"}, ctx.clock.now())
+        told = await tx.execute(select(Notice.address, Notice.facts).where(Notice.kind == "payment.failed"))
+        found = {address: (facts["for_team"], facts["for_team_id"]) for address, facts in told}
+    assert found == dict.fromkeys(
+        ("alice@example.com", "admin@example.com", "billing@example.com"), ("acme", str(team.id))
+    )
+    assert (await browser.http.get(f"/teams/{team.id}/payment")).status_code == 200, "where mails lead"
     await become(browser, ctx, people["member"])
     refused = await browser.http.get("/teams/acme/billing")
     assert (refused.status_code, "it takes owner or admin or billing" in refused.text) == (403, True)

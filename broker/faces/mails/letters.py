@@ -55,7 +55,10 @@ class Letters:
             return kind
 
     def _values(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        return {**_in_line(facts), "public_url": self._public_url}
+        """What templates speak of: the facts; where the pages of the account are, and whose it is if it is a team's."""
+        team_id = facts.get("for_team_id")
+        account = f"{self._public_url}/account" if team_id is None else f"{self._public_url}/teams/{team_id}"
+        return {"for_team": None, **_in_line(facts), "public_url": self._public_url, "account": account}
 
 
 def _subject(template: Template, values: Mapping[str, Any]) -> str:
