@@ -21,10 +21,10 @@ from broker.addons.settle import transition, until_locked, with_locks
 from broker.addons.trials import leave_trial
 from broker.addons.wait import NO_WAIT, waiting
 from broker.apps.destroy import destroy_app
+from broker.apps.offers import withdraw
 from broker.apps.releases import LockedApp
 from broker.apps.resolve import AppView
 from broker.apps.term_models import Transfer
-from broker.apps.transfers import withdraw
 from broker.billing.usage import end_period
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope

@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from broker.addons.models import Addon, AddonState
 from broker.addons.transfer import AddonTransferView
+from broker.apps.offers import TransferState
 from broker.apps.payers import PayerState, PayerView
-from broker.apps.transfers import TransferState, TransferView
+from broker.apps.transfers import TransferView
 from broker.catalog.manifest_meters import is_priced
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Context

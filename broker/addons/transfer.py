@@ -11,9 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, select, update
-from sqlalchemy.orm import aliased
 
-from broker.accounts.models import User
 from broker.addons.attach import AttachAddon, record_attachment
 from broker.addons.config import reseal_config
 from broker.addons.create import take_turn
@@ -26,11 +24,21 @@ from broker.addons.queries import AddonView, get_addon
 from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.settle import with_locks
 from broker.apps.collaborators import require_owner
-from broker.apps.models import App
+from broker.apps.offers import (
+    TransferState,
+    concerns,
+    decide,
+    meant,
+    offered,
+    put_offer,
+    require_recipient,
+    told,
+    turn_down,
+    withdraw,
+)
 from broker.apps.people import find_person
 from broker.apps.resolve import AppView, changeable_app
 from broker.apps.term_models import Transfer
-from broker.apps.transfers import TransferState, concerns, decide, put_offer, require_recipient, withdraw
 from broker.catalog.queries import get_service
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -158,12 +166,7 @@ async def decline_addon(ctx: Context, actor: Actor, key: str) -> AddonTransferVi
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         view = await _named(tx, actor, key)
-        state = TransferState.DECLINED if view.recipient_id == actor.id else TransferState.WITHDRAWN
-        await decide(tx, view.id, state, at)
-        await emit(
-            tx, "transfer.declined", actor, at, app_id=view.app_id, addon_id=view.addon_id,
-            transfer=str(view.id), state=state.value,
-        )  # fmt: skip
+        await turn_down(tx, actor, view, at, view.addon_id)
         return await _one(tx, Transfer.id == view.id)
 
 
@@ -219,13 +222,12 @@ async def _check_place(tx: Tx, addon: LockedAddon, target: AppView) -> None:
 async def _named(tx: Tx, actor: Actor, key: str) -> AddonTransferView:
     transfer_id = as_uuid(key)
     named = (Transfer.id == transfer_id) | (Addon.id == transfer_id) if transfer_id else Addon.name == key
-    found = await _find(tx, concerns(actor) & named)
-    meant = [view for view in found if view.state is TransferState.PENDING or view.id == transfer_id]
-    if not meant:
+    found = meant(await _find(tx, concerns(actor) & named), key)
+    if found is None:
         raise NotFound(
             "addon_transfer", "No add-on of that name is offered to you or by you. `broker transfers` lists them."
         )
-    return meant[0]
+    return found
 
 
 async def _one(tx: Tx, condition: ColumnElement[bool]) -> AddonTransferView:
@@ -234,15 +236,6 @@ async def _one(tx: Tx, condition: ColumnElement[bool]) -> AddonTransferView:
 
 
 async def _find(tx: Tx, condition: ColumnElement[bool]) -> list[AddonTransferView]:
-    sender, recipient = aliased(User), aliased(User)
-    columns = (
-        Transfer.id, Addon.id.label("addon_id"), Addon.name.label("addon_name"), Transfer.app_id,
-        App.name.label("app_name"), Transfer.to_app_id, Transfer.sender_id, sender.email.label("sender_email"),
-        Transfer.recipient_id, recipient.email.label("recipient_email"), Transfer.state, Transfer.created_at,
-        Transfer.updated_at,
-    )  # fmt: skip
-    joined = select(*columns).join(App, App.id == Transfer.app_id).join(Addon, Addon.id == Transfer.addon_id)
-    joined = joined.join(sender, sender.id == Transfer.sender_id)
-    joined = joined.join(recipient, recipient.id == Transfer.recipient_id).where(condition)
-    rows = await tx.execute(joined.order_by(Transfer.created_at.desc(), Transfer.id))
-    return [AddonTransferView(**row._asdict() | {"state": TransferState(row.state)}) for row in rows]
+    addon = Addon.id.label("addon_id"), Addon.name.label("addon_name"), Transfer.to_app_id
+    addons = offered(*addon).join(Addon, Addon.id == Transfer.addon_id).where(condition)
+    return [AddonTransferView(**told(row)) for row in await tx.execute(addons)]

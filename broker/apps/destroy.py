@@ -9,10 +9,10 @@ from sqlalchemy import delete, update
 
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App, ConfigVar
+from broker.apps.offers import withdraw_offers
 from broker.apps.payers import end_standing
 from broker.apps.releases import LockedApp
 from broker.apps.resolve import AppView, lock_visible_app
-from broker.apps.transfers import withdraw_offers
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, update
 
-from broker.accounts.models import User
-from broker.accounts.teams import speaks_for
 from broker.apps.collaborators import end_collaboration, require_owner
 from broker.apps.models import App
+from broker.apps.offers import (
+    TransferState,
+    concerns,
+    decide,
+    meant,
+    offered,
+    put_offer,
+    require_recipient,
+    told,
+    turn_down,
+    withdraw_offers,
+)
 from broker.apps.payers import MoveBill, end_standing
 from broker.apps.people import Person, find_person
 from broker.apps.releases import LockedApp, lock_app
@@ -28,18 +34,9 @@ from broker.events.emit import emit
 from broker.events.webhooks import end_webhooks
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
-from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.notices.outbox import notify
-
-
-class TransferState(StrEnum):
-    """What became of an offer. `withdrawn`: the sender took it back, or what was offered is not there any more."""
-
-    PENDING = "pending"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +74,6 @@ async def offer_app(ctx: Context, actor: Actor, app_key: str, key: str) -> Trans
         await emit(tx, "transfer.offered", actor, at, app_id=app.id, transfer=str(transfer_id), recipient=person.email)
         await notify(tx, person.id, "transfer.offered", {"name": app.name, "kind": "app", "sender": actor.email}, at)
         return await _one(tx, transfer_id)
-
-
-async def put_offer(tx: Tx, name: str, at: datetime, **row: UUID | None) -> None:
-    """Insert an offer of what is called so.
-
-    Raises: Conflict while it is offered already.
-    """
-    new = insert(Transfer).values(**row, state=TransferState.PENDING, created_at=at, updated_at=at)
-    try:
-        async with tx.begin_nested():
-            await tx.execute(new)
-    except IntegrityError:
-        raise Conflict(f"{name} is offered to somebody already: take that back first (`broker transfers`).") from None
 
 
 async def list_transfers(ctx: Context, actor: Actor) -> list[TransferView]:
@@ -160,60 +144,19 @@ async def decline_app(ctx: Context, actor: Actor, key: str) -> TransferView:
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         view = await _named(tx, actor, key)
-        state = TransferState.DECLINED if view.recipient_id == actor.id else TransferState.WITHDRAWN
-        await decide(tx, view.id, state, at)
-        await emit(tx, "transfer.declined", actor, at, app_id=view.app_id, transfer=str(view.id), state=state.value)
+        await turn_down(tx, actor, view, at)
         return await _one(tx, view.id)
-
-
-def require_recipient(actor: Actor, recipient_id: UUID, recipient_email: str) -> None:
-    """Go on only for the one to whom it is offered.
-
-    Raises: Forbidden.
-    """
-    if actor.id != recipient_id:
-        raise Forbidden(f"It is offered to {recipient_email}, and nobody else can accept it.")
-
-
-async def decide(tx: Tx, transfer_id: UUID, state: TransferState, at: datetime, **values: Any) -> None:
-    """Settle a pending offer.
-
-    Raises: Conflict if somebody else has.
-    """
-    pending = (Transfer.id == transfer_id) & (Transfer.state == TransferState.PENDING)
-    decided = update(Transfer).where(pending).values(state=state, updated_at=at, **values).returning(Transfer.id)
-    if (await tx.execute(decided)).scalar() is None:
-        now = (await tx.execute(select(Transfer.state).where(Transfer.id == transfer_id))).scalar()
-        raise Conflict(f"That transfer is {now} already.")
-
-
-async def withdraw_offers(tx: Tx, app_id: UUID, at: datetime) -> None:
-    """Take back what is offered of an app that goes, or belongs to somebody else from now on: itself, and its add-ons."""
-    await withdraw(tx, Transfer.app_id == app_id, at)
-
-
-async def withdraw(tx: Tx, which: ColumnElement[bool], at: datetime) -> None:
-    """Take back what is still offered of something that is its sender's no more."""
-    pending = update(Transfer).where(which, Transfer.state == TransferState.PENDING)
-    await tx.execute(pending.values(state=TransferState.WITHDRAWN, updated_at=at))
-
-
-def concerns(actor: Actor) -> ColumnElement[bool]:
-    """Offers that the actor made, for itself or a team that it runs, or was made."""
-    sent = or_(Transfer.sender_id == actor.id, Transfer.sender_id.in_(speaks_for(actor)))
-    return or_(sent, Transfer.recipient_id == actor.id)
 
 
 async def _named(tx: Tx, actor: Actor, key: str) -> TransferView:
     transfer_id = as_uuid(key)
     named = (Transfer.id == transfer_id) | (App.id == transfer_id) if transfer_id else App.name == key
-    found = await _find(tx, concerns(actor) & named)
-    pending = [view for view in found if view.state is TransferState.PENDING or view.id == transfer_id]
-    if not pending:
+    found = meant(await _find(tx, concerns(actor) & named), key)
+    if found is None:
         raise NotFound(
             "app_transfer", "No app of that name is offered to you or by you. `broker transfers` lists them."
         )
-    return pending[0]
+    return found
 
 
 async def _one(tx: Tx, transfer_id: UUID) -> TransferView:
@@ -222,13 +165,5 @@ async def _one(tx: Tx, transfer_id: UUID) -> TransferView:
 
 
 async def _find(tx: Tx, condition: ColumnElement[bool]) -> list[TransferView]:
-    sender, recipient = aliased(User), aliased(User)
-    columns = (
-        Transfer.id, Transfer.app_id, App.name.label("app_name"), Transfer.sender_id,
-        sender.email.label("sender_email"), Transfer.recipient_id, recipient.email.label("recipient_email"),
-        Transfer.state, Transfer.created_at, Transfer.updated_at,
-    )  # fmt: skip
-    joined = select(*columns).join(App, App.id == Transfer.app_id).join(sender, sender.id == Transfer.sender_id)
-    joined = joined.join(recipient, recipient.id == Transfer.recipient_id).where(condition, Transfer.addon_id.is_(None))
-    rows = await tx.execute(joined.order_by(Transfer.created_at.desc(), Transfer.id))
-    return [TransferView(**row._asdict() | {"state": TransferState(row.state)}) for row in rows]
+    apps = offered().where(condition, Transfer.addon_id.is_(None))
+    return [TransferView(**told(row)) for row in await tx.execute(apps)]

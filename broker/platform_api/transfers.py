@@ -16,7 +16,8 @@ from broker.addons.offered import OfferedPlan, offered_plans
 from broker.addons.resolve import AddonKey
 from broker.addons.transfer import AddonTransferView
 from broker.apps import transfers
-from broker.apps.transfers import TransferState, TransferView
+from broker.apps.offers import TransferState
+from broker.apps.transfers import TransferView
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.faces.serialize import ref

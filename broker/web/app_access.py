@@ -10,9 +10,10 @@ from broker.accounts.team_roles import TeamRole
 from broker.addons.handover import stop_paying
 from broker.addons.teams import give_app_away
 from broker.apps.collaborators import CollaboratorView, add_collaborator, list_collaborators, owns, remove_collaborator
+from broker.apps.offers import TransferState
 from broker.apps.payers import PayerView, ask_payer, payer_of_app
 from broker.apps.resolve import AppView
-from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers, offer_app
+from broker.apps.transfers import TransferView, decline_app, list_transfers, offer_app
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, NotFound
 from broker.oauth.sessions import SignedIn

@@ -12,15 +12,15 @@ from broker.addons.queries import list_attachments
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.transfer import AddonTransferView, decline_addon, list_addon_transfers, move_addon, offer_addon
 from broker.apps.collaborators import owns
+from broker.apps.offers import TransferState
 from broker.apps.queries import list_apps
 from broker.apps.resolve import AppView
-from broker.apps.transfers import TransferState
 from broker.catalog.views import price_text
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, NotFound
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app, to_payment
+from broker.web.app_pages import APPS, Deed, app_address, app_page, onward, shown, taken, the_app, to_payment, told
 from broker.web.browser import Form
 
 router = APIRouter(include_in_schema=False)
@@ -112,7 +112,7 @@ async def _ways(
 
 
 async def _preview(ctx: Context, seen: SignedIn, addon_id: str, to: AppView) -> PreviewView:
-    return await preview_move(ctx, seen.actor, AddonKey(addon_id), str(to.id))
+    return told(await preview_move(ctx, seen.actor, AddonKey(addon_id), str(to.id)))
 
 
 async def _pending(ctx: Context, seen: SignedIn, addon_id: str) -> AddonTransferView | None:

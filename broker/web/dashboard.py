@@ -16,10 +16,11 @@ from broker.addons.queries import AddonView, list_addons
 from broker.addons.transfer import AddonTransferView, accept_addon, decline_addon, list_addon_transfers
 from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
+from broker.apps.offers import TransferState
 from broker.apps.payers import PayerState, decline_payer, list_payers
 from broker.apps.queries import list_apps
 from broker.apps.team_invitations import list_own_invitations
-from broker.apps.transfers import TransferState, TransferView, decline_app, list_transfers
+from broker.apps.transfers import TransferView, decline_app, list_transfers
 from broker.catalog.views import price_text
 from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context

@@ -22,9 +22,10 @@ from broker.addons.transfer import accept_addon, list_addon_transfers, move_addo
 from broker.apps.collaborators import add_collaborator, list_collaborators
 from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
+from broker.apps.offers import TransferState
 from broker.apps.payers import PayerState, ask_payer, decline_payer, list_payers, payer_of_app
 from broker.apps.queries import get_app
-from broker.apps.transfers import TransferState, list_transfers, offer_app
+from broker.apps.transfers import list_transfers, offer_app
 from broker.billing.budgets import ScopeKind
 from broker.billing.check import check_some
 from broker.billing.close import close_due
