@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from broker.addons.preview_views import Obstacle, PreviewView
 from broker.apps.collaborators import owns
 from broker.apps.queries import get_app
 from broker.apps.resolve import AppView
 from broker.apps.visibility import Role
 from broker.faces.errors import status_of
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound, PaymentRequired
+from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound, PaymentRequired, Unverified
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.browser import Form
@@ -62,6 +64,10 @@ _DONE: Final = {
     "destroyed": "The app is destroyed, and its add-ons are being removed.",
 }
 """What a page may say after a form of it: the address of the page names one of these, and can say nothing else."""
+
+_SPOKEN: Final = {
+    Unverified.id: "Paid plans need a payment method, and whoever pays for this app has none. Nothing was made or charged."
+}
 
 Show = Callable[[SignedIn, BrokerError | None, Form | None], Awaitable[Response]]
 """Shows a page; after a form that was refused, with what was wrong and what was sent."""
@@ -121,9 +127,19 @@ def onward(here: str, done: str = "") -> Response:
 def said(request: Request, fault: BrokerError | None) -> Flash | None:
     """What is said above the page: what was wrong, or what has just been done."""
     if fault is not None:
-        return Flash("bad", fault.message)
+        return Flash("bad", spoken(fault))
     text = _DONE.get(request.query_params.get("done", ""))
     return None if text is None else Flash("good", text)
+
+
+def spoken(refusal: BrokerError | Obstacle) -> str:
+    """A refusal as pages say it, which have a button where its message names a command."""
+    return _SPOKEN.get(refusal.id, refusal.message)
+
+
+def told(preview: PreviewView) -> PreviewView:
+    """A preview as pages tell it."""
+    return replace(preview, obstacles=tuple(replace(each, message=spoken(each)) for each in preview.obstacles))
 
 
 def to_payment(back: str, app: AppView | None = None) -> str:

@@ -20,7 +20,7 @@ from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import APPS, app_address, app_page, onward, shown, taken, the_app, to_payment
+from broker.web.app_pages import APPS, app_address, app_page, onward, shown, taken, the_app, to_payment, told
 from broker.web.browser import Form
 
 router = APIRouter(include_in_schema=False)
@@ -110,4 +110,4 @@ async def _offered(ctx: Context, seen: SignedIn, addon: AddonView) -> list[PlanV
 
 
 async def _preview(ctx: Context, seen: SignedIn, addon: AddonView, plan: PlanView) -> PreviewView:
-    return await preview_plan_change(ctx, seen.actor, AddonKey(str(addon.id)), str(plan.id))
+    return told(await preview_plan_change(ctx, seen.actor, AddonKey(str(addon.id)), str(plan.id)))

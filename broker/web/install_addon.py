@@ -36,7 +36,7 @@ from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.money import Money
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
-from broker.web.app_pages import app_address, onward, said, shown, taken, to_payment
+from broker.web.app_pages import app_address, onward, said, shown, spoken, taken, to_payment, told
 from broker.web.browser import Form
 from broker.web.pages import page
 from broker.web.team_pages import teams_to_work_in
@@ -221,8 +221,8 @@ async def _how(
         fields=[_shown(field, sent) for field in fields],
         sent=_kept(sent, preview),
         preview=preview,
-        obstacles=[each for each in preview.obstacles if not fault or each.message != fault.message] if preview else [],
-        fault=fault and fault.message,
+        obstacles=[each for each in preview.obstacles if not fault or each.message != spoken(fault)] if preview else [],
+        fault=fault and spoken(fault),
         to_confirm=ConfirmationRequired.id in met,
         may_ask=BudgetExceeded.id in met,
         to_pay=to_payment(_again(found, plan, app.name, sent), app) if _PAID_FOR & met else None,
@@ -234,7 +234,7 @@ async def _how(
 
 async def _preview(ctx: Context, seen: SignedIn, wanted: CreateAddon) -> PreviewView | None:
     try:
-        return await preview_creation(ctx, seen.actor, wanted)
+        return told(await preview_creation(ctx, seen.actor, wanted))
     except InvalidParams:  # what is wrong with a name or a plan is said when it is asked for
         return None
 

@@ -14,6 +14,7 @@ from broker.faces.errors import status_of
 from broker.kernel.errors import BrokerError
 from broker.oauth.sessions import SignedIn
 from broker.web.assets import static
+from broker.web.moments import month_words
 
 HTMX: Final = ("script.js", "vendor/htmx.min.js")
 """The scripts of a page that answers while one types. It works without them, too."""
@@ -30,6 +31,7 @@ _pages: Final = Environment(
     trim_blocks=False,
 )
 _pages.globals["static"] = static
+_pages.filters["month"] = month_words
 _pages.filters["outward"] = lambda url: url if url.startswith(_OUTWARD) else "#"
 _HEADERS: Final = {
     "cache-control": "no-store",
