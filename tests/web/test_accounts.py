@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html import unescape
 from typing import Any
 from urllib.parse import quote
@@ -17,13 +18,14 @@ from broker.accounts.passkeys import Site
 from broker.accounts.totp import code_at, step_of
 from broker.app import create_app
 from broker.faces.mails.letters import Letters
+from broker.flags.switch import set_flag
 from broker.kernel.context import Actor, Context
 from broker.notices.models import Notice
 from broker.notices.outbox import opened
 from broker.oauth.sessions import begin_session
 from broker.web.browser import HOME
 from tests.accounts.test_passkeys import Key, added
-from tests.domain import StoppedClock
+from tests.domain import StoppedClock, new_user
 from tests.oauth.conftest import EMAIL, ISSUER, PASSWORD, Browser, ann, fields_of, over_wire, password
 from tests.platform_api.conftest import settings, token_of
 
@@ -309,6 +311,17 @@ async def test_nobody_is_led_elsewhere(browser: Browser) -> None:
         assert proved.headers["location"] == HOME
         asked = await browser.http.get("/login/code", params={"next": evil})
         assert "evil" not in asked.headers["location"]
+
+
+async def test_while_operators_have_sign_up_off_the_page_says_why(browser: Browser, ctx: Context) -> None:
+    operator = replace(await new_user(ctx, "operator@example.com"), is_operator=True)
+    sent = fields_of((await browser.http.get("/signup")).text)
+    await set_flag(ctx, operator, "sign-up", False, "Too many <b>robots</b>.")
+    for answer in (
+        await browser.http.get("/signup"),
+        await browser.http.post("/signup", data={**sent, "email": NEW}),
+    ):
+        assert (answer.status_code, "Too many &lt;b&gt;robots&lt;/b&gt;." in answer.text) == (503, True)
 
 
 async def test_where_sign_up_is_closed_nobody_signs_up(ctx: Context) -> None:
