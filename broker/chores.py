@@ -32,6 +32,7 @@ from broker.notices.send import look_after_notices
 from broker.payments.check import check_payments
 from broker.payments.dunning import dun
 from broker.payments.dunning_schedule import Days
+from broker.payments.look_back import look_daily
 from broker.payments.methods import enqueue_removed
 from broker.payments.pay import enqueue_payments
 from broker.payments.refunds import enqueue_refunds
@@ -73,6 +74,7 @@ async def _look_at_payments(wiring: Wiring) -> None:
         await enqueue_payments(wiring.context)
         await enqueue_setups(wiring.context)
         await enqueue_refunds(wiring.context)
+        await look_daily(wiring.context, wiring.gateway)
         await enqueue_removed(wiring.context, wiring.gateway.name)
 
 

@@ -5,7 +5,8 @@ The library sends through our guarded client, and repeats nothing by itself: rep
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NoReturn
 
 import stripe
@@ -254,6 +255,18 @@ class StripeGateway:
             )
 
         answer: Aftermath | Unknown = await _answered(seen)
+        return answer
+
+    async def gone_since(self, since: datetime) -> Sequence[str] | Unknown:
+        async def seen() -> Sequence[str]:
+            ask: Any = {"created": {"gte": int(since.timestamp())}, "limit": _MOST_LISTED}
+            refunds = await self._stripe.refunds.list_async(ask)
+            disputes = await self._stripe.disputes.list_async(ask)
+            found = [each.payment_intent async for each in refunds.auto_paging_iter()]
+            found += [each.payment_intent async for each in disputes.auto_paging_iter()]
+            return sorted({each for each in found if isinstance(each, str)})
+
+        answer: Sequence[str] | Unknown = await _answered(seen)
         return answer
 
 

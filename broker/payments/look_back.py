@@ -13,12 +13,13 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import or_, update
+from sqlalchemy.dialects.postgresql import insert
 
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.payments.chargebacks import take_in_chargeback
 from broker.payments.fees import take_in_fee
-from broker.payments.models import Payment, PaymentState
+from broker.payments.models import GatewayEvent, Payment, PaymentState
 from broker.payments.ports import Aftermath, Gateway, Unknown, Verdict
 from broker.payments.refunds import take_in_refund
 from broker.payments.settle import locked_payment
@@ -26,6 +27,8 @@ from broker.payments.settle import locked_payment
 LEASE: Final = timedelta(minutes=2)
 SOON: Final = timedelta(minutes=5)
 """When what could not be seen is looked at again."""
+REACH: Final = timedelta(days=7)
+"""How far back the daily look goes: so long the gateway may have been out of reach, and its webhooks lost."""
 DAILY: Final = timedelta(days=1)
 """How often a bank that has not decided yet is asked, in case no webhook tells."""
 _log = structlog.get_logger()
@@ -100,3 +103,24 @@ async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetim
     for refund in seen.refunds:
         await take_in_refund(tx, payment, refund, now)
     return min(again, default=None)
+
+
+async def look_daily(ctx: Context, gateway: Gateway) -> int:
+    """Once a day, ask what went back lately, in case no webhook told; how many payments are looked at. Part of the sweep.
+
+    Transactions: one to take the turn, one to make them due; none while the gateway is asked.
+    """
+    now = ctx.clock.now()
+    turn = {"gateway": gateway.name, "id": f"day {now:%Y-%m-%d}", "kind": "broker.daily", "reference": ""}
+    taken = insert(GatewayEvent).values(turn | {"received_at": now}).on_conflict_do_nothing().returning(GatewayEvent.id)
+    async with ctx.database.transaction() as tx:
+        if (await tx.execute(taken)).scalar() is None:
+            return 0
+    gone = await gateway.gone_since(ctx.wall.now() - REACH)
+    if isinstance(gone, Unknown):
+        _log.warning("payments.not_seen", note=gone.note)
+        return 0
+    theirs = Payment.gateway == gateway.name, Payment.gateway_reference.in_(gone)
+    due = update(Payment).where(*theirs, Payment.state == PaymentState.SUCCEEDED, Payment.next_at.is_(None))
+    async with ctx.database.transaction() as tx:
+        return (await tx.execute(due.values(next_at=now))).rowcount

@@ -240,6 +240,9 @@ class Gateway(Protocol):
     async def look_back(self, reference: str) -> Aftermath | Unknown:
         """What became of a payment after it had succeeded."""
 
+    async def gone_since(self, since: datetime) -> Sequence[str] | Unknown:
+        """The references of payments of which a refund or a chargeback began since then."""
+
 
 @dataclass(frozen=True, slots=True)
 class News:

@@ -69,8 +69,8 @@ async def cancel(request: Request, id_: str) -> Response:
 
 
 @router.get("/refunds")
-async def refunds(request: Request, payment_intent: str) -> Response:
-    return _read(request, lambda bank: _listed("/v1/refunds", bank.refunds(payment_intent)))
+async def refunds(request: Request, payment_intent: str | None = None) -> Response:
+    return _read(request, lambda bank: _listed("/v1/refunds", _since(request, bank.refunds(payment_intent))))
 
 
 @router.get("/refunds/{id_}")
@@ -84,8 +84,8 @@ async def refund(request: Request) -> Response:
 
 
 @router.get("/disputes")
-async def disputes(request: Request, payment_intent: str) -> Response:
-    return _read(request, lambda bank: _listed("/v1/disputes", Disputes(bank).of(payment_intent)))
+async def disputes(request: Request, payment_intent: str | None = None) -> Response:
+    return _read(request, lambda bank: _listed("/v1/disputes", _since(request, Disputes(bank).of(payment_intent))))
 
 
 @router.get("/disputes/{id_}")
@@ -101,6 +101,11 @@ async def answer_dispute(request: Request, id_: str) -> Response:
 @router.post("/disputes/{id_}/close")
 async def close_dispute(request: Request, id_: str) -> Response:
     return await _once(request, lambda bank, _: Disputes(bank).close(id_))
+
+
+def _since(request: Request, things: list[Thing]) -> list[Thing]:
+    since = request.query_params.get("created[gte]", "0")
+    return [each for each in things if each["created"] >= (int(since) if since.isdecimal() else 0)]
 
 
 def _listed(path: str, things: list[Thing]) -> Thing:

@@ -183,8 +183,8 @@ class Bank:
     def sent_back(self, id_: str) -> Thing:
         return self.found("refund", id_)
 
-    def refunds(self, payment: str) -> list[Thing]:
-        return [each for each in self.store.all("refund") if each["payment_intent"] == payment]
+    def refunds(self, payment: str | None) -> list[Thing]:
+        return [each for each in self.store.all("refund") if payment in (None, each["payment_intent"])]
 
     def go_on(self) -> None:
         """Decide what was to be decided later."""
@@ -264,8 +264,8 @@ class Disputes:
     def one(self, id_: str) -> Thing:
         return self.bank.found("dispute", id_)
 
-    def of(self, payment: str) -> list[Thing]:
-        return [each for each in self.bank.store.all("dispute") if each["payment_intent"] == payment]
+    def of(self, payment: str | None) -> list[Thing]:
+        return [each for each in self.bank.store.all("dispute") if payment in (None, each["payment_intent"])]
 
     def _decided(self, dispute: Thing, status: str) -> Thing:
         if dispute["status"] != "needs_response":

@@ -258,6 +258,9 @@ async def test_what_happened_past_the_broker_is_seen(gateway: StripeGateway, loc
         decided = await gateway.look_back(taken.reference)
         assert isinstance(decided, Aftermath)
         assert decided.chargebacks == [replace(opened, verdict=verdict)]
+        lately = await gateway.gone_since(datetime.now(UTC) - timedelta(hours=1))
+        assert {paid.reference, taken.reference} <= set(lately if not isinstance(lately, Unknown) else ())
+    assert await gateway.gone_since(datetime.now(UTC) + timedelta(hours=1)) == []
     assert await gateway.look_back("pi_unknown") == Unknown("InvalidRequestError 404")
 
 

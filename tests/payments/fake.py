@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -112,6 +113,10 @@ class FakeGateway:
     async def look_back(self, reference: str) -> Aftermath | Unknown:
         self.asked.append(reference)
         return Unknown("no answer") if self.lost else self.aftermaths.get(reference, Aftermath())
+
+    async def gone_since(self, since: datetime) -> list[str] | Unknown:
+        self.asked.append(since)
+        return Unknown("no answer") if self.lost else [*self.aftermaths, "pi_of_somebody_else"]
 
 
 def to_be_confirmed(url: str | None) -> Callable[[ChargeCall], Charged]:

@@ -12,6 +12,7 @@ from broker.kernel.errors import Conflict
 from broker.payments.by_hand import pay_invoice
 from broker.payments.dunning import dun
 from broker.payments.dunning_schedule import Days
+from broker.payments.look_back import look_daily
 from broker.payments.news import take_news
 from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Verdict
 from broker.payments.refunds import refund_payment
@@ -147,3 +148,15 @@ async def test_the_fee_of_the_gateway_is_in_the_books_once(world: World, operato
     books = await ledger(ctx)
     assert (books["cash"], books["fees"], books["partners"]) == (941, 59, -700)
     assert await differences(ctx, operator) == []
+
+
+async def test_what_no_webhook_tells_is_found_within_a_day(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    gateway.aftermaths[f"pi_{payment}"] = taken(Verdict.OPEN)
+    assert [await look_daily(ctx, gateway) for _ in range(2)] == [1, 0]
+    await work(ctx, gateway)
+    assert (await ledger(ctx))["withheld"] == 1000
+    later(ctx, days=1)
+    gateway.lost = True
+    assert await look_daily(ctx, gateway) == 0
