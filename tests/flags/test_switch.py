@@ -88,7 +88,7 @@ async def test_nobody_but_operators_sees_or_switches_them(world: World) -> None:
 async def test_while_installs_are_off_what_is_there_goes_on(world: World, operator: Actor, service: str | None) -> None:
     there = await world.provisioned()
     await set_flag(world.ctx, operator, "installs", False, "moving the database", service)
-    with pytest.raises(Paused, match="No add-ons (of store )?are .* The operators say: moving the database"):
+    with pytest.raises(Paused, match=r"No add-ons (of store )?are .* The operators say: moving the database"):
         await world.create()
     told = await preview_creation(world.ctx, world.user, CreateAddon(world.app, "store:free"))
     assert [obstacle.id for obstacle in told.obstacles] == ["paused"]
