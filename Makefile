@@ -8,27 +8,25 @@ BIN := $(VENV)/bin
 PROGRAM := $(VENV)/.program
 TOOLS := $(VENV)/.tools
 N ?= 1000
+LINTERS := '$(BIN)/ruff check .' '$(BIN)/ruff format --check .' $(BIN)/mypy '$(BIN)/lint-imports --no-cache'
 # Where this is set, every one of the many processes that a test or a demo starts would compile the whole program again.
 unexport PYTHONDONTWRITEBYTECODE
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
-LONG := tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py tests/backup \
-  tests/bench tests/billing/test_close_interrupted.py tests/billing/test_properties.py tests/billing/test_year.py \
-  tests/browser tests/cli/test_provider_proxy.py tests/cli/test_provider_test.py tests/docs/test_provider_story.py \
-  tests/docs/test_stories.py tests/events/test_deliver.py tests/journeys/test_accounts.py \
-  tests/journeys/test_canary.py tests/journeys/test_credentials.py tests/journeys/test_heroku_cli.py \
-  tests/journeys/test_heroku_cli_oauth.py tests/journeys/test_heroku_cli_two_factor.py \
-  tests/journeys/test_heroku_webhooks.py tests/journeys/test_life.py tests/journeys/test_metering.py \
-  tests/journeys/test_operating.py \
-  tests/journeys/test_payments.py tests/journeys/test_rotation.py tests/journeys/test_third_party.py \
-  tests/journeys/test_two_tenants.py tests/local/test_backup.py tests/local/test_up.py tests/local/test_yesterday.py \
-  tests/matrix tests/migrations/test_upgrade.py tests/partner_api/test_addons_admin.py \
-  tests/payments/test_dunning_late.py tests/payments/test_pay_interrupted.py tests/payouts/test_books.py \
-  tests/payouts/test_payouts_interrupted.py tests/platform_api/test_dunning.py tests/platform_api/test_overload.py \
+# The longest come first: at the end, one of them would keep one process busy and the other waiting.
+LONG := tests/journeys tests/browser tests/matrix tests/migrations/test_upgrade.py tests/local/test_up.py tests/bench \
+  tests/billing/test_year.py tests/platform_api/test_overload.py tests/backup tests/local/test_backup.py tests/worker \
+  tests/testkit tests/providers/styles tests/wire tests/docs/test_stories.py tests/docs/test_provider_story.py \
+  tests/payments/test_pay_interrupted.py tests/providers/redis/test_program.py tests/billing/test_close_interrupted.py \
+  tests/billing/test_properties.py tests/cli/test_provider_test.py tests/cli/test_provider_proxy.py \
   tests/providers/postgres/test_program.py tests/providers/postgres/test_quota.py \
-  tests/providers/redis/test_program.py tests/providers/styles tests/testkit tests/wire tests/worker
+  tests/payouts/test_payouts_interrupted.py tests/payouts/test_books.py tests/local/test_yesterday.py \
+  tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py \
+  tests/events/test_deliver.py tests/partner_api/test_addons_admin.py tests/payments/test_dunning_late.py \
+  tests/platform_api/test_dunning.py
+FAULTS := $(wildcard tests/chaos/*kill_points.py) tests/chaos/test_machine.py
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup program demo up test check lint tools bench docs screenshots chaos faults long clean
+.PHONY: help setup program demo up test check lint tools bench docs screenshots chaos begun faults long clean
 
 help: ## this list
 	@echo 'make <target>:'
@@ -49,22 +47,24 @@ up: program ## start everything on this machine, in the foreground
 test: setup tools ## run the tests, but for the long ones of `make check`
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --ignore=tests/chaos $(LONG:%=--ignore=%)
 
-check: lint faults long test ## what CI runs: linters, types, import rules, faults, all tests
+check: begun faults long test ## what CI runs: linters, types, import rules, faults, all tests
+
+# What keeps one processor busy, what waits for the network, and what waits for those that it has killed.
+begun: setup
+	@scripts/side-by-side $(LINTERS) scripts/optional-tools '$(BIN)/python -m pytest tests/chaos/test_chaos.py'
 
 long: setup tools
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) $(LONG)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --no-loadscope-reorder $(LONG)
 
 faults: setup
-	@$(BIN)/python -m pytest -n 2 --dist load tests/chaos/test_kill_points.py
-	@$(BIN)/python -m pytest tests/chaos --ignore=tests/chaos/test_kill_points.py
+	@$(BIN)/python -m pytest -n 2 --dist load $(FAULTS)
+	@$(BIN)/python -m pytest tests/chaos --ignore=tests/chaos/test_chaos.py $(FAULTS:%=--ignore=%)
 
 chaos: setup ## kill processes at random under N operations (1000) and check that every promise holds
 	@CHAOS_OPERATIONS=$(N) $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
 
 lint: setup ## ruff, mypy, import rules
-	@status=0; for tool in 'ruff check .' 'ruff format --check .' mypy 'lint-imports --no-cache'; do \
-	  echo "$$tool"; $(BIN)/$$tool || status=1; \
-	done; exit $$status
+	@scripts/side-by-side $(LINTERS)
 
 tools:
 	@scripts/optional-tools

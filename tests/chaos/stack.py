@@ -22,7 +22,7 @@ from embedded import postgres
 from embedded.processes import free_port
 
 SERVICES = ("good", "slow", "flaky", "hanging")
-_READY_WITHIN_S = 60
+_READY_WITHIN_S = 120
 
 
 @dataclass
