@@ -176,8 +176,8 @@ async def all_plans(tx: Tx, service_id: UUID) -> list[PlanView]:
 
 
 async def services_with_plans(tx: Tx, services: Sequence[UUID]) -> list[tuple[ServiceView, list[PlanView]]]:
-    """Each of these services that there is, with all its plans in the order of its manifest."""
-    found = select(*SERVICE_COLUMNS).where(AddonService.id.in_(services))
+    """Each of these services that there is, by id, with all its plans in the order of its manifest."""
+    found = select(*SERVICE_COLUMNS).where(AddonService.id.in_(services)).order_by(AddonService.id)
     views = [service_view(row) for row in (await tx.execute(found)).mappings()]
     plans: dict[UUID, list[PlanView]] = {service.id: [] for service in views}
     for plan in await _plans_where(tx, Plan.service_id.in_(services)):

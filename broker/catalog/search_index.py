@@ -72,6 +72,7 @@ async def index_stale(ctx: Context) -> int:
                 SearchEntry.is_listed != AddonService.state.in_(INSTALLABLE_STATES),
             )
         )
+        .order_by(AddonService.id)  # so that two workers wait for each other in line
         .limit(_AT_ONCE)
     )
     async with ctx.database.transaction() as tx:
