@@ -134,8 +134,8 @@ def _person(view: CollaboratorView) -> dict[str, Any]:
 
 
 async def _takers(ctx: Context, seen: SignedIn, app: AppView) -> list[tuple[str, str]]:
-    """To whom the app can be given at once: the user, and teams that the user works in."""
-    me = [] if app.owner_id == seen.actor.id else [(str(seen.actor.id), f"You, {seen.actor.email}")]
+    """To whom an app that the user owns can be given at once: the user, if it is a team's, and teams that the user works in."""
+    me = [] if app.team_name is None else [(str(seen.actor.id), f"You, {seen.actor.email}")]
     teams = [team for team in await teams_to_work_in(ctx, seen.actor) if team.id != app.owner_id]
     return [*((str(team.id), f"The team {team.name}") for team in teams), *me]
 
