@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,17 +11,14 @@ from fastapi import APIRouter, Request, Response
 from broker.accounts.teams import list_teams
 from broker.addons.estimates import monthly_estimate
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
-from broker.addons.offered import OfferedPlan, offered_plans
 from broker.addons.queries import AddonView, list_addons
-from broker.addons.transfer import AddonTransferView, accept_addon, decline_addon, list_addon_transfers
+from broker.addons.transfer import accept_addon, decline_addon
 from broker.apps.collaborators import owns
 from broker.apps.create import REGIONS, CreateApp, create_app
-from broker.apps.offers import TransferState
-from broker.apps.payers import PayerState, decline_payer, list_payers
+from broker.apps.payers import decline_payer
 from broker.apps.queries import list_apps
 from broker.apps.team_invitations import list_own_invitations
-from broker.apps.transfers import TransferView, decline_app, list_transfers
-from broker.catalog.views import price_text
+from broker.apps.transfers import decline_app
 from broker.faces.errors import status_of
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError
@@ -29,6 +26,7 @@ from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.app_pages import APPS, Deed, app_address, onward, said, shown, taken, way_on
 from broker.web.browser import Form
+from broker.web.offers import offers_of, speaker
 from broker.web.pages import page
 from broker.web.team_pages import teams_to_work_in
 
@@ -76,9 +74,9 @@ async def decide_transfer(request: Request, app_transfer: str) -> Response:
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
         if sent.one("decision") == "accept":
-            await accept_app_transfer(ctx, seen.actor, app_transfer)
+            await accept_app_transfer(ctx, await speaker(ctx, seen, sent), app_transfer)
             return "agreed"
-        await decline_app(ctx, seen.actor, app_transfer)
+        await decline_app(ctx, await speaker(ctx, seen, sent), app_transfer)
         return _declined(sent)
 
     return await _take(request, deed)
@@ -90,9 +88,9 @@ async def decide_addon(request: Request, addon_transfer: str) -> Response:
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response | str:
         if sent.one("decision") == "accept":
-            taken_over = await accept_addon(ctx, seen.actor, addon_transfer, sent.one("to"))
+            taken_over = await accept_addon(ctx, await speaker(ctx, seen, sent), addon_transfer, sent.one("to"))
             return onward(app_address(sent.one("to"), "addons", taken_over.addon_name), "agreed")
-        await decline_addon(ctx, seen.actor, addon_transfer)
+        await decline_addon(ctx, await speaker(ctx, seen, sent), addon_transfer)
         return _declined(sent)
 
     return await _take(request, deed)
@@ -104,12 +102,12 @@ async def decide_payer(request: Request, payer: str) -> Response:
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
         if sent.one("decision") == "accept":
-            await agree_to_pay(ctx, seen.actor, payer)
+            await agree_to_pay(ctx, await speaker(ctx, seen, sent), payer)
             return "agreed"
         if sent.one("decision") == "end":
-            await stop_paying(ctx, seen.actor, payer)
+            await stop_paying(ctx, await speaker(ctx, seen, sent), payer)
             return "ended"
-        await decline_payer(ctx, seen.actor, payer)
+        await decline_payer(ctx, await speaker(ctx, seen, sent), payer)
         return "declined"
 
     return await _take(request, deed)
@@ -143,7 +141,7 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None)
     return page(
         "dashboard.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
         flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, groups=await _groups(ctx, seen.actor, apps),
-        invited=await list_own_invitations(ctx, seen.actor), offers=await _offers(ctx, seen.actor),
+        invited=await list_own_invitations(ctx, seen.actor), offers=await offers_of(ctx, seen.actor),
         mine=[app["view"] for app in apps if app["is_mine"]], form_token=browser.form_token(request, seen),
     )  # fmt: skip
 
@@ -160,45 +158,6 @@ async def _groups(ctx: Context, actor: Actor, apps: Sequence[dict[str, Any]]) ->
     others = [app for app in apps if app["view"].owner_id not in {actor.id, *teams}]
     groups.append({"title": "Shared with you", "level": "h3", "team": None, "apps": others})
     return [group for group in groups if group["apps"]]
-
-
-async def _offers(ctx: Context, actor: Actor) -> dict[str, Any]:
-    """What waits for the answer of this user, or for that of others; and what this user pays for others."""
-    transfers = [each for each in await list_transfers(ctx, actor) if each.state is TransferState.PENDING]
-    addons = [each for each in await list_addon_transfers(ctx, actor) if each.state is TransferState.PENDING]
-    payers = [each for each in await list_payers(ctx, actor) if each.payer_id == actor.id]
-    asked = [each for each in payers if each.state is PayerState.PENDING]
-    plans = await offered_plans(ctx, [*transfers, *addons, *asked])
-    things: list[tuple[str, str, TransferView | AddonTransferView]] = [
-        *(("transfers", each.app_name, each) for each in transfers),
-        *(("addon-transfers", each.addon_name, each) for each in addons),
-    ]
-    given = [
-        _offer(kind, name, each.sender_email, each.id, plans) for kind, name, each in things if _is_to(actor, each)
-    ]
-    return {
-        "to_me": [*given, *(_offer("payers", each.app_name, each.owner_email, each.id, plans) for each in asked)],
-        "by_me": [
-            {"kind": kind, "name": name, "id": each.id, "to": each.recipient_email}
-            for kind, name, each in things
-            if each.sender_id == actor.id
-        ],
-        "paid": [each for each in payers if each.state is PayerState.ACCEPTED],
-    }
-
-
-def _is_to(actor: Actor, offer: TransferView | AddonTransferView) -> bool:
-    return offer.recipient_id == actor.id
-
-
-def _offer(
-    kind: str, name: str, by: str, offer_id: UUID, plans: Mapping[UUID, Sequence[OfferedPlan]]
-) -> dict[str, Any]:
-    prices = [
-        f"{plan.plan}, {price_text(plan.price_cents, plan.currency, metered=plan.metered)}"
-        for plan in plans.get(offer_id, ())
-    ]
-    return {"kind": kind, "name": name, "by": by, "id": offer_id, "plans": prices}
 
 
 async def _new(request: Request, seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:

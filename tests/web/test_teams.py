@@ -14,8 +14,10 @@ from broker.app import create_app
 from broker.apps.config_vars import set_config_vars
 from broker.apps.create import CreateApp
 from broker.apps.create import create_app as make_app
+from broker.apps.payers import ask_payer
 from broker.apps.team_apps import list_team_apps
 from broker.apps.team_members import list_team_members, put_team_member
+from broker.apps.transfers import offer_app
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.notices.models import Notice
@@ -223,6 +225,28 @@ async def test_a_teams_app_is_shown_by_role_and_given_back(
     back = await send(browser, "/dashboard/apps/own/access", "/dashboard/apps/own/access/give", to=str(owner.id))
     assert back.status_code == 303
     assert [each.name for each in await list_team_apps(ctx, owner, "acme")] == ["shop", "second"]
+
+
+async def test_what_is_offered_to_a_team_is_answered_by_who_runs_it(
+    browser: Browser, ctx: Context, people: Mapping[str, Actor], mallory: Actor
+) -> None:
+    await make_app(ctx, mallory, CreateApp("gift"))
+    team = await get_team(ctx, people["owner"], "acme")
+    offered = await offer_app(ctx, mallory, "gift", team.email)
+    await become(browser, ctx, people["member"])
+    assert "gift" not in await text_of(browser, "/dashboard")
+    await become(browser, ctx, people["admin"])
+    assert "wants to give the team acme the app gift" in await text_of(browser, "/dashboard")
+    taken = await send(browser, "/dashboard", f"/dashboard/transfers/{offered.id}", decision="accept")
+    assert taken.headers["location"] == "/dashboard?done=agreed"
+    assert [each.name for each in await list_team_apps(ctx, people["viewer"], "acme")] == ["shop", "gift"]
+    await ask_payer(ctx, people["owner"], "shop", mallory.email)
+    await make_app(ctx, mallory, CreateApp("bill"))
+    asked = await ask_payer(ctx, mallory, "bill", team.email)
+    assert "asks the team acme to pay for the app bill" in await text_of(browser, "/dashboard")
+    agreed = await send(browser, "/dashboard", f"/dashboard/payers/{asked.id}", decision="accept")
+    assert agreed.headers["location"] == "/dashboard?done=agreed"
+    assert "The team acme pays for the app <strong>bill</strong>" in await text_of(browser, "/dashboard")
 
 
 async def test_a_teams_money_is_looked_after_by_those_who_may(
