@@ -19,6 +19,10 @@ class AddonService(Base):
     """An offering, as its manifest declares it. Password and SSO salt are sealed under the service's own data key."""
 
     __tablename__ = "addon_services"
+    __table_args__ = (
+        Index("ix_addon_services_featured_at", "featured_at", postgresql_where=text("featured_at IS NOT NULL")),
+    )
+
     id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,8 +58,7 @@ class Logo:
 async def front(ctx: Context) -> Front:
     """The shelves as they are now. What is featured is not shown a second time as new."""
     async with ctx.database.transaction() as tx:
-        counts = {row["category"]: row["number"] for row in await _COUNTS.all(tx)}
-        total = sum(row["number"] for row in await _TOTAL.all(tx))
+        counts, total = await _counts(tx)
         shelves = [[row[0] for row in await shelf.all(tx, most=_SHOWN)] for shelf in (_FEATURED, _POPULAR, _NEW)]
         hits = await hits_by_id(tx, [service for shelf in shelves for service in shelf])
     featured, popular, new = (tuple(hits[service] for service in shelf if service in hits) for shelf in shelves)
@@ -113,17 +113,22 @@ def _shelves() -> tuple[Direct, Direct, Direct]:
     return Direct(recommended.limit(most)), Direct(popular.limit(most)), Direct(new.limit(most))
 
 
-def _counts() -> tuple[Direct, Direct]:
-    """How many listed services there are of each category, and in all."""
-    listed = SearchEntry.is_listed.is_(True)
-    each = select(func.unnest(SearchEntry.categories).label("category")).where(listed).subquery()
-    number = func.count().label("number")
-    counts = select(each.c.category, number).group_by(each.c.category)
-    return Direct(counts), Direct(select(number).select_from(SearchEntry).where(listed))
+async def _counts(tx: Tx) -> tuple[Mapping[str, int], int]:
+    """How many listed services there are of each category, and in all. Read once, by what they have in common."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for row in await _ALIKE.all(tx):
+        counts.update(dict.fromkeys(row["categories"], row["number"]))
+        total += row["number"]
+    return counts, total
 
 
 _FEATURED, _POPULAR, _NEW = _shelves()
-_COUNTS, _TOTAL = _counts()
+_ALIKE: Final = Direct(
+    select(SearchEntry.categories, func.count().label("number"))
+    .where(SearchEntry.is_listed.is_(True))
+    .group_by(SearchEntry.categories)
+)
 _SHOWN_AS: Final = Direct(
     select(SearchEntry.installs, SearchEntry.logo, listed_for_all().label("is_open"))
     .select_from(AddonService)
