@@ -43,6 +43,12 @@ def checked_email(text: str) -> str:
     return email
 
 
+def team_called(email: str) -> str | None:
+    """The team whose address this is; None for a person's."""
+    name, _, domain = email.partition("@")
+    return name if domain.lower() == TEAM_DOMAIN else None
+
+
 async def user_with(tx: Tx, email: str) -> Known | None:
     """The person's account with this address, whatever its case."""
     named = (func.lower(User.email) == email.lower(), User.team_name.is_(None))

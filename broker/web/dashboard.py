@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from broker.accounts.teams import list_teams
+from broker.accounts.teams import TeamView, list_teams
 from broker.addons.estimates import monthly_estimate
 from broker.addons.handover import accept_app_transfer, agree_to_pay, stop_paying
 from broker.addons.queries import AddonView, list_addons
@@ -138,24 +138,25 @@ async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None)
         }
         for view in await list_apps(ctx, seen.actor)
     ]
+    teams = await list_teams(ctx, seen.actor)
     return page(
         "dashboard.html", status_of(type(fault)) if fault else 200, seen=seen, place="dashboard",
-        flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, groups=await _groups(ctx, seen.actor, apps),
-        invited=await list_own_invitations(ctx, seen.actor), offers=await offers_of(ctx, seen.actor),
+        flash=said(request, fault), way_on=way_on(fault, APPS), apps=apps, groups=_groups(seen.actor, teams, apps),
+        invited=await list_own_invitations(ctx, seen.actor), offers=await offers_of(ctx, seen.actor, teams),
         mine=[app["view"] for app in apps if app["is_mine"]], form_token=browser.form_token(request, seen),
     )  # fmt: skip
 
 
-async def _groups(ctx: Context, actor: Actor, apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _groups(actor: Actor, teams: Sequence[TeamView], apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The apps by whose they are: one's own, those of each team, those that others share. Alone, the first needs no title."""
-    teams = {team.id: team.name for team in await list_teams(ctx, actor)}
+    named = {team.id: team.name for team in teams}
     own = [app for app in apps if app["view"].owner_id == actor.id]
     alone = len(own) == len(apps)
     groups = [{"title": "" if alone else "Your own", "level": "h2" if alone else "h3", "team": None, "apps": own}]
-    for team_id, name in teams.items():
+    for team_id, name in named.items():
         of_team = [app for app in apps if app["view"].owner_id == team_id]
         groups.append({"title": "Team", "level": "h3", "team": name, "apps": of_team})
-    others = [app for app in apps if app["view"].owner_id not in {actor.id, *teams}]
+    others = [app for app in apps if app["view"].owner_id not in {actor.id, *named}]
     groups.append({"title": "Shared with you", "level": "h3", "team": None, "apps": others})
     return [group for group in groups if group["apps"]]
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from broker.accounts.team_roles import RULING
-from broker.accounts.teams import acting_for_team, list_teams
+from broker.accounts.teams import TeamView, acting_for_team
 from broker.addons.offered import OfferedPlan, offered_plans
 from broker.addons.transfer import AddonTransferView, list_addon_transfers
 from broker.apps.offers import TransferState
@@ -28,19 +28,19 @@ async def speaker(ctx: Context, seen: SignedIn, sent: Form) -> Actor:
     return await acting_for_team(ctx, seen.actor, team, RULING) if team else seen.actor
 
 
-async def offers_of(ctx: Context, actor: Actor) -> dict[str, Any]:
-    """What waits for the answer of this user or a team that they run, or for that of others; and what those pay for others."""
+async def offers_of(ctx: Context, actor: Actor, teams: Sequence[TeamView]) -> dict[str, Any]:
+    """What waits for the answer of this user, or of those of their teams that they run, or of others; and what they pay."""
     found: dict[str, list[dict[str, Any]]] = {"to_me": [], "by_me": [], "paid": []}
-    for party, team in await _parties(ctx, actor):
+    for party, team in await _parties(ctx, actor, teams):
         for where, offers in (await _of_one(ctx, party)).items():
             found[where] += [offer | {"team": team} for offer in offers]
     return found
 
 
-async def _parties(ctx: Context, actor: Actor) -> list[tuple[Actor, str | None]]:
+async def _parties(ctx: Context, actor: Actor, teams: Sequence[TeamView]) -> list[tuple[Actor, str | None]]:
     """For whom the user answers: for themself, and by name for the teams that they run."""
-    teams = [team.name for team in await list_teams(ctx, actor) if team.role in RULING]
-    return [(actor, None), *[(await acting_for_team(ctx, actor, name, RULING), name) for name in teams]]
+    run = [team.name for team in teams if team.role in RULING]
+    return [(actor, None), *[(await acting_for_team(ctx, actor, name, RULING), name) for name in run]]
 
 
 async def _of_one(ctx: Context, party: Actor) -> dict[str, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from broker.accounts.emails import team_called
 from broker.faces.errors import status_of
 from broker.kernel.errors import BrokerError
 from broker.oauth.sessions import SignedIn
@@ -32,6 +33,7 @@ _pages: Final = Environment(
 )
 _pages.globals["static"] = static
 _pages.filters["month"] = month_words
+_pages.filters["who"] = lambda email: f"the team {team}" if (team := team_called(email)) else email
 _pages.filters["outward"] = lambda url: url if url.startswith(_OUTWARD) else "#"
 _HEADERS: Final = {
     "cache-control": "no-store",

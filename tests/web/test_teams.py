@@ -235,6 +235,8 @@ async def test_what_is_offered_to_a_team_is_answered_by_who_runs_it(
     offered = await offer_app(ctx, mallory, "gift", team.email)
     await become(browser, ctx, people["member"])
     assert "gift" not in await text_of(browser, "/dashboard")
+    await become(browser, ctx, mallory)
+    assert "is offered to <bdi>the team acme</bdi>" in await text_of(browser, "/dashboard")
     await become(browser, ctx, people["admin"])
     assert "wants to give the team acme the app gift" in await text_of(browser, "/dashboard")
     taken = await send(browser, "/dashboard", f"/dashboard/transfers/{offered.id}", decision="accept")
