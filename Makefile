@@ -51,7 +51,7 @@ check: begun faults long test ## what CI runs: linters, types, import rules, fau
 
 # What keeps one processor busy, what waits for the network, and what waits for those that it has killed.
 begun: setup
-	@scripts/side-by-side $(LINTERS) scripts/optional-tools '$(BIN)/python -m pytest tests/chaos/test_chaos.py'
+	@$(BIN)/python -m scripts.side_by_side $(LINTERS) scripts/optional-tools '$(BIN)/python -m pytest tests/chaos/test_chaos.py'
 
 long: setup tools
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --no-loadscope-reorder $(LONG)
@@ -64,7 +64,7 @@ chaos: setup ## kill processes at random under N operations (1000) and check tha
 	@CHAOS_OPERATIONS=$(N) $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
 
 lint: setup ## ruff, mypy, import rules
-	@scripts/side-by-side $(LINTERS)
+	@$(BIN)/python -m scripts.side_by_side $(LINTERS)
 
 tools:
 	@scripts/optional-tools
