@@ -22,7 +22,8 @@ LONG := tests/journeys tests/browser tests/matrix tests/migrations/test_upgrade.
   tests/payouts/test_payouts_interrupted.py tests/payouts/test_books.py tests/local/test_yesterday.py \
   tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py \
   tests/events/test_deliver.py tests/partner_api/test_addons_admin.py tests/payments/test_dunning_late.py \
-  tests/platform_api/test_dunning.py
+  tests/platform_api/test_dunning.py tests/security/test_everybody.py tests/security/test_strangers.py \
+  tests/security/test_forms.py
 FAULTS := $(wildcard tests/chaos/*kill_points.py) tests/chaos/test_machine.py
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
@@ -49,16 +50,16 @@ test: setup tools ## run the tests, but for the long ones of `make check`
 
 check: begun faults long test ## what CI runs: linters, types, import rules, faults, all tests
 
-# What keeps one processor busy, what waits for the network, and what waits for those that it has killed.
+# What keeps one processor busy, beside what waits for the network.
 begun: setup
-	@$(BIN)/python -m scripts.side_by_side $(LINTERS) scripts/optional-tools '$(BIN)/python -m pytest tests/chaos/test_chaos.py'
+	@$(BIN)/python -m scripts.side_by_side $(LINTERS) scripts/optional-tools
 
 long: setup tools
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) --no-loadscope-reorder $(LONG)
 
 faults: setup
 	@$(BIN)/python -m pytest -n 2 --dist load $(FAULTS)
-	@$(BIN)/python -m pytest tests/chaos --ignore=tests/chaos/test_chaos.py $(FAULTS:%=--ignore=%)
+	@$(BIN)/python -m pytest tests/chaos $(FAULTS:%=--ignore=%)
 
 chaos: setup ## kill processes at random under N operations (1000) and check that every promise holds
 	@CHAOS_OPERATIONS=$(N) $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
