@@ -63,7 +63,7 @@ class SavepointDatabase(Database):
         yield (await self._connection.get_raw_connection()).driver_connection
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Tx]:
+    async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
         async with self._connection.begin_nested():
             yield self._connection
 

@@ -1,4 +1,4 @@
-"""Asking somebody into a team by e-mail address, and what comes of that. Whoever has no account yet makes one first."""
+"""Asking somebody into a team by e-mail address, and what comes of that. It takes an account to answer."""
 
 from __future__ import annotations
 

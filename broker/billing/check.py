@@ -34,7 +34,7 @@ from broker.billing.numbers import Series
 from broker.billing.pricing import Statement
 from broker.events.emit import emit
 from broker.kernel.context import SYSTEM, Actor, Context
-from broker.kernel.db import Tx
+from broker.kernel.db import Tx, run_again
 from broker.kernel.ids import as_uuid, new_id
 
 EVERY: Final = timedelta(days=1)
@@ -66,17 +66,18 @@ async def check_some(
     Raises: NotFound for everybody else.
     """
     actor.require_operator()
-    async with ctx.database.transaction() as tx:
+    async with ctx.database.transaction(snapshot=True) as tx:
         return await _check(tx, as_uuid(after or ""), most, further)
 
 
+@run_again
 async def check_nightly(ctx: Context, further: Sequence[Further] = ()) -> bool:
     """Begin a check once a day, and go on with one that was begun; whether there was anything to do. Part of the sweep.
 
     Transactions: one.
     """
     now = ctx.clock.now()
-    async with ctx.database.transaction() as tx:
+    async with ctx.database.transaction(snapshot=True) as tx:
         turn = select(func.pg_try_advisory_xact_lock(func.hashtextextended(_TURN, 0)))
         if not (await tx.execute(turn)).scalar():
             return False

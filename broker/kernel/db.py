@@ -88,8 +88,9 @@ class Database:
         self.engine = engine
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Open a transaction.
+    async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
+        """Open a transaction. With `snapshot`, all its statements see the database as it was at the first of them, so that sums
+        of several tables can be compared; what such a one writes may have to be run again (`again_on_deadlock`).
 
         Raises: DatabaseUnavailable if no connection comes free in time, or the database is lost: what was asked for last may then
             have been done or not.
@@ -99,7 +100,7 @@ class Database:
         token = _in_transaction.set(True)
         try:
             with _outages_told():
-                async with self._begin() as tx:
+                async with self._begin(snapshot) as tx:
                     yield tx
         finally:
             _in_transaction.reset(token)
@@ -133,8 +134,9 @@ class Database:
             connection.close()
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Tx]:
-        async with self.engine.begin() as connection:
+    async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
+        engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if snapshot else self.engine
+        async with engine.begin() as connection:
             yield connection
 
     async def close(self) -> None:

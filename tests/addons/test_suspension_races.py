@@ -51,11 +51,11 @@ class MortalDatabase(Database):
         self._real, self._lives = database, lives
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Tx]:
+    async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
         if self._lives == 0:
             raise Killed
         self._lives -= 1
-        async with self._real._begin() as tx:
+        async with self._real._begin(snapshot) as tx:
             yield tx
 
 

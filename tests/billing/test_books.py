@@ -1,13 +1,16 @@
 """Credits, credit notes, and the check that proves the books."""
 
+import asyncio
+import contextvars
 import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
+from broker.accounts.models import User
 from broker.billing.check import check_nightly, check_some
 from broker.billing.credit_notes import TakenBack, write_credit_note
 from broker.billing.credits import NewCredit, grant_credit, list_credits
@@ -17,6 +20,7 @@ from broker.billing.months import month_at
 from broker.billing.pricing import CreditKind
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
+from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
 from broker.payouts.check import check_payouts
 from tests.addons.conftest import World, make_world
@@ -237,6 +241,20 @@ async def test_whatever_is_wrong_in_the_books_is_found(world: World, operator: A
     assert await differences(world.ctx, operator) == []
     await damage(world.ctx, change)
     assert any(said in difference for difference in await differences(world.ctx, operator))
+
+
+async def test_what_is_posted_amid_a_check_does_not_stand_in_one_sum_alone(live_ctx: Context) -> None:
+    operator = replace(await new_user(live_ctx, "olga@example.com"), is_operator=True)
+    users, seen = select(func.count()).select_from(User), []
+
+    async def look(tx: Tx) -> list[str]:
+        seen.append((await tx.execute(users)).scalar())
+        await asyncio.create_task(new_user(live_ctx, "late@example.com"), context=contextvars.Context())
+        seen.append((await tx.execute(users)).scalar())
+        return []
+
+    assert (await check_some(live_ctx, operator, further=[look])).after is None
+    assert seen == [1, 1]
 
 
 async def test_the_books_are_checked_every_night_and_failures_told(world: World, operator: Actor) -> None:

@@ -41,9 +41,9 @@ class Unlucky(Database):
         self._database, self._left = database, at
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Tx]:
+    async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
         self._left -= 1
-        async with self._database._begin() as tx:
+        async with self._database._begin(snapshot) as tx:
             yield tx
             if not self._left:
                 raise DBAPIError("commit", None, Deadlock())
