@@ -214,7 +214,9 @@ async def _meant(tx: Tx, actor: Actor, token: Secret | None, key: str, at: datet
     named = TeamInvitation.id == invitation_id if invitation_id else User.team_name == key
     found = await _find(tx, _addressed_to(actor) & _open(at) & named) if "\0" not in key else []
     if not found:
-        raise NotFound("team_invitation", "You are not invited there, or not any more. `broker members:invitations` lists.")
+        raise NotFound(
+            "team_invitation", "You are not invited there, or not any more. `broker members:invitations` lists."
+        )
     return found[0]
 
 
