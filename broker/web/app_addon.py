@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -34,6 +34,7 @@ from broker.web.moments import day, minute
 from broker.web.pages import page, rendered
 from broker.web.progress import progress_of
 
+T = TypeVar("T")
 router = APIRouter(include_in_schema=False)
 _HERE: Final = APPS + "/apps/{app}/addons/{addon}"
 _OPERATIONS_SHOWN: Final = 10
@@ -176,13 +177,21 @@ def _is_new(operations: Sequence[OperationView], now: datetime) -> bool:
 async def _terms(ctx: Context, seen: SignedIn, addon: AddonView) -> Any:
     if addon.state is AddonState.DEPROVISIONED:
         return None
-    return await terms_of(ctx, seen.actor, AddonKey(str(addon.id)))
+    return await _while_there(terms_of(ctx, seen.actor, AddonKey(str(addon.id))))
 
 
 async def _generation(ctx: Context, seen: SignedIn, addon: AddonView) -> CredentialsView | None:
     if addon.state is not AddonState.PROVISIONED:
         return None
-    return await get_credentials(ctx, seen.actor, AddonKey(str(addon.id)))
+    return await _while_there(get_credentials(ctx, seen.actor, AddonKey(str(addon.id))))
+
+
+async def _while_there(asked: Awaitable[T]) -> T | None:
+    """What is asked about the add-on; nothing if it has gone since it was read, which the page will show when it looks again."""
+    try:
+        return await asked
+    except NotFound:
+        return None
 
 
 async def _targets(ctx: Context, seen: SignedIn, addon: AddonView, attached: set[Any]) -> list[AppView]:

@@ -116,6 +116,7 @@ async def test_without_javascript_and_mouse_one_can_say_no(
     page = await opened(chromium, java_script_enabled=False)
     with running(platform, client, "write-protected") as address:
         await page.goto(f"{address}/connect")
+        await expect(page.get_by_label("E-mail address")).to_be_focused()
         await page.keyboard.type(platform.email)
         await page.keyboard.press("Tab")
         await page.keyboard.type(platform.password)

@@ -57,7 +57,7 @@ REFUSED: dict[str, list[tuple[str, str, object, int, str]]] = {
         ("POST", "/apps", {"name": "ab%2Fc"}, 422, "invalid_params"),
         ("POST", "/apps", {"name": "ßßß"}, 422, "invalid_params"),
         ("POST", "/apps", {"region": "mars"}, 422, "invalid_params"),
-        ("POST", "/apps", {"team": "ours"}, 422, "invalid_params"),
+        ("POST", "/apps", {"team": "ours"}, 404, "not_found"),
         ("POST", ADDONS, {"plan": "store", "name": "my-store"}, 422, "invalid_params"),
         ("POST", ADDONS, {"plan": "store", "name": "7up"}, 422, "invalid_params"),
         ("POST", ADDONS, {"plan": "store", "name": "a b"}, 422, "invalid_params"),
