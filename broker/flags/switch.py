@@ -26,7 +26,8 @@ MEANINGS: Final[Mapping[Flag, str]] = {
     Flag.INSTALLS: "Add-ons are created. Off: what is there goes on, changes its plan and is destroyed as usual.",
     Flag.COLLECTION: "Invoices are collected, and what is unpaid is dunned. Off: both wait. What falls due"
     " meanwhile is done afterwards, and the dates behind it are put off. Whoever pays by hand does.",
-    Flag.NOTICES: "Mails are sent. Off: they wait, but for those with a link that somebody has just asked for.",
+    Flag.NOTICES: "Mails are sent. Off: they wait, but for those with a link that somebody has just asked for; and so does"
+    " dunning, which tells by mail what it is going to do.",
 }
 """What a flag does, for operators."""
 _PAUSED: Final[Mapping[Flag, str]] = {

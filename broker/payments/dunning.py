@@ -145,8 +145,9 @@ async def _due(ctx: Context) -> list[UUID]:
     now = ctx.clock.now()
     due = select(Dunning.invoice_id).where(Dunning.ended_at.is_(None), Dunning.next_at <= now)
     async with ctx.database.transaction() as tx:
-        if not await is_on(tx, Flag.COLLECTION):
-            return []  # a step that is late puts off what follows it, so that nobody loses time to react
+        # What nobody is told of is not done. A step that is late puts off what follows it, so that nobody loses time to react.
+        if not (await is_on(tx, Flag.COLLECTION) and await is_on(tx, Flag.NOTICES)):
+            return []
         return list((await tx.execute(due.order_by(Dunning.next_at).limit(_AT_ONCE))).scalars())
 
 

@@ -35,3 +35,20 @@ async def test_while_collection_is_off_no_step_is_taken_and_what_follows_is_put_
     account = await debtor.account()
     assert account.suspends_at is not None
     assert account.suspends_at >= ctx.clock.now() + timedelta(days=7)
+
+
+async def test_nobody_is_suspended_or_deleted_unwarned(debtor: Debtor) -> None:
+    """What dunning says is told by mail: while there is none, no step is taken."""
+    ctx = debtor.ctx
+    operator = replace(await new_user(ctx, "operator@example.com"), is_operator=True)
+    await debtor.until_day(1)
+    await set_flag(ctx, operator, "notices", False, "the mail server is being moved")
+    for _ in range(6):
+        ctx.clock.advance(days=10)  # type: ignore[attr-defined]  # the clock of the tests
+        assert not await dun(ctx, DAYS)
+    assert (await debtor.account()).suspended_at is None
+    await set_flag(ctx, operator, "notices", True, "it is moved")
+    await debtor.round()
+    account = await debtor.account()
+    assert account.suspends_at is not None
+    assert account.suspends_at >= ctx.clock.now() + timedelta(days=7)
