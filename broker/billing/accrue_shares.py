@@ -120,6 +120,11 @@ async def _chain(tx: Tx, bill: Settled) -> Sequence[UUID]:
     return (await tx.execute(chain)).scalars().all()
 
 
+async def collected_of(tx: Tx, bill: Settled) -> int:
+    """What is collected of the lines of a bill, and of the bills that it carries. Units: minor units."""
+    return sum(share.minor for share in (await recorded_of(tx, await _chain(tx, bill))).values())
+
+
 async def recorded_of(tx: Tx, bills: Collection[UUID]) -> dict[UUID, Share]:
     """What is recorded of the lines of these bills, by line."""
     sums = [func.sum(getattr(PartnerShare, name)) for name in Share.__slots__]

@@ -6,13 +6,13 @@ Called with the open transaction; never commits. Each event has a key of its own
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
 
 from broker.billing.accrue_shares import record
-from broker.billing.collect import is_known, locked_bill, shares_of
+from broker.billing.collect import in_lines, is_known, locked_bill, record_collected, shares_of
 from broker.billing.invoices import move_invoice
 from broker.billing.ledger import (
     CHARGEBACK,
@@ -30,18 +30,23 @@ from broker.kernel.db import Tx
 
 _WON: Final = "won"
 _LOST: Final = "lost"
+_NOTHING: Final[Amounts] = {(LedgerAccount.LOSSES, ""): 0, (LedgerAccount.CASH, ""): 0}
+"""What is posted of an event that moves nothing: its name says that it happened."""
 
 
-async def record_charged_back(tx: Tx, invoice_id: UUID, minor: int, key: str, at: datetime, fee_minor: int) -> bool:
+async def record_charged_back(
+    tx: Tx, invoice_id: UUID, minor: int, key: str, at: datetime, fee_minor: int, most_minor: int
+) -> bool:
     """A bank took money back that had come for an invoice; whether that is new. Partners' shares of it go, too.
 
-    It is withheld: the invoice is not owed again until the bank has decided. Units: minor units.
+    It is withheld: the invoice is not owed again until the bank has decided. What exceeds `most_minor`, which the invoice has
+    of the payment, or what its lines hold, is a credit by now, and lost. Units: minor units.
     Raises: NotFound; Conflict for what was not issued.
     """
     bill = await locked_bill(tx, invoice_id)
     if await is_known(tx, key, invoice_id):
         return False
-    held = min(minor, max(await collected_on(tx, invoice_id), 0))
+    held = max(min(minor, most_minor, await collected_on(tx, invoice_id), await in_lines(tx, bill)), 0)
     found = await shares_of(tx, bill, max(await owed_on(tx, invoice_id), 0) + held)
     amounts = charged_back_amounts(held, minor - held, fee_minor) | found.amounts
     posting = Posting(key, CHARGEBACK, bill.account_id, bill.currency, at, amounts, invoice_id)
@@ -59,6 +64,9 @@ async def record_won(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_minor
     if await is_known(tx, f"{key} {_WON}", invoice_id):
         return False
     taken = await _posted(tx, key)
+    if await is_known(tx, f"{key} {_LOST}", invoice_id):
+        await _back_after_all(tx, bill, taken, f"{key} {_WON}", at)
+        return True
     held, lost = taken.get((LedgerAccount.WITHHELD, ""), 0), taken.get((LedgerAccount.LOSSES, ""), 0)
     found = await shares_of(tx, bill, max(await owed_on(tx, invoice_id), 0) - held)
     amounts = charged_back_amounts(-held, -lost, fee_minor - taken.get((LedgerAccount.FEES, ""), 0)) | found.amounts
@@ -66,6 +74,16 @@ async def record_won(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_minor
     await post(tx, [posting])
     await record(tx, posting, found)
     return True
+
+
+async def _back_after_all(tx: Tx, bill: Any, taken: Amounts, key: str, at: datetime) -> None:
+    """What was lost, and owed again, pays what is still owed; the rest of it becomes a credit."""
+    held, lost = taken.get((LedgerAccount.WITHHELD, ""), 0), taken.get((LedgerAccount.LOSSES, ""), 0)
+    if held:
+        await record_collected(tx, bill.id, held, key, at)
+    found = charged_back_amounts(0, -lost, 0)
+    more = f"{key} more" if held else key
+    await post(tx, [Posting(more, CHARGEBACK, bill.account_id, bill.currency, at, found, bill.id)])
 
 
 async def record_lost(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_minor: int) -> int | None:
@@ -86,7 +104,8 @@ async def record_lost(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_mino
             (LedgerAccount.CASH, ""): -fee,
         }
     )
-    await post(tx, [Posting(f"{key} {_LOST}", CHARGEBACK, bill.account_id, bill.currency, at, amounts, invoice_id)])
+    lost = Posting(f"{key} {_LOST}", CHARGEBACK, bill.account_id, bill.currency, at, amounts or _NOTHING, invoice_id)
+    await post(tx, [lost])
     if held:
         await move_invoice(tx, invoice_id, InvoiceState.PAST_DUE, at)
     return held

@@ -12,10 +12,20 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from broker.billing.accrue_shares import Accrued, Settled, accrued, record
+from broker.billing.accrue_shares import Accrued, Settled, accrued, collected_of, record
 from broker.billing.credit_notes import Part, TakenBack, Taking, left_of, locked_document, parts_of, take_back
 from broker.billing.invoices import CreditNoteView, Document, credited, move_invoice
-from broker.billing.ledger import PAYMENT, Posting, collected_amounts, collected_on, owed_on, post, withheld_on
+from broker.billing.ledger import (
+    PAYMENT,
+    REFUND,
+    Posting,
+    charged_back_amounts,
+    collected_amounts,
+    collected_on,
+    owed_on,
+    post,
+    withheld_on,
+)
 from broker.billing.models import CreditGrant, CreditNote, Invoice, InvoiceState, LedgerTransaction
 from broker.billing.pricing import CreditKind
 from broker.events.emit import emit
@@ -157,6 +167,13 @@ async def shares_of(tx: Tx, bill: Any, owed_minor: int) -> Accrued:
     return (await accrued(tx, [settled]))[bill.id]
 
 
+async def in_lines(tx: Tx, bill: Any) -> int:
+    """What lines of the invoice hold of what was paid: what credit notes took back of them is a credit by now."""
+    return await collected_of(
+        tx, Settled(bill.id, bill.account_id, bill.currency, bill.month, bill.carried_minor, owed_minor=0)
+    )
+
+
 async def paid_in_full(tx: Tx, bill: Any, at: datetime) -> None:
     """Let an invoice be paid, and tell it once."""
     if await move_invoice(tx, bill.id, InvoiceState.PAID, at):
@@ -174,6 +191,15 @@ async def record_unassigned(
     amounts = collected_amounts(0, money.minor, 0)
     await post(tx, [Posting(key, PAYMENT, account_id, money.currency, at, amounts)])
     await _give(tx, account_id, money, reason, at, actor)
+
+
+async def record_written_off(tx: Tx, account_id: UUID, money: Money, key: str, at: datetime) -> None:
+    """Money went back that was no invoice's, at the platform's cost; or, below zero, came again. For a key that is new.
+
+    Raises: IntegrityError for a key that is there.
+    """
+    lost = charged_back_amounts(0, money.minor, 0)
+    await post(tx, [Posting(key, REFUND, account_id, money.currency, at, lost)])
 
 
 async def _give(tx: Tx, account_id: UUID, money: Money, reason: str, at: datetime, actor: Actor) -> None:

@@ -102,7 +102,7 @@ async def take_back(tx: Tx, document: Document, parts: Sequence[Part], taking: T
     await _post(tx, document, parts, taking, given, owed - lowered + withheld)
     if 0 < owed == lowered:
         paid = await collected_on(tx, invoice.id)
-        await move_invoice(tx, invoice.id, InvoiceState.PAID if paid else InvoiceState.VOID, now)
+        await move_invoice(tx, invoice.id, InvoiceState.PAID if paid or withheld else InvoiceState.VOID, now)
     told: dict[str, Any] = {"account_id": str(invoice.account_id), "amount": str(Money(back, invoice.currency))}
     await emit(
         tx, "invoice.credited", taking.actor, now, **told, number=number, invoice=invoice.number, reason=view.reason

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import aliased
 
-from broker.billing.chargebacks import record_charged_back, record_lost, record_won
+from broker.billing.chargebacks import record_charged_back, record_lost, record_won, taken_on
 from broker.billing.ledger import CHARGEBACK, LedgerAccount
 from broker.billing.models import Invoice, LedgerEntry, LedgerTransaction
 from broker.events.emit import emit
@@ -19,6 +19,7 @@ from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.money import Money
 from broker.payments.delinquency import look_again
+from broker.payments.models import Payment, Refund, RefundState
 from broker.payments.ports import Chargeback, Verdict
 from broker.payments.reopen import reopen
 
@@ -45,16 +46,18 @@ async def list_chargebacks(ctx: Context, actor: Actor, most: int = 200) -> list[
     actor.require_operator()
     decided = aliased(LedgerTransaction)
     states = {verdict: decided.key == LedgerTransaction.key + f" {verdict}" for verdict in (Verdict.WON, Verdict.LOST)}
+    # What was lost may be won later: of the two, that counts.
+    state = select(func.max(case(*((is_it, str(name)) for name, is_it in states.items()))))
+    state = state.where(decided.invoice_id == LedgerTransaction.invoice_id, or_(*states.values()))
     taken = LedgerEntry.ledger_account.in_((LedgerAccount.WITHHELD, LedgerAccount.LOSSES))
     found = (
         select(
             LedgerTransaction.key, Invoice.number, Invoice.email, func.sum(LedgerEntry.minor), Invoice.currency,
-            func.coalesce(func.max(case(*((is_it, str(name)) for name, is_it in states.items()))), str(Verdict.OPEN)),
+            func.coalesce(state.scalar_subquery(), str(Verdict.OPEN)),
             LedgerTransaction.at,
         )
         .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
         .join(Invoice, Invoice.id == LedgerTransaction.invoice_id)
-        .outerjoin(decided, and_(decided.invoice_id == LedgerTransaction.invoice_id, or_(*states.values())))
         .where(LedgerTransaction.kind == CHARGEBACK, taken, LedgerEntry.minor > 0)
         .group_by(LedgerTransaction.id, Invoice.id)
         .order_by(LedgerTransaction.at.desc())
@@ -75,11 +78,20 @@ def chargeback_key(payment_id: UUID, reference: str = "") -> str:
     return f"chargeback {payment_id} {reference}"
 
 
+async def kept_of(tx: Tx, payment_id: UUID, invoice_id: UUID) -> int:
+    """What an invoice took of a payment, without what was sent back of it, and what banks took. Units: minor units."""
+    booked = Refund.payment_id == payment_id, Refund.state == RefundState.SUCCEEDED, Refund.failure_code.is_(None)
+    sent_back = select(func.coalesce(func.sum(Refund.minor), 0)).where(*booked).scalar_subquery()
+    left = (await tx.execute(select(Payment.collected_minor - sent_back).where(Payment.id == payment_id))).scalar_one()
+    return int(left) - await taken_on(tx, invoice_id, chargeback_key(payment_id))
+
+
 async def take_in_chargeback(tx: Tx, payment: Any, told: Chargeback, now: datetime) -> None:
     """Make true what the gateway says of a chargeback of this payment, which is locked with its invoice."""
     key, facts = chargeback_key(payment.id, told.reference), _facts(payment, told)
     opened_with = told.fee_minor if told.verdict is Verdict.OPEN else 0
-    if await record_charged_back(tx, payment.invoice_id, told.minor, key, now, opened_with):
+    most = await kept_of(tx, payment.id, payment.invoice_id)
+    if await record_charged_back(tx, payment.invoice_id, told.minor, key, now, opened_with, most):
         due = None if told.answer_by is None else rfc3339(told.answer_by)
         await emit(tx, "payment.charged_back", SYSTEM, now, **facts, answer_by=due)
     if told.verdict is Verdict.WON and await record_won(tx, payment.invoice_id, key, now, told.fee_minor):

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Row, insert, or_, select, update
 
 from broker.billing.chargebacks import taken_on
-from broker.billing.collect import record_refunded, record_unassigned
+from broker.billing.collect import record_refunded, record_unassigned, record_written_off
 from broker.billing.credit_notes import TakenBack, locked_document, parts_of
 from broker.billing.models import Invoice
 from broker.events.emit import emit
@@ -25,7 +25,7 @@ from broker.kernel.jobs import defer
 from broker.kernel.money import Money
 from broker.kernel.pauses import pause_after
 from broker.kernel.signals import notify as wake
-from broker.payments.chargebacks import chargeback_key
+from broker.payments.chargebacks import chargeback_key, kept_of
 from broker.payments.models import Payment, PaymentState, Refund, RefundState
 from broker.payments.pay import KEYS_KEPT, LOST_SIGHT_OF, is_missing
 from broker.payments.ports import (
@@ -49,6 +49,9 @@ FIRST_PAUSE: Final = timedelta(seconds=4)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 NOT_BOOKED: Final = "not_booked"
 """The money is gone, and the books do not allow it: this is for people to put right."""
+WRITTEN_OFF: Final = "written_off"
+"""So they have."""
+BY_HAND: Final = "settled_by_hand"
 PAST_US: Final = "sent back at the payment gateway"
 _AT_ONCE: Final = 200
 _chance = random.SystemRandom()
@@ -171,6 +174,9 @@ async def take_in_refund(tx: Tx, payment: Any, seen: SentBack, now: datetime) ->
         await make_refund_true(tx, row, seen.answer, now)
     elif row.state == RefundState.SUCCEEDED and isinstance(seen.answer, Declined):
         await _came_back(tx, row, seen.answer, now)
+    elif row.failure_code == BY_HAND and isinstance(seen.answer, Succeeded):  # somebody had said that it failed
+        await _count(tx, row, row.minor, now)
+        await make_refund_true(tx, row, seen.answer, now)
 
 
 async def _written_down(tx: Tx, payment: Any, refund_id: UUID, seen: SentBack, now: datetime) -> Row[Any]:
@@ -179,18 +185,32 @@ async def _written_down(tx: Tx, payment: Any, refund_id: UUID, seen: SentBack, n
     row |= {"reason": seen.reason or PAST_US, "state": RefundState.UNSURE, "next_at": now + LONGEST_PAUSE}
     row |= {"actor_id": SYSTEM.id, "actor_email": SYSTEM.email, "created_at": now, "updated_at": now}
     await tx.execute(insert(Refund).values(row))
-    counted = update(Payment).where(Payment.id == payment.id)
-    await tx.execute(counted.values(refunded_minor=Payment.refunded_minor + seen.minor, updated_at=now))
-    return await _refund(tx, refund_id)
+    written = await _refund(tx, refund_id)
+    await _count(tx, written, seen.minor, now)
+    return written
+
+
+async def _count(tx: Tx, row: Row[Any], minor: int, now: datetime) -> None:
+    """So much more of the payment goes back; below zero, so much less."""
+    counted = update(Payment).where(Payment.id == row.payment_id)
+    await tx.execute(counted.values(refunded_minor=Payment.refunded_minor + minor, updated_at=now))
 
 
 async def _came_back(tx: Tx, row: Row[Any], answer: Declined, now: datetime) -> None:
-    """What was sent back, and booked so, could not be paid out after all: the credit note stays, and the money is a credit."""
+    """What was sent back, and booked so, could not be paid out after all: the credit note stays, and the money is a credit.
+
+    What was not booked is as if it had never been.
+    """
     said = {"failure_code": answer.code, "failure_message": answer.message}
     await _write(tx, row, RefundState.FAILED, now, **said)
-    if row.failure_code != NOT_BOOKED:
+    key = f"refund {row.id} came back"
+    if row.failure_code in (NOT_BOOKED, WRITTEN_OFF):
+        await _count(tx, row, -row.minor, now)
+    else:
         money, why = Money(row.minor, row.currency), "a refund that could not be paid out"
-        await record_unassigned(tx, row.account_id, money, f"refund {row.id} came back", why, now, SYSTEM)
+        await record_unassigned(tx, row.account_id, money, key, why, now, SYSTEM)
+    if row.failure_code == WRITTEN_OFF:
+        await record_written_off(tx, row.account_id, Money(-row.minor, row.currency), key, now)
     await emit(tx, "payment.refund_failed", SYSTEM, now, **_facts(row), code=answer.code)
 
 
@@ -269,14 +289,14 @@ async def make_refund_true(tx: Tx, row: Row[Any], answer: Refunded, now: datetim
 async def _settled(tx: Tx, row: Row[Any], answer: Refunded, now: datetime, pause: timedelta) -> None:
     facts = _facts(row)
     if isinstance(answer, Succeeded):
-        await _write(tx, row, RefundState.SUCCEEDED, now, gateway_reference=answer.reference, finished_at=now)
+        done: dict[str, Any] = {"finished_at": now, "failure_code": None, "failure_message": None}
+        await _write(tx, row, RefundState.SUCCEEDED, now, gateway_reference=answer.reference, **done)
         await _book(tx, row, now)
         await emit(tx, "payment.refunded", SYSTEM, now, **facts)
     elif isinstance(answer, Declined):
         said = {"failure_code": answer.code, "failure_message": answer.message, "finished_at": now}
         await _write(tx, row, RefundState.FAILED, now, **said)
-        back = update(Payment).where(Payment.id == row.payment_id)
-        await tx.execute(back.values(refunded_minor=Payment.refunded_minor - row.minor, updated_at=now))
+        await _count(tx, row, -row.minor, now)
         await emit(tx, "payment.refund_failed", SYSTEM, now, **facts, code=answer.code)
     else:
         told = {"gateway_reference": answer.reference} if isinstance(answer, Pending) else {}
@@ -294,6 +314,8 @@ async def _book(tx: Tx, row: Row[Any], now: datetime) -> None:
     key = f"refund {row.id}"
     try:
         async with tx.begin_nested():  # what was written before a refusal is undone
+            if await kept_of(tx, row.payment_id, row.invoice_id) < 0:  # this refund is counted already
+                raise Conflict("The invoice has less than that of this payment: the rest of it became a credit.")
             await record_refunded(tx, row.invoice_id, _lines(row), row.minor, key, now, actor=by, reason=row.reason)
     except (Conflict, InvalidParams) as refusal:
         # A credit note came in between, and the money is gone all the same: this is for people to put right.

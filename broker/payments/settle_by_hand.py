@@ -11,22 +11,21 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from broker.billing.ledger import REFUND, Posting, charged_back_amounts, post
+from broker.billing.collect import record_written_off
 from broker.billing.models import Invoice
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx, run_again
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
+from broker.kernel.money import Money
 from broker.payments.models import Payment, Refund
 from broker.payments.pay import KEYS_KEPT
 from broker.payments.ports import Declined, Succeeded
-from broker.payments.refunds import NOT_BOOKED, RefundView, make_refund_true, refund_view
+from broker.payments.refunds import BY_HAND, NOT_BOOKED, WRITTEN_OFF, RefundView, make_refund_true, refund_view
 from broker.payments.settle import locked_payment, make_true
 from broker.payments.views import PaymentView, payment_view
 
-BY_HAND: Final = "settled_by_hand"
-WRITTEN_OFF: Final = "written_off"
 _LONGEST: Final = 500
 _NO_MONEY: Final = "It was settled by hand: no money came."
 _NONE_BACK: Final = "It was settled by hand: no money went back."
@@ -68,6 +67,7 @@ async def settle_refund(ctx: Context, actor: Actor, key: str, *, succeeded: bool
     """Say how a refund ended of which the gateway has told nothing for a day; or write off one that is done and that the
     books did not allow: operators only.
 
+    If the gateway tells otherwise later, that is taken in. Transactions: one.
     Raises: as above.
     """
     actor.require_operator()
@@ -81,9 +81,8 @@ async def settle_refund(ctx: Context, actor: Actor, key: str, *, succeeded: bool
         }
         await emit(tx, "refund.settled_by_hand", actor, now, **facts, succeeded=succeeded, evidence=said)
         if row.failure_code == NOT_BOOKED and succeeded:
-            lost = charged_back_amounts(0, row.minor, 0)
-            posting = Posting(f"refund {row.id}", REFUND, row.account_id, row.currency, now, lost)
-            await post(tx, [posting])
+            money = Money(row.minor, row.currency)
+            await record_written_off(tx, row.account_id, money, f"refund {row.id}", now)
             written_off = update(Refund).where(Refund.id == row.id)
             await tx.execute(written_off.values(failure_code=WRITTEN_OFF, failure_message=said, updated_at=now))
         elif row.finished_at is not None:

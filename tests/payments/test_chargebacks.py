@@ -1,28 +1,32 @@
 """Money that goes back past the broker: banks that take it, and refunds at the gateway's dashboard. Each once, in any order."""
 
 from dataclasses import replace
+from uuid import UUID, uuid5
 
 import pytest
 
-from broker.billing.credit_notes import write_credit_note
+from broker.billing.credit_notes import TakenBack, write_credit_note
 from broker.billing.credits import list_credits
 from broker.billing.invoices import get_document
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict
 from broker.payments.by_hand import pay_invoice
+from broker.payments.chargebacks import list_chargebacks
 from broker.payments.dunning import dun
 from broker.payments.dunning_schedule import Days
 from broker.payments.look_back import look_daily
 from broker.payments.news import take_news
 from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Verdict
-from broker.payments.refunds import refund_payment
+from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.standing import standing_of
 from broker.payments.start import collect_issued
+from broker.payments.transfers import record_transfer
+from broker.payments.views import list_payments
 from tests.addons.conftest import World, make_world
 from tests.billing.test_books import billed, differences
 from tests.billing.test_close import invoices, ledger
 from tests.domain import new_user
-from tests.payments.fake import FakeGateway, kinds, later, news, only, with_card, work
+from tests.payments.fake import FakeGateway, kinds, later, news, only, taking_its_time, with_card, work
 
 
 @pytest.fixture
@@ -110,6 +114,93 @@ async def test_what_a_bank_keeps_is_owed_again_and_no_card_is_tried(world: World
     async with ctx.database.transaction() as tx:
         assert (await standing_of(tx, world.user.id)).delinquent_at is None
     assert (await ledger(ctx))["partners"] == -700
+    assert await differences(ctx, operator) == []
+
+
+async def paid_twice(world: World, gateway: FakeGateway, operator: Actor) -> str:
+    """The id of a payment that came when the invoice had been paid by transfer: all of it is a credit."""
+    gateway.answers = taking_its_time
+    payment = await paid(world, gateway)
+    await record_transfer(world.ctx, operator, (await only(world.ctx, world.user)).invoice, 1000, "bank 1")
+    gateway.becomes(UUID(payment), Succeeded(f"pi_{payment}"), 1000)
+    later(world.ctx, days=1)
+    await work(world.ctx, gateway)
+    assert [(each.minor, each.left_minor) for each in await list_credits(world.ctx, world.user)] == [(1000, 1000)]
+    return payment
+
+
+async def test_what_a_bank_takes_of_a_second_payment_is_not_owed_again(world: World, operator: Actor) -> None:
+    """The invoice had taken nothing of it, and partners neither. It is told once, and listed as it was decided."""
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid_twice(world, gateway, operator)
+    for verdict in (Verdict.OPEN, Verdict.LOST):
+        await told(world, gateway, f"pi_{payment}", taken(verdict))
+        books = await ledger(ctx)
+        assert (books["losses"], books["cash"], books["partners"]) == (1000, -500, -700)
+        assert [each.state for each in await list_chargebacks(ctx, operator)] == [verdict]
+    assert {"withheld", "receivable"}.isdisjoint(await ledger(ctx))
+    assert [each.state for each in await invoices(ctx)] == ["paid"]
+    assert (await kinds(ctx))[-2:] == ["payment.charged_back", "payment.chargeback_lost"]
+    assert await differences(ctx, operator) == []
+
+
+async def test_a_second_payment_that_goes_back_at_the_dashboard_leaves_the_invoice_paid(
+    world: World, operator: Actor
+) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid_twice(world, gateway, operator)
+    sent = Aftermath(refunds=[SentBack("re_1", 1000, Succeeded("re_1"))])
+    await told(world, gateway, f"pi_{payment}", sent)
+    (number,) = {each.invoice for each in await list_payments(ctx, world.user)}
+    assert (await get_document(ctx, world.user, number)).credit_notes == []
+    assert (await get_refund(ctx, operator, uuid5(UUID(payment), "re_1"))).failure_message
+    assert (await ledger(ctx))["partners"] == -700
+
+
+async def test_what_a_credit_note_had_given_is_lost_and_not_owed_again(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    number = (await only(ctx, world.user)).invoice
+    await write_credit_note(ctx, operator, number, "was down", [TakenBack(1, 400)])
+    await told(world, gateway, f"pi_{payment}", taken(Verdict.OPEN))
+    books = await ledger(ctx)
+    assert (books["withheld"], books["losses"]) == (600, 400)
+    assert await differences(ctx, operator) == []
+    await told(world, gateway, f"pi_{payment}", taken(Verdict.LOST))
+    assert (await ledger(ctx))["receivable"] == 600
+    assert await differences(ctx, operator) == []
+
+
+async def test_what_was_lost_and_comes_back_after_all_pays_the_invoice(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    for verdict in (Verdict.LOST, Verdict.WON):
+        await told(world, gateway, f"pi_{payment}", taken(verdict))
+        await dun(ctx, Days())
+    assert [each.state for each in await invoices(ctx)] == ["paid"]
+    books = await ledger(ctx)
+    assert (books["cash"], books["partners"]) == (-500, -700)
+    assert {"withheld", "receivable"}.isdisjoint(books)
+    async with ctx.database.transaction() as tx:
+        assert (await standing_of(tx, world.user.id)).delinquent_at is None
+    assert [(each.state, each.minor) for each in await list_chargebacks(ctx, operator)] == [(Verdict.WON, 1000)]
+    assert await differences(ctx, operator) == []
+
+
+async def test_an_invoice_of_which_a_bank_has_a_part_is_not_void(world: World, operator: Actor) -> None:
+    """Whatever else of it is taken back: the bank may keep what it has."""
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    number, reference = (await only(ctx, world.user)).invoice, f"pi_{payment}"
+    lost, open_ = [
+        Chargeback(f"dp_{minor}", minor, verdict, "general")
+        for minor, verdict in ((400, Verdict.LOST), (600, Verdict.OPEN))
+    ]
+    await told(world, gateway, reference, Aftermath(chargebacks=[lost, open_]))
+    await write_credit_note(ctx, operator, number, "goodwill", [TakenBack(1, 400)])
+    assert [each.state for each in await invoices(ctx)] == ["paid"]
+    await told(world, gateway, reference, Aftermath(chargebacks=[lost, replace(open_, verdict=Verdict.LOST)]))
+    assert [each.state for each in await invoices(ctx)] == ["past_due"]
     assert await differences(ctx, operator) == []
 
 

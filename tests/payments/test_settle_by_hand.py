@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from broker.billing.check import check_some
+from broker.billing.credits import list_credits
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
@@ -14,7 +15,7 @@ from broker.payments.chargebacks import list_chargebacks
 from broker.payments.check import check_payments
 from broker.payments.models import Refund
 from broker.payments.news import take_news
-from broker.payments.ports import Aftermath, Chargeback, Verdict
+from broker.payments.ports import Aftermath, Chargeback, Declined, SentBack, Succeeded, Verdict
 from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.settle_by_hand import settle_payment, settle_refund
 from broker.payments.start import collect_issued
@@ -96,6 +97,18 @@ async def test_a_refund_is_settled_by_hand_or_written_off(world: World, operator
     await settle_refund(ctx, operator, str(unbooked.id), succeeded=True, evidence="goodwill")
     assert (await get_refund(ctx, operator, unbooked.id)).failure_message == "goodwill"
     assert ((await ledger(ctx))["cash"], (await ledger(ctx))["losses"]) == (800, 100)
+    assert await wrong(ctx, operator) == []
+    # The gateway is there again, and tells otherwise: what failed has gone, and what was written off could not be paid out.
+    gone = SentBack("re_1", 100, Succeeded("re_1"), lost.id)
+    came = SentBack("re_2", 100, Declined("expired_card", "The card is no more."), unbooked.id)
+    gateway.aftermaths[f"pi_{payment}"] = Aftermath(refunds=[gone, came])
+    for number in range(2):
+        await take_news(ctx, "fake", news("re_1", number, taken_from=f"pi_{payment}"))
+        await work(ctx, gateway)
+    books = await ledger(ctx)
+    assert (books["cash"], "losses" in books) == (800, False)
+    assert (await get_refund(ctx, operator, lost.id)).state == "succeeded"
+    assert ((await only(ctx, world.user)).refunded_minor, await list_credits(ctx, world.user)) == (200, [])
     assert await wrong(ctx, operator) == []
 
 
