@@ -45,7 +45,7 @@ def status(as_json: bool) -> None:
 
 def _state(invoice: Json) -> str:
     if invoice["paused"]:
-        return "disputed, not collected"
+        return "disputed, not collected" if invoice["disputed_minor"] else "too little to be collected"
     return str(invoice["state"]).replace("_", " ") + (", in part disputed" if invoice["disputed_minor"] else "")
 
 

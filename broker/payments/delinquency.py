@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.billing.collectable import collectable_minor
 from broker.billing.invoices import move_invoice
 from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount, Invoice, InvoiceState
@@ -77,12 +78,14 @@ async def note_declined(tx: Tx, invoice_id: UUID, at: datetime) -> None:
 
 async def look_again(tx: Tx, account_id: UUID, at: datetime) -> None:
     """Something was paid, taken back, disputed or decided: end the dunning that has no ground any more, pause or take up
-    the others, and let the account be where it ought to be.
+    the others, and let the account be where it ought to be. For a rest that no card takes, nobody loses anything.
 
     Transactions: the caller's, which holds no lock on the account's add-ons; it may hold those of its invoices.
     """
     await lock_account(tx, account_id, at)
-    going_on = select(Dunning.__table__, Invoice.state.label("bill")).join(Invoice, Invoice.id == Dunning.invoice_id)
+    going_on = select(Dunning.__table__, Invoice.state.label("bill"), Invoice.currency).join(
+        Invoice, Invoice.id == Dunning.invoice_id
+    )
     rows = await tx.execute(going_on.where(Dunning.account_id == account_id, Dunning.state.in_(_GOES_ON)))
     for row in rows.all():
         owed = 0 if row.bill in _OVER else await owed_on(tx, row.invoice_id)
@@ -90,7 +93,7 @@ async def look_again(tx: Tx, account_id: UUID, at: datetime) -> None:
             await _write(tx, row.invoice_id, at, state=DunningState.SETTLED, next_at=None, ended_at=row.ended_at or at)
         elif row.state == DunningState.EXHAUSTED:
             continue
-        elif await disputed_on(tx, row.invoice_id, owed) >= owed:
+        elif owed < collectable_minor(row.currency) or await disputed_on(tx, row.invoice_id, owed) >= owed:
             if row.state == DunningState.OPEN:
                 await _write(tx, row.invoice_id, at, state=DunningState.PAUSED, paused_at=at, next_at=None)
         elif row.state == DunningState.PAUSED:

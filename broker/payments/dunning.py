@@ -14,7 +14,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import exists, insert, or_, select, update
 
-from broker.billing.collectable import collectable_minor
 from broker.billing.invoices import move_invoice
 from broker.billing.ledger import owed_on
 from broker.billing.models import BillingAccount, Invoice, InvoiceState
@@ -44,7 +43,6 @@ from broker.payments.start import WAS_MADE, Hindrance, start_payment
 
 _AT_ONCE: Final = 200
 _SOON: Final = timedelta(minutes=1)
-_LATER: Final = timedelta(days=30)
 _TO_BE_DUNNED: Final = (InvoiceState.ISSUED, InvoiceState.PAST_DUE)
 _log = structlog.get_logger()
 
@@ -180,9 +178,6 @@ async def _take_next(tx: Tx, ctx: Context, invoice_id: UUID) -> None:
         await _fall_due(tx, case, now)
         case = replace(case, past_due_at=now)
     place = case.place
-    if case.owed < collectable_minor(case.currency) and place < len(case.steps):
-        await _put_off(tx, case, place, now + _LATER, now)  # no card takes it, and nobody loses anything for so little
-        return
     if place == len(case.steps) or case.steps[place].due_at > now:
         await write_steps(tx, invoice_id, case.steps, now)
         return

@@ -16,6 +16,7 @@ from broker.billing.models import BillingAccount
 from broker.kernel.clock import rfc3339
 from broker.kernel.errors import Conflict, PaymentRequired
 from broker.payments.by_hand import pay_invoice
+from broker.payments.delinquency import look_again
 from broker.payments.models import Payment, PaymentMethod
 from tests.payments.debtor import Debtor
 from tests.payments.debtor import debtor as debtor
@@ -119,3 +120,21 @@ async def test_nobody_loses_anything_for_less_than_a_card_can_be_charged(debtor:
         await debtor.until_day(days)
     assert (await debtor.account()).delinquent_at is None
     assert (await debtor.addon()).suspended_at is None
+
+
+async def test_who_was_suspended_has_everything_again_when_only_a_rest_is_left_that_no_card_can_be_charged(
+    debtor: Debtor,
+) -> None:
+    ctx = debtor.ctx
+    await debtor.round()
+    await debtor.until_day(15)
+    assert await debtor.env() == ["FREE_URL"]
+    async with ctx.database.transaction() as tx:
+        owed, now = await owed_on(tx, debtor.invoice_id), ctx.clock.now()
+        await record_collected(tx, debtor.invoice_id, owed - 49, "transfer 1", now)
+        await look_again(tx, debtor.world.user.id, now)
+    await debtor.round()
+    assert (await debtor.account()).delinquent_at is None
+    assert await debtor.env() == ["FREE_URL", "PAID_URL"]
+    await debtor.until_day(60)
+    assert (await debtor.addon()).state is AddonState.PROVISIONED
