@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, cast, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -20,6 +20,7 @@ from broker.accounts.teams import speaks_for
 from broker.apps.models import App
 from broker.apps.term_models import Transfer
 from broker.events.emit import emit
+from broker.events.models import Event
 from broker.kernel.context import Actor
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden
@@ -108,6 +109,12 @@ async def turn_down(tx: Tx, actor: Actor, offer: Offer, at: datetime, addon_id: 
 async def withdraw_offers(tx: Tx, app_id: UUID, at: datetime) -> None:
     """Take back what is offered of an app that goes, or belongs to somebody else from now on: itself, and its add-ons."""
     await withdraw(tx, Transfer.app_id == app_id, at)
+
+
+async def withdraw_offers_by(tx: Tx, team_id: UUID, user_id: UUID, at: datetime) -> None:
+    """Take back what somebody has offered for a team, of which they have no say any more. The facts tell who it was."""
+    theirs = select(Event.data["transfer"].astext).where(Event.actor_id == user_id, Event.kind == "transfer.offered")
+    await withdraw(tx, (Transfer.sender_id == team_id) & cast(Transfer.id, Text).in_(theirs), at)
 
 
 async def withdraw(tx: Tx, which: ColumnElement[bool], at: datetime) -> None:

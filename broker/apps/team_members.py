@@ -17,6 +17,7 @@ from broker.accounts.team_models import TeamInvitation, TeamMember
 from broker.accounts.team_roles import RULING, WORKING, TeamRole
 from broker.accounts.teams import TeamView, locked_team, require_role, require_room, team_of
 from broker.apps.collaborators import end_shares, has_share_of_team, live_app_ids
+from broker.apps.offers import withdraw_offers_by
 from broker.apps.people import Person, find_person
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
@@ -162,8 +163,8 @@ async def _change(tx: Tx, actor: Actor, team: TeamView, member: MemberView, role
     await emit(tx, "team.member_changed", actor, at, **_facts(team, person, role))
     if (role in WORKING) != (member.role in WORKING):
         await _tell_apps(tx, actor, team, person, at, joins=role in WORKING)
-    if role not in RULING:
-        await _revoke_invitations_of(tx, team, member, at)
+    if role is not TeamRole.OWNER:
+        await _void_what_was_asked(tx, team, member, role, at)
     return _one(await members_of(tx, team), str(member.user_id))
 
 
@@ -173,7 +174,7 @@ async def _end_membership(tx: Tx, actor: Actor, team: TeamView, gone: MemberView
     singly = await end_shares(tx, team.id, gone.user_id)
     named = (TeamMember.team_id == team.id, TeamMember.user_id == gone.user_id)
     await tx.execute(delete(TeamMember).where(*named))
-    await _revoke_invitations_of(tx, team, gone, at)
+    await _void_what_was_asked(tx, team, gone, None, at)
     await emit(tx, "team.member_removed", actor, at, **_facts(team, person, gone.role))
     await _tell_apps(tx, actor, team, person, at, joins=False, only=None if gone.role in WORKING else singly)
 
@@ -190,11 +191,17 @@ async def _keep_an_owner(tx: Tx, member: MemberView, role: TeamRole | None) -> N
         )
 
 
-async def _revoke_invitations_of(tx: Tx, team: TeamView, member: MemberView, at: datetime) -> None:
-    """What somebody has asked others who may not do so any more."""
+async def _void_what_was_asked(tx: Tx, team: TeamView, member: MemberView, role: TeamRole | None, at: datetime) -> None:
+    """What somebody has asked and offered others, and could not in the role of from now on. Admins make no owners; nor do those
+    whom an owner has asked who is an admin now.
+    """
     asked = (TeamInvitation.team_id == team.id, TeamInvitation.invited_by == member.user_id)
-    pending = update(TeamInvitation).where(*asked, TeamInvitation.state == "pending")
-    await tx.execute(pending.values(state="revoked", updated_at=at))
+    void = update(TeamInvitation).where(*asked, TeamInvitation.state == "pending")
+    if role in RULING:
+        void = void.where(TeamInvitation.role == TeamRole.OWNER)
+    else:
+        await withdraw_offers_by(tx, team.id, member.user_id, at)
+    await tx.execute(void.values(state="revoked", updated_at=at))
 
 
 def _facts(team: TeamView, person: Person, role: TeamRole) -> dict[str, Any]:

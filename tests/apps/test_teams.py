@@ -21,6 +21,7 @@ from broker.apps.collaborators import add_collaborator, list_collaborators
 from broker.apps.config_vars import get_config_vars, list_var_names, set_config_vars
 from broker.apps.create import CreateApp, create_app
 from broker.apps.destroy import destroy_app
+from broker.apps.offers import TransferState
 from broker.apps.queries import get_app, list_apps
 from broker.apps.release_history import list_releases, release_config_vars
 from broker.apps.rollback import roll_back
@@ -41,6 +42,7 @@ from broker.apps.team_members import (
     put_team_member,
     remove_team_member,
 )
+from broker.apps.transfers import list_transfers, offer_app
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -285,6 +287,38 @@ async def test_an_invitation_is_good_once_and_for_a_week(ctx: Context, alice: Ac
     async with ctx.database.transaction() as tx:
         states = (await tx.execute(select(TeamInvitation.state).order_by(TeamInvitation.created_at))).scalars().all()
     assert sorted(states) == ["accepted", "declined", *["revoked"] * 4]
+
+
+async def test_nobody_becomes_an_owner_by_one_who_is_an_admin_now(ctx: Context, alice: Actor) -> None:
+    people = await team_of_all(ctx, alice)
+    admin, new = people["admin"], await new_user(ctx, "new@example.com")
+    await put_team_member(ctx, alice, "acme", admin.email, TeamRole.OWNER)
+    await invite_to_team(ctx, admin, "acme", new.email, TeamRole.OWNER)
+    await invite_to_team(ctx, admin, "acme", "else@example.com", TeamRole.MEMBER)
+    await put_team_member(ctx, alice, "acme", admin.email, TeamRole.ADMIN)
+    with pytest.raises(NotFound):
+        await accept_invitation(ctx, new, key="acme")
+    assert [view.email for view in await list_team_invitations(ctx, alice, "acme")] == ["else@example.com"]
+
+
+@pytest.mark.parametrize("role", [None, TeamRole.MEMBER])
+async def test_who_runs_a_team_no_more_has_offered_nothing_of_it(
+    ctx: Context, alice: Actor, mallory: Actor, role: TeamRole | None
+) -> None:
+    people = await team_of_all(ctx, alice)
+    admin = people["admin"]
+    await create_app(ctx, alice, CreateApp(name="by-alice", team="acme"))
+    await create_app(ctx, admin, CreateApp(name="own"))
+    for who, app in ((alice, "by-alice"), (admin, "own"), (admin, "shop")):
+        await offer_app(ctx, who, app, mallory.email)
+    if role is None:
+        await remove_team_member(ctx, alice, "acme", admin.email)
+    else:
+        await put_team_member(ctx, alice, "acme", admin.email, role)
+    offers = {offer.app_name: offer.state for offer in await list_transfers(ctx, mallory)}
+    assert offers == {
+        "by-alice": TransferState.PENDING, "own": TransferState.PENDING, "shop": TransferState.WITHDRAWN,
+    }  # fmt: skip
 
 
 async def test_what_concerns_a_team_s_money_is_told_to_those_who_see_to_it(ctx: Context, alice: Actor) -> None:
