@@ -157,14 +157,23 @@ async def lock_team(tx: Tx, team_id: UUID) -> None:
     await tx.execute(select(User.id).where(User.id == team_id).with_for_update(key_share=True))
 
 
-async def keep_team(tx: Tx, team: TeamView) -> None:
+async def keep_team(tx: Tx, team_id: UUID) -> None:
     """Have the team stay until the transaction ends, for what is made in it.
 
     Raises: NotFound if it is gone by now.
     """
-    kept = select(User.id).where(User.id == team.id, User.team_ended_at.is_(None))
+    kept = select(User.id).where(User.id == team_id, User.team_ended_at.is_(None))
     if (await tx.execute(kept.with_for_update(read=True))).scalar() is None:
         raise NotFound("team")
+
+
+async def keep_account(tx: Tx, actor: Actor) -> None:
+    """The same for the team that the actor acts for, if it acts for one: for what that team is going to own or to pay for.
+
+    Raises: NotFound.
+    """
+    if actor.behind is not None:
+        await keep_team(tx, actor.id)
 
 
 def require_role(team: TeamView, what: str, roles: Collection[TeamRole]) -> None:

@@ -71,8 +71,11 @@ async def stop_paying(ctx: Context, actor: Actor, key: str) -> PayerView:
 
 
 async def has_costs(tx: Tx, app_id: UUID, to: UUID) -> bool:
-    """Whether an account that pays for all that is billed to an app would have to pay anything."""
-    return any(map(_is_paid, await costs_of(tx, await _billed_to(tx, app_id), to)))
+    """Whether an account that pays for all that is billed to an app would have to pay anything: at once, which a trial does not
+    keep off whoever has had one, or when the trial is over.
+    """
+    costs = await costs_of(tx, await _billed_to(tx, app_id), to)
+    return any(_has_price(cost) and cost.subject.mode is not Mode.SANDBOX for cost in costs)
 
 
 async def move_bill(tx: Tx, ctx: Context, actor: Actor, app: LockedApp, to: UUID) -> None:
@@ -137,5 +140,9 @@ async def require_movable(tx: Tx, addon_ids: Collection[UUID]) -> None:
 
 
 def _is_paid(cost: Cost) -> bool:
+    return cost.subject.mode is Mode.PAID and _has_price(cost)
+
+
+def _has_price(cost: Cost) -> bool:
     meters = cost.subject.terms.get("meters", ())
-    return cost.subject.mode is Mode.PAID and bool(cost.subject.price_cents or any(map(is_priced, meters)))
+    return bool(cost.subject.price_cents or any(map(is_priced, meters)))

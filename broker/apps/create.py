@@ -69,7 +69,7 @@ async def _owning_team(tx: Tx, actor: Actor, key: str) -> UUID:
     """The team, which nobody can end before the transaction does."""
     team = await team_of(tx, actor, key)
     require_role(team, "create apps in it", WORKING)
-    await keep_team(tx, team)
+    await keep_team(tx, team.id)
     return team.id
 
 

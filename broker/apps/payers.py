@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from broker.accounts.models import User
-from broker.accounts.teams import speaks_for
+from broker.accounts.teams import keep_account, speaks_for
 from broker.apps.collaborators import require_owner
 from broker.apps.models import App
 from broker.apps.people import find_person
@@ -144,6 +144,7 @@ async def accept_payer(ctx: Context, actor: Actor, key: str, move_bill: MoveBill
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
+        await keep_account(tx, actor)
         view = await _named(tx, actor, key)
         if view.payer_id != actor.id:
             raise Forbidden(f"{view.payer_email} was asked to pay for {view.app_name}, and nobody else can agree.")

@@ -60,5 +60,5 @@ async def _new_owner(tx: Tx, actor: Actor, key: str) -> Person:
         raise InvalidParams(f"{key} has to agree first: offer it, with `broker apps:transfer APP {key}`.")
     team = await team_of(tx, actor, key.partition("@")[0])
     require_role(team, "bring apps into it", WORKING)
-    await keep_team(tx, team)
+    await keep_team(tx, team.id)
     return Person(team.id, team.email)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, update
 
+from broker.accounts.teams import keep_account
 from broker.apps.collaborators import end_collaboration, require_owner
 from broker.apps.models import App
 from broker.apps.offers import (
@@ -108,6 +109,7 @@ async def accept_app(ctx: Context, actor: Actor, key: str, move_bill: MoveBill) 
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
+        await keep_account(tx, actor)
         view = await _named(tx, actor, key)
         require_recipient(actor, view.recipient_id, view.recipient_email)
         app = await lock_app(tx, ctx.vault, view.app_id, alone=True)

@@ -17,7 +17,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, NotFound
 from broker.kernel.ids import as_uuid, new_id
 from broker.kernel.jobs import defer
-from broker.payments.models import MethodState, Payment, PaymentMethod
+from broker.payments.models import OPEN_SETUPS, MethodState, Payment, PaymentMethod, PaymentSetup, SetupState
 from broker.payments.ports import Gateway, MethodFacts, Unknown
 
 FORGET: Final = "broker.forget_method"
@@ -115,8 +115,10 @@ async def keep_method(tx: Tx, ctx: Context, account_id: UUID, gateway: str, fact
 
 
 async def drop_methods(tx: Tx, actor: Actor, account_id: UUID, now: datetime) -> None:
-    """Keep no payment method of an account that ends. The gateway forgets them, too."""
-    await _lock(tx, account_id)
+    """Keep no payment method of an account that ends, and take none that is being added. The gateway forgets them, too."""
+    open_pages = update(PaymentSetup).where(PaymentSetup.account_id == account_id, PaymentSetup.state.in_(OPEN_SETUPS))
+    await tx.execute(open_pages.values(state=SetupState.OVER, next_at=None, updated_at=now))
+    await _lock(tx, account_id)  # after the pages, as whoever keeps what was added on one
     kept = update(PaymentMethod).where(
         PaymentMethod.account_id == account_id, PaymentMethod.state == MethodState.ACTIVE
     )

@@ -70,6 +70,10 @@ class SetupState(StrEnum):
     """Nobody came in time, or the gateway did not make a page."""
 
 
+OPEN_SETUPS: Final = (SetupState.PENDING, SetupState.OPEN)
+"""The states in which something may still be added."""
+
+
 class PaymentMethod(Base):
     """What an account pays with, as the gateway describes it."""
 

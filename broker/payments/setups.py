@@ -26,7 +26,7 @@ from broker.kernel.pauses import pause_after
 from broker.kernel.signals import notify as wake
 from broker.payments.customers import known_customer
 from broker.payments.methods import keep_method
-from broker.payments.models import PaymentSetup, SetupState
+from broker.payments.models import OPEN_SETUPS, PaymentSetup, SetupState
 from broker.payments.ports import CustomerMade, Declined, Gateway, SetupCall, SetupDone, SetupOpen, SetupOver
 from broker.payments.start import collect_account
 
@@ -39,7 +39,6 @@ LONGEST_PAUSE: Final = timedelta(minutes=1)
 _CLAIMED_FOR: Final = timedelta(minutes=1)
 _AT_ONCE: Final = 200
 _MOST_OPEN: Final = 20
-_UNFINISHED: Final = (SetupState.PENDING, SetupState.OPEN)
 _chance = random.SystemRandom()
 _log = structlog.get_logger()
 
@@ -82,7 +81,7 @@ async def begin_setup(
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:
         unfinished = select(PaymentSetup.id).where(PaymentSetup.account_id == actor.id)
-        open_now = unfinished.where(PaymentSetup.state.in_(_UNFINISHED), PaymentSetup.expires_at > now)
+        open_now = unfinished.where(PaymentSetup.state.in_(OPEN_SETUPS), PaymentSetup.expires_at > now)
         if len((await tx.execute(open_now.limit(_MOST_OPEN))).all()) == _MOST_OPEN:
             raise Conflict("Too many pages for adding a payment method are open: use one of them, or wait an hour.")
         await tx.execute(insert(PaymentSetup).values(row))
@@ -139,14 +138,14 @@ async def _settled(ctx: Context, row: Row[Any], settle: _Settle) -> None:
     """What is added by now is paid with: that takes the locks of invoices."""
     async with ctx.database.transaction() as tx:
         current = select(PaymentSetup.state).where(PaymentSetup.id == row.id).with_for_update()
-        if (await tx.execute(current)).scalar_one() in _UNFINISHED:
+        if (await tx.execute(current)).scalar_one() in OPEN_SETUPS:
             await settle(tx, ctx, row)
             await wake(tx, row.id)
 
 
 async def _claim(ctx: Context, setup_id: UUID) -> Row[Any] | None:
     now = ctx.wall.now()
-    due = PaymentSetup.id == setup_id, PaymentSetup.state.in_(_UNFINISHED), PaymentSetup.next_at <= now
+    due = PaymentSetup.id == setup_id, PaymentSetup.state.in_(OPEN_SETUPS), PaymentSetup.next_at <= now
     claimed = update(PaymentSetup).where(*due).values(next_at=now + _CLAIMED_FOR, tries=PaymentSetup.tries + 1)
     async with ctx.database.transaction() as tx:
         return (await tx.execute(claimed.returning(*PaymentSetup.__table__.columns))).one_or_none()
@@ -214,7 +213,7 @@ async def enqueue_setups(ctx: Context) -> int:
     now = ctx.wall.now()
     due = (
         select(PaymentSetup.id)
-        .where(PaymentSetup.state.in_(_UNFINISHED), PaymentSetup.next_at <= now)
+        .where(PaymentSetup.state.in_(OPEN_SETUPS), PaymentSetup.next_at <= now)
         .order_by(PaymentSetup.next_at)
         .limit(_AT_ONCE)
     )

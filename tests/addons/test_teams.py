@@ -1,25 +1,35 @@
 """What of teams needs add-ons: who may change those of a team, enter their dashboards, bring in what costs, and end the team."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
 from broker.accounts.models import User
-from broker.accounts.team_roles import TeamRole
-from broker.accounts.teams import create_team
+from broker.accounts.team_roles import RULING, TeamRole
+from broker.accounts.teams import acting_for_team, create_team
 from broker.addons.create import CreateAddon, create_addon
 from broker.addons.dashboards import find_dashboard
 from broker.addons.destroy import destroy_addon
 from broker.addons.detach import detach
+from broker.addons.handover import accept_app_transfer, agree_to_pay
 from broker.addons.queries import list_addons, list_attachments
 from broker.addons.resolve import AddonKey
 from broker.addons.teams import end_team, give_app_away, team_addons, team_usage
 from broker.addons.tickets import Visit
 from broker.apps.create import CreateApp, create_app
+from broker.apps.payers import ask_payer
 from broker.apps.queries import get_app
 from broker.apps.team_members import put_team_member
+from broker.apps.transfers import offer_app
 from broker.billing.models import UsagePeriod
-from broker.kernel.context import Actor, Context
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
+from broker.kernel.context import SYSTEM, Actor, Context, Rules
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from broker.payments.setups import begin_setup, get_setup
+from tests.addons.conftest import World, make_world
+from tests.addons.test_trials import PRO, TRIED
 from tests.domain import new_user
 from tests.partner_api.conftest import stocked
 
@@ -93,3 +103,34 @@ async def test_only_who_runs_a_team_has_it_pay(ctx: Context, alice: Actor, mallo
         await get_app(ctx, viewer, "shop")
     with pytest.raises(Conflict, match="owes for 2026-11"):
         await end_team(ctx, alice, "acme")
+
+
+async def test_a_member_brings_nothing_whose_trial_the_team_has_had(ctx: Context, alice: Actor) -> None:
+    member = (await people_in(ctx, alice))[TeamRole.MEMBER]
+    world = await make_world(ctx, member)
+    await publish(ctx, parse(TRIED), SYSTEM)
+    await create_app(ctx, alice, CreateApp(name="of-acme", team="acme"))
+    await World(ctx, alice, world.provider, "of-acme").provisioned(PRO)
+    await world.provisioned(PRO)
+    with pytest.raises(Forbidden, match="which the team would pay"):
+        await give_app_away(ctx, member, "shop", "acme")
+    assert (await get_app(ctx, member, "shop")).owner_id == member.id
+
+
+async def test_a_team_that_ends_at_the_same_moment_takes_nothing_any_more(
+    ctx: Context, alice: Actor, mallory: Actor
+) -> None:
+    await create_team(ctx, alice, "acme")
+    acting = await acting_for_team(ctx, alice, "acme", RULING)
+    for name in ("gift", "burden"):
+        await create_app(ctx, mallory, CreateApp(name=name))
+    await offer_app(ctx, mallory, "gift", "acme")
+    await ask_payer(ctx, mallory, "burden", "acme")
+    setup = await begin_setup(replace(ctx, rules=Rules(paid_plans_need_verification=True)), acting)
+    await end_team(ctx, alice, "acme")
+    for deed in (accept_app_transfer(ctx, acting, "gift"), agree_to_pay(ctx, acting, "burden")):
+        with pytest.raises(NotFound):
+            await deed
+    apps = [await get_app(ctx, mallory, name) for name in ("gift", "burden")]
+    assert [(app.owner_id, app.payer_id) for app in apps] == [(mallory.id, mallory.id)] * 2
+    assert (await get_setup(ctx, acting, str(setup))).state == "over"
