@@ -91,7 +91,8 @@ async def make_account(ctx: Context, token: Secret, password: Secret, name: str)
     """Make the account of the address that the link was sent to, and use the link up.
 
     Transactions: one, after the slow hashing.
-    Raises: InvalidParams for the link, the password or the name; Conflict if there is an account by now.
+    Raises: InvalidParams for the link, the password or the name; Conflict if there is an account by now; Paused for those who
+    were not invited, whose link stays good.
     """
     address = await confirmed_address(ctx, token)
     called = checked_name(name)
@@ -99,6 +100,8 @@ async def make_account(ctx: Context, token: Secret, password: Secret, name: str)
     now = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         link = await use_up(tx, token, now, Purpose.SIGN_UP, Purpose.INVITATION)
+        if link.purpose is Purpose.SIGN_UP:
+            await check_on(tx, Flag.SIGN_UP)
         made = await _insert(ctx, tx, link, hashed, called)
         await emit(tx, "account.created", made, now, invited=link.purpose is Purpose.INVITATION)
     return made

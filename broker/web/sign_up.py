@@ -66,6 +66,8 @@ async def confirm(request: Request) -> Response:
         return refusal_page(NotFound("page", _CLOSED))
     try:
         made = await make_account(ctx, Secret(token), Secret(sent.one("password")), name)
+    except Paused as error:
+        return refusal_page(error)
     except (InvalidParams, Conflict) as error:
         return await _choose(request, token, error, name)
     return await let_in(request, made, browser.JOINING if browser.invited(request) else browser.HOME)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ from broker.accounts.sign_up import (
     make_account,
 )
 from broker.accounts.two_factor import begin_app
+from broker.flags.switch import set_flag
 from broker.kernel.context import Actor, Context
-from broker.kernel.errors import Conflict, InvalidParams, NotFound, RateLimited, Unauthorized
+from broker.kernel.errors import Conflict, InvalidParams, NotFound, Paused, RateLimited, Unauthorized
 from broker.kernel.origin import Origin, bound_origin
 from broker.kernel.secret import Secret
 from broker.notices.models import Notice
@@ -235,3 +237,18 @@ async def test_of_two_that_follow_a_link_at_the_same_moment_one_makes_the_accoun
     tries: list[Callable[[], Awaitable[Actor]]] = [lambda: make_account(live_ctx, link, PASSWORD, "")] * 2
     came = await asyncio.gather(*(one() for one in tries), return_exceptions=True)
     assert sorted(type(one).__name__ for one in came) == ["Actor", "InvalidParams"]
+
+
+async def test_while_sign_up_is_off_links_of_before_make_no_account_and_invitations_do(
+    ctx: Context, alice: Actor
+) -> None:
+    operator = replace(alice, is_operator=True)
+    await ask_to_sign_up(ctx, NEW)
+    await invite(ctx, operator, "guest@example.com")
+    link, invitation = await link_of(ctx, "sign_up.confirm"), await link_of(ctx, "sign_up.invited")
+    await set_flag(ctx, operator, "sign-up", False, "too many robots")
+    with pytest.raises(Paused, match="too many robots"):
+        await make_account(ctx, link, PASSWORD, "")
+    assert (await make_account(ctx, invitation, PASSWORD, "")).email == "guest@example.com"
+    await set_flag(ctx, operator, "sign-up", True, "they are gone")
+    assert (await make_account(ctx, link, PASSWORD, "")).email == NEW
