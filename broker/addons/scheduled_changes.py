@@ -23,7 +23,9 @@ from broker.addons.resolve import AddonKey, lock_visible_addon
 from broker.addons.schedules import Scheduled, cancel_scheduled, put_scheduled, scheduled_of
 from broker.addons.settle import with_locks
 from broker.addons.term_models import ScheduledChange
+from broker.apps.collaborators import role_of
 from broker.apps.models import App
+from broker.apps.visibility import Role
 from broker.billing.history import account_of
 from broker.billing.months import month_of
 from broker.catalog.manifest_meters import is_priced
@@ -132,7 +134,7 @@ async def _begin(ctx: Context, addon_id: UUID, tx: Tx) -> None:
     await cancel_scheduled(tx, addon_id)
     if addon is None or addon.state is not AddonState.PROVISIONED:
         return
-    actor = await _owner(tx, addon, row)
+    actor = await _answerable(tx, addon, row)
     try:
         async with tx.begin_nested():
             target = await check_plan_change(tx, ctx, actor, addon, str(row.plan_id))
@@ -150,12 +152,16 @@ def _costs_more(addon: LockedAddon, target: PlanView) -> bool:
     return target.price_cents > addon.price_cents or any(map(is_priced, target.meters))
 
 
-async def _owner(tx: Tx, addon: LockedAddon, row: Any) -> Actor:
-    """Whoever answers for it now: it may have been given to somebody else, who agreed to what it cost then."""
+async def _answerable(tx: Tx, addon: LockedAddon, row: Any) -> Actor:
+    """Whoever has scheduled it, where they still own the app or run its team; else its owner: it may have been given to somebody
+    else, who agreed to what it cost then.
+    """
+    asked = Actor(row.actor_id, row.actor_email, frozenset({Scope.WRITE_PROTECTED}), row.authorization_id)
+    if await role_of(tx, asked, addon.app_id) is Role.OWNER:
+        return asked
     owned = select(User.id, User.email).join(App, App.owner_id == User.id).where(App.id == addon.app_id)
     owner_id, email = (await tx.execute(owned)).one()
-    token = row.authorization_id if row.actor_id == owner_id else None
-    return Actor(owner_id, email, frozenset({Scope.WRITE_PROTECTED}), token)
+    return Actor(owner_id, email, frozenset({Scope.WRITE_PROTECTED}))
 
 
 async def _given_up(tx: Tx, addon: LockedAddon, actor: Actor, row: Any, reason: str, now: datetime) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from broker.accounts.team_roles import TeamRole
+from broker.accounts.teams import create_team
 from broker.addons.budgets import SetBudget, set_budget
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
@@ -12,8 +14,10 @@ from broker.addons.handover import accept_app_transfer
 from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey
 from broker.addons.scheduled_changes import begin_scheduled, schedule_plan_change, unschedule_plan_change
+from broker.addons.teams import give_app_away
 from broker.addons.terms import terms_of
 from broker.apps.collaborators import add_collaborator
+from broker.apps.team_members import put_team_member, remove_team_member
 from broker.apps.transfers import offer_app
 from broker.billing.budgets import ScopeKind
 from broker.billing.models import UsagePeriod
@@ -113,3 +117,21 @@ async def test_who_is_given_an_app_is_not_brought_to_a_dearer_plan_that_the_give
     async with ctx.database.transaction() as tx:
         told = (await tx.execute(select(Notice.user_id).where(Notice.kind == "plan_change.refused"))).scalars().all()
     assert told == [bob.id]
+
+
+async def test_what_those_who_run_a_team_schedule_is_done_if_they_still_run_it(
+    world: World, ctx: Context, alice: Actor
+) -> None:
+    by_alice, by_admin = await world.provisioned(BIG), await world.provisioned(BIG)
+    admin = await new_user(ctx, "admin@example.com")
+    await create_team(ctx, alice, "acme")
+    await put_team_member(ctx, alice, "acme", admin.email, TeamRole.ADMIN)
+    await give_app_away(ctx, alice, "shop", "acme")
+    await schedule_plan_change(ctx, alice, AddonKey(by_alice.name), HUGE)
+    await schedule_plan_change(ctx, admin, AddonKey(by_admin.name), HUGE)
+    await remove_team_member(ctx, alice, "acme", admin.email)
+    ctx.clock._at = DECEMBER
+    world.provider.will(Reply(Answer.DONE, 200))
+    await begin_scheduled(ctx)
+    await world.run()
+    assert [(await world.read(each.id)).plan.name for each in (by_alice, by_admin)] == [HUGE, BIG]
