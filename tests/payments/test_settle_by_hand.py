@@ -20,7 +20,7 @@ from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.settle_by_hand import settle_payment, settle_refund
 from broker.payments.start import collect_issued
 from tests.addons.conftest import World, make_world
-from tests.billing.test_books import billed
+from tests.billing.test_books import billed, damage
 from tests.billing.test_close import invoices, ledger
 from tests.domain import new_user
 from tests.payments.fake import FakeGateway, later, news, only, with_card, work
@@ -110,6 +110,21 @@ async def test_a_refund_is_settled_by_hand_or_written_off(world: World, operator
     assert (await get_refund(ctx, operator, lost.id)).state == "succeeded"
     assert ((await only(ctx, world.user)).refunded_minor, await list_credits(ctx, world.user)) == (200, [])
     assert await wrong(ctx, operator) == []
+
+
+async def test_payments_of_other_amounts_than_the_books_have_are_told(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    await refund_payment(ctx, operator, str((await only(ctx, world.user)).id), 300, "sorry")
+    await work(ctx, gateway)
+    assert await wrong(ctx, operator) == []
+    await damage(ctx, "update payments set minor = 1100, refunded_minor = 400")
+    amounts, refunds = await wrong(ctx, operator)
+    assert "is of 11.00 USD, of which 10.00 USD paid its invoice, and the ledger says 10.00 USD and 10.00" in amounts
+    assert "4.00 USD of it is said to have gone back, and its refunds come to 3.00 USD" in refunds
 
 
 async def test_operators_see_what_banks_took_and_users_do_not(world: World, operator: Actor) -> None:
