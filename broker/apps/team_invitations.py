@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
-from broker.accounts.brakes import Allowance, count
 from broker.accounts.emails import checked_email
 from broker.accounts.models import User
 from broker.accounts.team_models import TeamInvitation, TeamMember
@@ -19,7 +18,7 @@ from broker.accounts.team_roles import RULING, TeamRole
 from broker.accounts.teams import TeamView, lock_team, locked_team, require_role, team_of
 from broker.accounts.tokens import token_hash
 from broker.apps.people import Person
-from broker.apps.team_members import add_member, members_of, require_power
+from broker.apps.team_members import add_member, count_asking, members_of, require_power
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -29,15 +28,6 @@ from broker.kernel.secret import Secret
 from broker.notices.outbox import notify, send_secrets
 
 GOOD_FOR: Final = timedelta(days=7)
-_OF_ONE: Final = Allowance(
-    "team invitations of one", 50, timedelta(hours=1), "You have invited very many people; try again in an hour."
-)
-_TO_ONE: Final = Allowance(
-    "team invitations to one address",
-    5,
-    timedelta(hours=1),
-    "That address was invited often enough; try again in an hour.",
-)
 
 
 class InvitationState(StrEnum):
@@ -77,8 +67,7 @@ async def invite_to_team(ctx: Context, actor: Actor, team_key: str, email: str, 
     address, at = checked_email(email), ctx.clock.now()
     async with ctx.database.transaction() as tx:
         require_role(await team_of(tx, actor, team_key), "invite people to it", RULING)
-    await count(ctx, _OF_ONE, str(actor.by.id))
-    await count(ctx, _TO_ONE, address)
+    await count_asking(ctx, actor, address)
     async with ctx.database.transaction() as tx:
         team = await locked_team(tx, actor, team_key, "invite people to it", RULING)
         require_power(team, role)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from sqlalchemy import Select, delete, exists, func, insert, or_, select, update
 
+from broker.accounts.brakes import Allowance, count
 from broker.accounts.models import User
 from broker.accounts.proof_models import Authenticator, Passkey
 from broker.accounts.team_models import TeamInvitation, TeamMember
@@ -24,6 +25,13 @@ from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, Forbidden, NotFound
 from broker.notices.outbox import notify
+
+_BY_ONE: Final = Allowance(
+    "team invitations of one", 50, timedelta(hours=1), "You have asked very many people; try again in an hour."
+)
+_TO_ONE: Final = Allowance(
+    "team invitations to one address", 5, timedelta(hours=1), "They were asked often enough; try again in an hour."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +80,11 @@ async def put_team_member(
     only owners make owners and unmake them.
 
     Transactions: one. Takes a token of one's own, without limits: what is given here outlasts it.
-    Raises: NotFound, Forbidden; Conflict when no owner would be left.
+    Raises: NotFound, Forbidden; Conflict when no owner would be left; RateLimited for who takes in very many.
     """
     actor.require_own_token()
+    if adding and await _is_new(ctx, actor, team_key, key):
+        await count_asking(ctx, actor, key)
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         team = await locked_team(tx, actor, team_key, "change its members", RULING)
@@ -137,6 +147,22 @@ def require_power(team: TeamView, *roles: TeamRole) -> None:
     """
     if TeamRole.OWNER in roles and team.role is not TeamRole.OWNER:
         raise Forbidden(f"Your role in the team {team.name} is {team.role}: only owners make owners and unmake them.")
+
+
+async def count_asking(ctx: Context, actor: Actor, whom: str) -> None:
+    """Count that somebody is asked into a team, or taken in, and gets a mail of it: nobody's mailbox is filled by that.
+
+    Raises: RateLimited.
+    """
+    await count(ctx, _BY_ONE, str(actor.by.id))
+    await count(ctx, _TO_ONE, whom)
+
+
+async def _is_new(ctx: Context, actor: Actor, team_key: str, key: str) -> bool:
+    async with ctx.database.transaction() as tx:
+        team = await team_of(tx, actor, team_key)
+        require_role(team, "change its members", RULING)
+        return not any(_is(view, key) for view in await members_of(tx, team))
 
 
 async def _known_team(tx: Tx, actor: Actor, key: str) -> TeamView:

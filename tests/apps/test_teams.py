@@ -53,6 +53,7 @@ from broker.kernel.errors import (
     InvalidParams,
     NameTaken,
     NotFound,
+    RateLimited,
     Unauthorized,
 )
 from broker.kernel.secret import Secret
@@ -319,6 +320,22 @@ async def test_who_runs_a_team_no_more_has_offered_nothing_of_it(
     assert offers == {
         "by-alice": TransferState.PENDING, "own": TransferState.PENDING, "shop": TransferState.WITHDRAWN,
     }  # fmt: skip
+
+
+async def test_nobody_s_mailbox_is_filled_by_taking_them_in_and_sending_them_away(ctx: Context, alice: Actor) -> None:
+    await create_team(ctx, alice, "acme")
+    bob = await new_user(ctx, "bob@example.com")
+    for _ in range(5):
+        await put_team_member(ctx, alice, "acme", bob.email, TeamRole.MEMBER)
+        for role in (TeamRole.VIEWER, TeamRole.MEMBER):  # whom it does not mail
+            await put_team_member(ctx, alice, "acme", bob.email, role)
+        await remove_team_member(ctx, alice, "acme", bob.email)
+    with pytest.raises(RateLimited):
+        await put_team_member(ctx, alice, "acme", bob.email.upper(), TeamRole.MEMBER)
+    with pytest.raises(RateLimited):
+        await invite_to_team(ctx, alice, "acme", bob.email, TeamRole.MEMBER)
+    ctx.clock.advance(hours=1)  # type: ignore[attr-defined]  # it stands still in tests
+    await put_team_member(ctx, alice, "acme", bob.email, TeamRole.MEMBER)
 
 
 async def test_what_concerns_a_team_s_money_is_told_to_those_who_see_to_it(ctx: Context, alice: Actor) -> None:
