@@ -27,6 +27,7 @@ from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor, Context, Rules
 from broker.kernel.errors import Conflict, Forbidden, InvalidParams, NotFound
+from broker.payments.models import PaymentSetup
 from broker.payments.setups import begin_setup, get_setup
 from tests.addons.conftest import World, make_world
 from tests.addons.test_trials import PRO, TRIED
@@ -127,6 +128,9 @@ async def test_a_team_that_ends_at_the_same_moment_takes_nothing_any_more(
     await offer_app(ctx, mallory, "gift", "acme")
     await ask_payer(ctx, mallory, "burden", "acme")
     setup = await begin_setup(replace(ctx, rules=Rules(paid_plans_need_verification=True)), acting)
+    async with ctx.database.transaction() as tx:
+        back = (await tx.execute(select(PaymentSetup.return_url))).scalar_one()
+    assert back == f"/teams/{acting.id}/payment?setup={setup}", "where whoever acts for the team finds it"
     await end_team(ctx, alice, "acme")
     for deed in (accept_app_transfer(ctx, acting, "gift"), agree_to_pay(ctx, acting, "burden")):
         with pytest.raises(NotFound):
