@@ -95,6 +95,8 @@ async def record_lost(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_mino
     if await is_known(tx, f"{key} {_LOST}", invoice_id):
         return None
     taken = await _posted(tx, key)
+    if await is_known(tx, f"{key} {_WON}", invoice_id):
+        return await _gone_after_all(tx, bill, taken, f"{key} {_LOST}", at)
     held, fee = taken.get((LedgerAccount.WITHHELD, ""), 0), fee_minor - taken.get((LedgerAccount.FEES, ""), 0)
     amounts: Amounts = moved(
         {
@@ -108,6 +110,23 @@ async def record_lost(tx: Tx, invoice_id: UUID, key: str, at: datetime, fee_mino
     await post(tx, [lost])
     if held:
         await move_invoice(tx, invoice_id, InvoiceState.PAST_DUE, at)
+    return held
+
+
+async def _gone_after_all(tx: Tx, bill: Any, taken: Amounts, key: str, at: datetime) -> int:
+    """What was won is taken again, for good: as far as the invoice has it still, it is owed again; how much that is."""
+    minor = taken.get((LedgerAccount.WITHHELD, ""), 0)
+    held = max(min(minor, await collected_on(tx, bill.id), await in_lines(tx, bill)), 0)
+    found = await shares_of(tx, bill, max(await owed_on(tx, bill.id), 0) + held)
+    lost = minor - held + taken.get((LedgerAccount.LOSSES, ""), 0)
+    amounts = charged_back_amounts(0, held + lost, 0) | found.amounts
+    if held:
+        amounts |= {(LedgerAccount.LOSSES, ""): lost, (LedgerAccount.RECEIVABLE, ""): held}
+    posting = Posting(key, CHARGEBACK, bill.account_id, bill.currency, at, moved(amounts), bill.id)
+    await post(tx, [posting])
+    await record(tx, posting, found)
+    if held:
+        await move_invoice(tx, bill.id, InvoiceState.PAST_DUE, at)
     return held
 
 

@@ -46,8 +46,8 @@ async def list_chargebacks(ctx: Context, actor: Actor, most: int = 200) -> list[
     actor.require_operator()
     decided = aliased(LedgerTransaction)
     states = {verdict: decided.key == LedgerTransaction.key + f" {verdict}" for verdict in (Verdict.WON, Verdict.LOST)}
-    # What was lost may be won later: of the two, that counts.
-    state = select(func.max(case(*((is_it, str(name)) for name, is_it in states.items()))))
+    # Banks may change their minds: what they said last counts.
+    state = select(case(*((is_it, str(name)) for name, is_it in states.items()))).order_by(decided.id.desc()).limit(1)
     state = state.where(decided.invoice_id == LedgerTransaction.invoice_id, or_(*states.values()))
     taken = LedgerEntry.ledger_account.in_((LedgerAccount.WITHHELD, LedgerAccount.LOSSES))
     found = (

@@ -187,6 +187,19 @@ async def test_what_was_lost_and_comes_back_after_all_pays_the_invoice(world: Wo
     assert await differences(ctx, operator) == []
 
 
+async def test_what_was_won_and_is_taken_after_all_is_owed_again(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    for verdict in (Verdict.WON, Verdict.LOST):
+        await told(world, gateway, f"pi_{payment}", taken(verdict))
+    assert [each.state for each in await invoices(ctx)] == ["past_due"]
+    books = await ledger(ctx)
+    assert (books["cash"], books["receivable"]) == (-1500, 1000)
+    assert {"withheld", "partners"}.isdisjoint(books)
+    assert [(each.state, each.minor) for each in await list_chargebacks(ctx, operator)] == [(Verdict.LOST, 1000)]
+    assert await differences(ctx, operator) == []
+
+
 async def test_an_invoice_of_which_a_bank_has_a_part_is_not_void(world: World, operator: Actor) -> None:
     """Whatever else of it is taken back: the bank may keep what it has."""
     ctx, gateway = world.ctx, FakeGateway()
