@@ -13,7 +13,7 @@ from broker.accounts.emails import TEAM_DOMAIN
 from broker.accounts.models import User
 from broker.accounts.team_models import TeamInvitation, TeamMember
 from broker.accounts.team_roles import RULING, TeamRole
-from broker.accounts.teams import TeamView, locked_team, team_of
+from broker.accounts.teams import TeamView, locked_team, require_role, team_of
 from broker.addons.costs import AddonUsage, app_usage
 from broker.addons.handover import has_costs, move_bill
 from broker.addons.models import Addon, AddonState
@@ -113,15 +113,17 @@ async def end_team(ctx: Context, actor: Actor, team_key: str) -> TeamView:
 
 
 async def what_keeps_team(ctx: Context, actor: Actor, team_key: str) -> str | None:
-    """What is in the way of ending a team, for anybody in it; None if nothing is.
+    """What is in the way of ending a team, for its owners, who may: what it owes is not for everybody in it. None if nothing is.
 
     Raises: NotFound, Forbidden.
     """
     actor.require(Scope.READ)
     actor.require_every_app()
     async with ctx.database.transaction() as tx:
+        team = await team_of(tx, actor, team_key)
+        require_role(team, "end it", (TeamRole.OWNER,))
         try:
-            await _require_empty(tx, await team_of(tx, actor, team_key), ctx.clock.now())
+            await _require_empty(tx, team, ctx.clock.now())
         except Conflict as error:
             return error.message
         return None

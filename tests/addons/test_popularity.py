@@ -2,11 +2,16 @@
 
 from sqlalchemy import insert, select
 
+from broker.accounts.team_roles import TeamRole
+from broker.accounts.teams import create_team
 from broker.addons.popularity import count_installs
+from broker.addons.teams import give_app_away
+from broker.apps.team_members import put_team_member
 from broker.catalog.members import Role
 from broker.catalog.models import AddonService, ServiceMember
 from broker.catalog.search import Wanted, find
 from tests.addons.conftest import World
+from tests.domain import new_user
 
 
 async def test_apps_are_counted_but_not_those_of_whoever_makes_the_service(world: World) -> None:
@@ -24,3 +29,10 @@ async def test_apps_are_counted_but_not_those_of_whoever_makes_the_service(world
         row = {"service_id": service, "user_id": world.user.id, "role": Role.OWNER, "created_at": world.ctx.clock.now()}
         await tx.execute(insert(ServiceMember).values(**row))
     assert await installs() == 0
+    await create_team(world.ctx, world.user, "acme")
+    await give_app_away(world.ctx, world.user, world.app, "acme")
+    assert await installs() == 0, "a team of theirs says no more"
+    customer = await new_user(world.ctx, "customer@example.com")
+    await put_team_member(world.ctx, world.user, "acme", customer.email, TeamRole.OWNER)
+    await put_team_member(world.ctx, customer, "acme", world.user.email, TeamRole.VIEWER)
+    assert await installs() == 1

@@ -15,7 +15,7 @@ from broker.addons.detach import detach
 from broker.addons.handover import accept_app_transfer, agree_to_pay
 from broker.addons.queries import list_addons, list_attachments
 from broker.addons.resolve import AddonKey
-from broker.addons.teams import end_team, give_app_away, team_addons, team_usage
+from broker.addons.teams import end_team, give_app_away, team_addons, team_usage, what_keeps_team
 from broker.addons.tickets import Visit
 from broker.apps.create import CreateApp, create_app
 from broker.apps.payers import ask_payer
@@ -104,6 +104,9 @@ async def test_only_who_runs_a_team_has_it_pay(ctx: Context, alice: Actor, mallo
         await get_app(ctx, viewer, "shop")
     with pytest.raises(Conflict, match="owes for 2026-11"):
         await end_team(ctx, alice, "acme")
+    assert "owes for 2026-11" in (await what_keeps_team(ctx, alice, "acme") or "")
+    with pytest.raises(Forbidden):
+        await what_keeps_team(ctx, viewer, "acme")
 
 
 async def test_a_member_brings_nothing_whose_trial_the_team_has_had(ctx: Context, alice: Actor) -> None:
