@@ -53,9 +53,10 @@ async def look_back(ctx: Context, gateway: Gateway, payment_id: UUID) -> Afterma
     if work is None:
         return None
     seen: Aftermath | Unknown = Unknown("another gateway is set up now than the one that was paid through")
+    pause = DAILY  # the other one may be set up again
     if work.gateway == gateway.name:
-        seen = await gateway.look_back(work.reference)
-    await again_on_deadlock(lambda: _settle(ctx, work, seen))
+        seen, pause = await gateway.look_back(work.reference), SOON
+    await again_on_deadlock(lambda: _settle(ctx, work, seen, pause))
     _log.info("payment.looked_back", payment=str(payment_id), seen=type(seen).__name__)
     return seen
 
@@ -75,23 +76,23 @@ async def _claim(ctx: Context, payment_id: UUID) -> _Work | None:
     return row and _Work(payment_id, row.fencing, now + LEASE, row.gateway, row.gateway_reference)
 
 
-async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown) -> None:
+async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown, pause: timedelta) -> None:
     async with ctx.database.transaction() as tx:
         payment, now = await locked_payment(tx, work.payment_id), ctx.clock.now()
         if payment.fencing != work.fencing:
             return
-        again = await _take_in(tx, payment, seen, now)
+        again = await _take_in(tx, payment, seen, now, pause)
         if payment.next_at != work.until:
             again = payment.next_at
         done = update(Payment).where(Payment.id == payment.id)
         await tx.execute(done.values(lease_until=None, next_at=again, updated_at=now))
 
 
-async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetime) -> datetime | None:
-    """Make it true; when to look again."""
+async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetime, pause: timedelta) -> datetime | None:
+    """Make it true; when to look again: after the pause, if there was nothing to be seen."""
     if isinstance(seen, Unknown):
         _log.warning("payment.not_seen", payment=str(payment.id), note=seen.note)
-        return now + SOON
+        return now + pause
     again = [now + DAILY for each in seen.chargebacks if each.verdict is Verdict.OPEN]
     if seen.fee_minor is None:
         again.append(now + SOON)

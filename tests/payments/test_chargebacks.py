@@ -14,9 +14,9 @@ from broker.payments.by_hand import pay_invoice
 from broker.payments.chargebacks import list_chargebacks
 from broker.payments.dunning import dun
 from broker.payments.dunning_schedule import Days
-from broker.payments.look_back import look_daily
+from broker.payments.look_back import look_back, look_daily
 from broker.payments.news import take_news
-from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Verdict
+from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Unknown, Verdict
 from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.standing import standing_of
 from broker.payments.start import collect_issued
@@ -252,6 +252,21 @@ async def test_the_fee_of_the_gateway_is_in_the_books_once(world: World, operato
     books = await ledger(ctx)
     assert (books["cash"], books["fees"], books["partners"]) == (941, 59, -700)
     assert await differences(ctx, operator) == []
+
+
+async def test_what_another_gateway_knows_is_not_asked_for_all_the_time(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    payment = await paid(world, gateway)
+    await told(world, gateway, f"pi_{payment}", taken(Verdict.OPEN))
+    other = FakeGateway(name="another")
+    for hours, looks in ((24, 1), (23, 0), (1, 1)):
+        later(ctx, hours=hours)
+        assert isinstance(await look_back(ctx, other, UUID(payment)), Unknown) == bool(looks)
+    assert other.asked == []
+    later(ctx, days=1)
+    gateway.aftermaths[f"pi_{payment}"] = taken(Verdict.WON)  # set up again
+    await work(ctx, gateway)
+    assert "withheld" not in await ledger(ctx)
 
 
 async def test_what_no_webhook_tells_is_found_within_a_day(world: World, operator: Actor) -> None:
