@@ -24,7 +24,7 @@ CHECKED_BEFORE = {
 
 TELLS_WHO_SEES = {"broker/apps/visibility.py", "broker/apps/collaborators.py"}
 
-ASKS_NOBODY = {"broker/addons/popularity.py:16": "counts the installs of others for everybody to see"}
+ASKS_NOBODY = {"broker/addons/popularity.py:21": "counts the installs of others for everybody to see"}
 """Where an owner is compared with somebody who does not ask."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
