@@ -22,7 +22,7 @@ from broker.kernel.errors import InvalidParams, Paused
 
 LONGEST_REASON: Final = 300
 MEANINGS: Final[Mapping[Flag, str]] = {
-    Flag.SIGN_UP: "Anybody makes an account. Off: only who is invited.",
+    Flag.SIGN_UP: "Anybody makes an account. Off: only whom operators invite.",
     Flag.INSTALLS: "Add-ons are created. Off: what is there goes on, changes its plan and is destroyed as usual.",
     Flag.COLLECTION: "Invoices are collected, and what is unpaid is dunned. Off: both wait. What falls due"
     " meanwhile is done afterwards, and the dates behind it are put off. Whoever pays by hand does.",
@@ -31,7 +31,7 @@ MEANINGS: Final[Mapping[Flag, str]] = {
 }
 """What a flag does, for operators."""
 _PAUSED: Final[Mapping[Flag, str]] = {
-    Flag.SIGN_UP: "No accounts are made at the moment, unless by invitation.",
+    Flag.SIGN_UP: "No accounts are made at the moment, but for those whom operators invite.",
     Flag.INSTALLS: "No add-ons are created at the moment; nothing was created or charged.",
     Flag.COLLECTION: "No payments are collected at the moment.",
     Flag.NOTICES: "No mails are sent at the moment.",
