@@ -17,9 +17,13 @@ _HALF_A_DOLLAR: Final = {
     # thousandths, in tens
     "bhd": 200, "iqd": 800_000, "jod": 400, "kwd": 200, "lyd": 4000, "omr": 200, "tnd": 2000,
     # hundredths that are worth much less than a cent of a dollar
-    "ars": 100_000, "cop": 250_000, "egp": 3000, "idr": 1_000_000, "inr": 5000, "kes": 8000, "kzt": 30_000,
-    "lkr": 20_000, "mga": 250_000, "ngn": 100_000, "pen": 250, "php": 4000, "pkr": 16_000, "rsd": 7000, "try": 2500,
-    "twd": 2000, "uah": 2500, "zar": 1200,
+    "all": 6000, "amd": 25_000, "ars": 100_000, "azn": 100, "bam": 100, "bdt": 8000, "bob": 500, "byn": 200,
+    "cny": 450, "cop": 250_000, "crc": 35_000, "dop": 4000, "dzd": 8000, "egp": 3000, "etb": 10_000, "gel": 175,
+    "gtq": 500, "hnl": 1600, "idr": 1_000_000, "ils": 250, "inr": 5000, "jmd": 10_000, "kes": 8000, "kgs": 6000,
+    "khr": 250_000, "kzt": 30_000, "lkr": 20_000, "mad": 600, "mdl": 1100, "mga": 250_000, "mkd": 3500, "mur": 3000,
+    "ngn": 100_000, "npr": 9000, "pen": 250, "php": 4000, "pkr": 16_000, "qar": 220, "rsd": 7000, "sar": 220,
+    "try": 2500, "ttd": 400, "twd": 2000, "tzs": 160_000, "uah": 2500, "uyu": 2600, "uzs": 800_000, "xcd": 175,
+    "zar": 1200, "zmw": 1500,
 }  # fmt: skip
 """What gateways have no amount of their own for: they want half a dollar's worth, of which these are well on the safe side."""
 
