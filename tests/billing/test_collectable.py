@@ -15,7 +15,7 @@ from tests.billing.test_close import NOVEMBER
 
 @pytest.mark.parametrize(
     ("currency", "least"),
-    [("usd", 50), ("eur", 50), ("gbp", 30), ("jpy", 50), ("huf", 17_500), ("krw", 900), ("cny", 450), ("xxx", 50)],
+    [("usd", 50), ("gbp", 30), ("jpy", 50), ("huf", 17_500), ("krw", 900), ("kwd", 200), ("cny", 450), ("xxx", 50)],
 )
 def test_every_currency_has_an_amount_from_which_on_it_is_collected(currency: str, least: int) -> None:
     assert collectable_minor(currency) == least
