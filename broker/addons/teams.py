@@ -27,6 +27,7 @@ from broker.apps.team_apps import give_app, list_team_apps
 from broker.apps.term_models import PayerOffer
 from broker.billing.accrual import accrual_of
 from broker.billing.history import account_of
+from broker.billing.ledger import is_withheld_from
 from broker.billing.models import Invoice, UsagePeriod
 from broker.billing.months import month_of
 from broker.events.emit import emit
@@ -140,6 +141,8 @@ async def _require_empty(tx: Tx, team: TeamView, at: datetime) -> None:
     moving = (Payment.account_id == team.id, Payment.finished_at.is_(None))
     if (await tx.execute(select(or_(*(exists().where(*each) for each in (open_, owed, moving)))))).scalar():
         raise Conflict(f"The team {team.name} owes money, or is about to pay: it can be ended when that is settled.")
+    if await is_withheld_from(tx, team.id):
+        raise Conflict(f"A bank has not decided about a payment of the team {team.name}: it may be owed again.")
     for month in await _months_to_bill(tx, team.id, at):
         if any(each.now.due_minor for each in await accrual_of(tx, team.id, month, at)):
             raise Conflict(f"The team {team.name} owes for {month}: it can be ended when that is billed and paid.")

@@ -178,6 +178,18 @@ async def withheld_on(tx: Tx, invoice_id: UUID) -> int:
     return await _on(tx, invoice_id, LedgerAccount.WITHHELD)
 
 
+async def is_withheld_from(tx: Tx, account_id: UUID) -> bool:
+    """Whether a bank has yet to decide about a payment of this account."""
+    sums = (
+        select(func.sum(LedgerEntry.minor))
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.account_id == account_id, LedgerEntry.ledger_account == LedgerAccount.WITHHELD)
+        .group_by(LedgerTransaction.currency)
+        .having(func.sum(LedgerEntry.minor) != 0)
+    )
+    return (await tx.execute(sums.limit(1))).first() is not None
+
+
 async def _on(tx: Tx, invoice_id: UUID, account: LedgerAccount) -> int:
     statement = (
         select(func.coalesce(func.sum(LedgerEntry.minor), 0))

@@ -22,6 +22,7 @@ from broker.apps.payers import ask_payer
 from broker.apps.queries import get_app
 from broker.apps.team_members import put_team_member
 from broker.apps.transfers import offer_app
+from broker.billing.ledger import CHARGEBACK, Posting, charged_back_amounts, post
 from broker.billing.models import UsagePeriod
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
@@ -107,6 +108,19 @@ async def test_only_who_runs_a_team_has_it_pay(ctx: Context, alice: Actor, mallo
     assert "owes for 2026-11" in (await what_keeps_team(ctx, alice, "acme") or "")
     with pytest.raises(Forbidden):
         await what_keeps_team(ctx, viewer, "acme")
+
+
+async def test_a_team_does_not_end_while_a_bank_decides_about_its_payment(ctx: Context, alice: Actor) -> None:
+    """It may owe that again."""
+    team = await create_team(ctx, alice, "acme")
+    for minor, name in ((100, "taken"), (-100, "won")):
+        amounts = charged_back_amounts(minor, 0, 0)
+        async with ctx.database.transaction() as tx:
+            await post(tx, [Posting(name, CHARGEBACK, team.id, "usd", ctx.clock.now(), amounts)])
+        if minor > 0:
+            with pytest.raises(Conflict, match="bank has not decided"):
+                await end_team(ctx, alice, "acme")
+    assert await what_keeps_team(ctx, alice, "acme") is None
 
 
 async def test_a_member_brings_nothing_whose_trial_the_team_has_had(ctx: Context, alice: Actor) -> None:
