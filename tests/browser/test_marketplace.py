@@ -109,6 +109,7 @@ async def test_a_look_is_signed_in_all_over_and_ends_with_signing_out(chromium: 
         await page.get_by_role("button", name="No longer feature it").click()
         await page.get_by_role("link", name="Sign out").click()
         await page.get_by_role("button", name="Sign out").click()
+        await expect(page).to_have_url(f"{site.url}/login")
         await page.goto(site.url)
         await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 
