@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from playwright.async_api import expect
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _CACHE: Final = _CHECKOUT / ".cache"
@@ -27,10 +28,14 @@ def heroku_client() -> Path:
 
 
 def chromium() -> str:
-    """The path of a Chromium; skips the test without it."""
+    """The path of a Chromium; skips the test without it.
+
+    Its pages may take as long as a busy machine needs: what is expected on one is awaited for 20 s, not 5.
+    """
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("Chromium is missing: the browser journey is skipped")
+    expect.set_options(timeout=20_000)
     return found
 
 
