@@ -148,6 +148,16 @@ async def any_document(tx: Tx, key: str) -> Document:
     return await _document(tx, select(*INVOICE_COLUMNS), key)
 
 
+async def every_document(ctx: Context, actor: Actor, key: str) -> Document:
+    """A bill of whatever account, by its number or id: operators only.
+
+    Raises: NotFound, also for everybody but operators.
+    """
+    actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        return await any_document(tx, key)
+
+
 async def _document(tx: Tx, among: Select[Any], key: str) -> Document:
     invoice_id = as_uuid(key)
     which = Invoice.number == key if invoice_id is None else Invoice.id == invoice_id

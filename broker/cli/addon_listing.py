@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from broker.cli.amounts import money
 from broker.cli.client import Json
-from broker.cli.costs import money
 from broker.cli.output import clean, max_price, paint_state, price, state_word, table
 
 _HEADINGS = ("Add-on", "Plan", "Price", "Max price", "State")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from broker.cli.client import Json, connect, segment
-from broker.cli.costs import digits_of, money
+from broker.cli.amounts import minor, money
+from broker.cli.client import Client, Json, connect, segment
 from broker.cli.errors import CliError
 from broker.cli.invoices import FORMATS, export_from
 from broker.cli.options import json_option
 from broker.cli.output import clean, note, say, say_json
 from broker.cli.progress import Progress
 
-_TOO_MUCH: Final = 10**13
+currency_option = click.option("--currency", metavar="CODE", help="Make sure that this is the currency of the amount.")
 
 
 @click.command()
@@ -108,17 +107,18 @@ def credit(
 @click.option("--reason", required=True, help="Why; it is printed on the document.")
 @click.option("--line", "lines", multiple=True, metavar="LINE[=AMOUNT]",
               help="Take back a line, or a net amount of it. Without any: the whole invoice.")  # fmt: skip
-@click.option("--currency", default="usd", show_default=True, help="Of the amounts.")
+@currency_option
 @json_option
-def credit_note(number: str, reason: str, lines: tuple[str, ...], currency: str, as_json: bool) -> None:
-    """Take back lines of an invoice with their tax, or all of it (operators)."""
-    body = {"reason": reason, "lines": [line_named(text, currency.lower()) for text in lines]}
+def credit_note(number: str, reason: str, lines: tuple[str, ...], currency: str | None, as_json: bool) -> None:
+    """Take back lines of an invoice with their tax, or all of it (operators). Amounts are in the invoice's own currency."""
     with connect() as client:
+        known = currency_of(client, f"invoices/{segment(number)}", currency)
+        body = {"reason": reason, "lines": [line_named(text, known) for text in lines]}
         made = client.post(f"/billing/invoices/{segment(number)}/credit-notes", body)
     if as_json:
         say_json(made)
     else:
-        amount = money(made["net_minor"] + made["tax_minor"], currency.lower())
+        amount = money(made["net_minor"] + made["tax_minor"], known)
         note(f"Credit note {made['number']} takes back {amount} of {clean(number)}.")
 
 
@@ -130,21 +130,18 @@ def line_named(text: str, currency: str) -> Json:
     line, equals, amount = text.partition("=")
     if not line.isdecimal():
         raise click.BadParameter("must be the number of a line, such as 2 or 2=1.50.", param_hint="--line")
-    return {"line": int(line)} | ({"net_minor": minor(amount, currency)} if equals else {})
+    return {"line": int(line)} | ({"net_minor": minor(amount, currency, "--line")} if equals else {})
 
 
-def minor(text: str, currency: str) -> int:
-    """An amount as people write it, in the currency's smallest unit.
+def currency_of(client: Client, path: str, expected: str | None) -> str:
+    """The currency of a payment or an invoice: what is typed is an amount of it.
 
-    Raises: BadParameter.
+    Raises: CliError, if another one was expected.
     """
-    try:
-        scaled = Decimal(text).scaleb(digits_of(currency))
-        if abs(scaled) < _TOO_MUCH and scaled == scaled.to_integral_value():
-            return int(scaled)
-    except ArithmeticError:
-        pass
-    raise click.BadParameter(f"{text!r} is no amount of {currency.upper()}, such as 25.00.", param_hint="AMOUNT")
+    currency: str = client.get(f"/billing/{path}")["currency"]
+    if expected is not None and expected.lower() != currency:
+        raise CliError(f"This is in {currency.upper()}, not in {expected.upper()}: nothing was done.")
+    return currency
 
 
 @click.command()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-
 import click
 
+from broker.cli.amounts import minor, money
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.costs import digits, money
 from broker.cli.errors import CliError
 from broker.cli.options import complete_app, complete_service, for_team_option, json_option
 from broker.cli.output import clean, heading, moment, note, say, say_json, table
@@ -73,7 +71,8 @@ def set_(
 
     For everything, or for one app, service or token; what was set before is changed.
     """
-    body = {"limit_minor": _minor(amount, currency), "currency": currency, "policy": policy}
+    currency = currency.lower()
+    body = {"limit_minor": minor(amount, currency), "currency": currency, "policy": policy}
     scope = _scope(app, service, token)
     with connect() as client, Progress(f"Setting the budget for {clean(_title({'scope': scope}))}") as progress:
         made = client.post(_PATH, {**body, "scope": scope})
@@ -91,16 +90,6 @@ def _scope(app: str | None, service: str | None, token: str | None) -> Json:
         raise click.UsageError("A budget is for one thing: --app, --service or --token.")
     kind, name = given[0] if given else ("account", None)
     return {"kind": kind, "name": name}
-
-
-def _minor(amount: str, currency: str) -> int:
-    try:
-        minor = Decimal(amount).scaleb(digits(currency))
-    except InvalidOperation:
-        raise click.BadParameter("must be an amount such as 50 or 12.50.", param_hint="AMOUNT") from None
-    if not minor.is_finite() or minor != minor.to_integral_value() or minor < 0:
-        raise click.BadParameter(f"must be an amount that there is in {currency}.", param_hint="AMOUNT")
-    return int(minor)
 
 
 @click.command()
@@ -131,7 +120,7 @@ def remove(
 def _meant(client: Client, scope: Json, currency: str) -> Json:
     for found in client.get_all(_PATH):
         named = scope["name"] in (None, found["scope"]["name"], found["scope"]["id"])
-        if found["scope"]["kind"] == scope["kind"] and named and found["currency"] == currency:
+        if found["scope"]["kind"] == scope["kind"] and named and found["currency"] == currency.lower():
             one: Json = found
             return one
     raise CliError(f"There is no budget in {currency.upper()} for {_title({'scope': scope})}.", "See `broker budgets`.")

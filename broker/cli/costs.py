@@ -7,34 +7,12 @@ from urllib.parse import urlencode
 
 import click
 
+from broker.cli.amounts import money
 from broker.cli.client import Json, connect, segment
 from broker.cli.errors import CliError
 from broker.cli.options import for_team_option, json_option, optional_app_option, optional_team_option
 from broker.cli.output import clean, heading, note, say, say_json, table
 from broker.cli.tags import by_tag
-
-_DIGITS = {
-    **dict.fromkeys("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split(), 0),
-    **dict.fromkeys("bhd iqd jod kwd lyd omr tnd".split(), 3),
-}
-
-
-def digits(currency: str) -> int:
-    """How many digits follow the point."""
-    return _DIGITS.get(currency, 2)
-
-
-def digits_of(currency: str) -> int:
-    """How many digits follow the point of a currency's amounts."""
-    return _DIGITS.get(currency, 2)
-
-
-def money(minor: int, currency: str) -> str:
-    """An amount of a currency's smallest unit as people write it: `12.34 USD`."""
-    places = digits(currency)
-    sign, text = "-" if minor < 0 else "", str(abs(minor)).rjust(places + 1, "0")
-    amount = f"{text[:-places]}.{text[-places:]}" if places else text
-    return f"{sign}{amount} {clean(currency).upper()}"
 
 
 @click.command()

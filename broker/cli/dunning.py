@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from broker.cli.amounts import money
 from broker.cli.client import Json, connect, segment
-from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import for_team_option, json_option
 from broker.cli.output import card, clean, heading, moment, note, say, say_json, table

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import click
 
-from broker.cli.bookkeeping import line_named, minor
+from broker.cli.amounts import minor, money
+from broker.cli.bookkeeping import currency_of, currency_option, line_named
 from broker.cli.client import Json, connect, segment
-from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import json_option
 from broker.cli.output import clean, heading, moment, note, say, say_json, table
-
-_currency = click.option("--currency", default="usd", show_default=True, help="Of the amount.")
 
 
 @click.command()
@@ -19,20 +17,22 @@ _currency = click.option("--currency", default="usd", show_default=True, help="O
 @click.option("--amount", metavar="AMOUNT", help="How much, such as 12.50; without it, all that is left.")
 @click.option("--line", "lines", multiple=True, metavar="LINE[=AMOUNT]",
               help="Send back a line of the invoice with its tax, or a net amount of it; instead of --amount.")  # fmt: skip
-@_currency
+@currency_option
 @click.option("--reason", required=True, help="Why; it is printed on the credit note.")
 @json_option
-def refund(payment: str, amount: str | None, lines: tuple[str, ...], currency: str, reason: str, as_json: bool) -> None:
+def refund(
+    payment: str, amount: str | None, lines: tuple[str, ...], currency: str | None, reason: str, as_json: bool
+) -> None:
     """Send a payment back, or a part of it (operators). `broker payments --all` has the ids.
 
-    Writes a credit note; what partners got of it is taken back in the same ratio.
+    Amounts are in the payment's own currency. Writes a credit note; what partners got of it is taken back in the same ratio.
     """
     body: Json = {"reason": reason}
-    if amount is not None:
-        body["amount_minor"] = minor(amount, currency.lower())
-    if lines:
-        body["lines"] = [line_named(text, currency.lower()) for text in lines]
     with connect() as client:
+        if amount is not None or lines:
+            known = currency_of(client, f"payments/{segment(payment)}", currency)
+            body |= {} if amount is None else {"amount_minor": minor(amount, known, "--amount")}
+            body |= {"lines": [line_named(text, known) for text in lines]} if lines else {}
         made = client.post(f"/billing/payments/{segment(payment)}/refunds", body)
     if as_json:
         say_json(made)
@@ -47,12 +47,16 @@ def refund(payment: str, amount: str | None, lines: tuple[str, ...], currency: s
 @click.argument("number")
 @click.argument("amount")
 @click.option("--reference", required=True, help="What the bank calls it.")
-@_currency
+@currency_option
 @json_option
-def record(number: str, amount: str, reference: str, currency: str, as_json: bool) -> None:
-    """Record that an invoice, or a part of it, was paid past the gateway, such as by bank transfer (operators)."""
-    body: Json = {"amount_minor": minor(amount, currency.lower()), "reference": reference}
+def record(number: str, amount: str, reference: str, currency: str | None, as_json: bool) -> None:
+    """Record that an invoice, or a part of it, was paid past the gateway, such as by bank transfer (operators).
+
+    The amount is in the invoice's own currency.
+    """
     with connect() as client:
+        known = currency_of(client, f"invoices/{segment(number)}", currency)
+        body: Json = {"amount_minor": minor(amount, known), "reference": reference}
         made = client.post(f"/billing/invoices/{segment(number)}/payments", body)
     if as_json:
         say_json(made)

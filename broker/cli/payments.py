@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
+from broker.cli.amounts import money
 from broker.cli.browser import show
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import for_team_option, json_option
 from broker.cli.output import card, clean, heading, moment, note, say, say_json, table

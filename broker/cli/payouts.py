@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import click
 
+from broker.cli.amounts import money
 from broker.cli.client import Json, connect, segment
-from broker.cli.costs import money
 from broker.cli.invoices import save
 from broker.cli.options import json_option
 from broker.cli.output import clean, hand_on, heading, note, say, say_json, table

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from broker.cli.amounts import money
 from broker.cli.client import Client, Json
-from broker.cli.costs import money
 from broker.cli.errors import Exit
 from broker.cli.output import card, clean, heading, say, say_json, warn
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from broker.cli.bookkeeping import minor
+from broker.cli.amounts import minor, money
 from broker.cli.client import Json, connect
-from broker.cli.costs import money
 from broker.cli.options import json_option
 from broker.cli.output import clean, note, say_json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from broker.cli.addons import resolve
+from broker.cli.amounts import money
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.costs import money
 from broker.cli.errors import CliError
 from broker.cli.options import (
     addon_argument,

@@ -109,3 +109,13 @@ async def get_payment(ctx: Context, actor: Actor, key: str) -> PaymentView:
     if row is None:
         raise NotFound("payment")
     return PaymentView(*row)
+
+
+async def any_payment(ctx: Context, actor: Actor, key: str) -> PaymentView:
+    """A payment of whatever account: operators only.
+
+    Raises: NotFound, also for everybody but operators.
+    """
+    actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        return await payment_view(tx, Payment.id == as_uuid(key))

@@ -18,6 +18,7 @@ from broker.billing.close_now import close_now
 from broker.billing.credit_notes import TakenBack, get_credit_note, write_credit_note
 from broker.billing.credits import Funding, NewCredit, get_credit, grant_credit
 from broker.billing.exports import every_export
+from broker.billing.invoices import every_document
 from broker.billing.pricing import CreditKind
 from broker.faces.answers import Answer
 from broker.faces.csv_stream import as_csv
@@ -28,7 +29,7 @@ from broker.platform_api.bodies import Text
 from broker.platform_api.deps import Body, CurrentActor, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
-from broker.platform_api.invoices import credit, credit_note, format_of, needed
+from broker.platform_api.invoices import credit, credit_note, document, format_of, needed
 
 router = APIRouter(prefix="/billing", tags=["operating"], responses=REFUSED)
 
@@ -110,6 +111,12 @@ async def grant(request: Request, actor: CurrentActor) -> Answer:
         return Answer(credit(await get_credit(ctx, actor, credit_id)), 201)
 
     return await once(request, actor, body, make, again)
+
+
+@router.get("/invoices/{invoice}", responses=gives(shapes.InvoiceDocument))
+async def info(request: Request, actor: CurrentActor, invoice: str) -> Answer:
+    """An invoice of whatever account, by number or id, with its lines."""
+    return Answer(document(await every_document(face_of(request).ctx, actor, invoice)))
 
 
 @router.post(

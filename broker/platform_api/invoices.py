@@ -93,12 +93,13 @@ def credit(view: CreditView) -> shapes.AccountCredit:
     }
 
 
-def _document(document: Document) -> shapes.InvoiceDocument:
+def document(view: Document) -> shapes.InvoiceDocument:
+    """An invoice with its lines in the shape of this face."""
     return {
-        **_invoice(document.invoice),
-        "email": document.invoice.email,
-        "lines": [_line(line) for line in document.lines],
-        "credit_notes": [credit_note(note) for note in document.credit_notes],
+        **_invoice(view.invoice),
+        "email": view.invoice.email,
+        "lines": [_line(line) for line in view.lines],
+        "credit_notes": [credit_note(note) for note in view.credit_notes],
     }
 
 
@@ -111,21 +112,21 @@ async def list_(request: Request, actor: PayingActor) -> Answer:
 @router.get("/account/invoices/{invoice}.html", responses={200: {"content": {"text/html": {}}}})
 async def as_page(request: Request, actor: PayingActor, invoice: str) -> Response:
     """An invoice as a page that prints well."""
-    document = await get_document(face_of(request).ctx, actor, invoice)
-    return HTMLResponse(invoice_html(document), headers=PRINTED_HEADERS)
+    view = await get_document(face_of(request).ctx, actor, invoice)
+    return HTMLResponse(invoice_html(view), headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}.pdf", responses={200: {"content": {"application/pdf": {}}}})
 async def as_pdf(request: Request, actor: PayingActor, invoice: str) -> Response:
     """An invoice as a PDF document."""
-    document = await get_document(face_of(request).ctx, actor, invoice)
-    return Response(invoice_pdf(document), media_type="application/pdf", headers=PRINTED_HEADERS)
+    view = await get_document(face_of(request).ctx, actor, invoice)
+    return Response(invoice_pdf(view), media_type="application/pdf", headers=PRINTED_HEADERS)
 
 
 @router.get("/account/invoices/{invoice}", responses=gives(shapes.InvoiceDocument))
 async def info(request: Request, actor: PayingActor, invoice: str) -> Answer:
     """One of them, by number or id, with its lines."""
-    return Answer(_document(await get_document(face_of(request).ctx, actor, invoice)))
+    return Answer(document(await get_document(face_of(request).ctx, actor, invoice)))
 
 
 @router.get("/account/invoices/{invoice}/lines/{line}/explanation", responses=gives(shapes.LineExplanation))
@@ -133,8 +134,8 @@ async def explanation(request: Request, actor: PayingActor, invoice: str, line: 
     """The inputs and the arithmetic of a line, in words."""
     if not (line.isascii() and line.isdecimal() and len(line) < 10):
         raise NotFound("invoice_line")
-    document, found = await get_line(face_of(request).ctx, actor, invoice, int(line))
-    view = document.invoice
+    whole, found = await get_line(face_of(request).ctx, actor, invoice, int(line))
+    view = whole.invoice
     return Answer(
         {
             "invoice": view.number or str(view.id),

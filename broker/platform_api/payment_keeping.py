@@ -25,7 +25,7 @@ from broker.payments.ports import Forged
 from broker.payments.refunds import RefundView, get_refund, refund_payment
 from broker.payments.settle_by_hand import settle_payment, settle_refund
 from broker.payments.transfers import record_transfer, verify_account
-from broker.payments.views import list_payments, payment_view
+from broker.payments.views import any_payment, list_payments, payment_view
 from broker.payments.watch import refund_answered
 from broker.platform_api import payment_shapes as shapes
 from broker.platform_api import serialize
@@ -81,6 +81,12 @@ async def payments(request: Request, actor: CurrentActor, invoice: str | None = 
     actor.require_operator()
     found = await list_payments(face_of(request).ctx, actor, invoice, everybody=True)
     return page(request, [shown(each) for each in found])
+
+
+@router.get("/billing/payments/{payment}", responses=gives(shapes.Payment))
+async def payment_(request: Request, actor: CurrentActor, payment: str) -> Answer:
+    """A payment of whatever account."""
+    return Answer(shown(await any_payment(face_of(request).ctx, actor, payment)))
 
 
 @router.post(

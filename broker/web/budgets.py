@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -10,9 +11,10 @@ from broker.accounts.authorizations import list_authorizations
 from broker.addons.budget_requests import RequestState, RequestView, decide_request, list_requests
 from broker.addons.budget_views import BudgetView
 from broker.addons.budgets import SetBudget, list_budgets, remove_budget, set_budget
-from broker.addons.queries import list_addons
+from broker.addons.queries import AddonView, list_addons
 from broker.apps.queries import list_apps
 from broker.billing.budgets import Policy, ScopeKind
+from broker.billing.history import DEFAULT_CURRENCY
 from broker.faces.amounts import minor_of
 from broker.faces.errors import status_of
 from broker.kernel.context import Context, Scope
@@ -31,7 +33,7 @@ _WORDS: Final = {
     Policy.BLOCK_NEW: "What would cost more is refused.",
     Policy.SUSPEND_METERED: "What would cost more is refused, and metered use is no longer taken.",
 }
-_FIELDS: Final = ("scope", "limit", "policy")
+_FIELDS: Final = ("scope", "limit", "currency", "policy")
 _ANSWERS: Final = {
     RequestState.PENDING: ("warn", "Waits for you"),
     RequestState.APPROVED: ("good", "Approved"),
@@ -102,14 +104,15 @@ def _wanted(sent: Form) -> SetBudget:
         wanted, policy = ScopeKind(kind), Policy(sent.one("policy"))
     except ValueError:
         raise InvalidParams("Choose one of what is on the page.") from None
-    return SetBudget(wanted, scope or None, minor_of(sent.one("limit"), "usd", "limit"), policy=policy)
+    currency = sent.one("currency") or DEFAULT_CURRENCY
+    return SetBudget(wanted, scope or None, minor_of(sent.one("limit"), currency, "limit"), currency, policy)
 
 
 async def _overview(
     request: Request, seen: SignedIn, fault: BrokerError | None = None, sent: dict[str, str] | None = None
 ) -> Response:
     ctx: Context = request.app.state.ctx
-    now = ctx.clock.now()
+    now, budgets, addons = ctx.clock.now(), await list_budgets(ctx, seen.actor), await list_addons(ctx, seen.actor)
     return account_page(
         request,
         "budgets.html",
@@ -118,9 +121,10 @@ async def _overview(
         here=money_address(request, _HERE),
         flash=flash(request, fault),
         fault=fault.message if fault and sent else None,
-        sent=sent or {"scope": "account:", "limit": "", "policy": Policy.BLOCK_NEW.value},
-        budgets=[_budget(each) for each in await list_budgets(ctx, seen.actor)],
-        scopes=await _scopes(ctx, seen),
+        sent=sent or {"scope": "account:", "limit": "", "currency": "", "policy": Policy.BLOCK_NEW.value},
+        budgets=[_budget(each) for each in budgets],
+        scopes=await _scopes(ctx, seen, addons),
+        currencies=sorted({DEFAULT_CURRENCY, *(b.limit.currency for b in budgets), *(a.currency for a in addons)}),
         policies=[(policy.value, words) for policy, words in _WORDS.items()],
         asked=[_asked(each, is_over=each.expires_at <= now) for each in await list_requests(ctx, seen.actor)],
     )
@@ -141,9 +145,9 @@ def _budget(view: BudgetView) -> dict[str, Any]:
     }
 
 
-async def _scopes(ctx: Context, seen: SignedIn) -> list[tuple[str, list[tuple[str, str]]]]:
+async def _scopes(ctx: Context, seen: SignedIn, addons: Sequence[AddonView]) -> list[tuple[str, list[tuple[str, str]]]]:
     """What a budget can be for, in groups."""
-    services = sorted({(each.service.slug, each.service.name) for each in await list_addons(ctx, seen.actor)})
+    services = sorted({(each.service.slug, each.service.name) for each in addons})
     tokens = [each for each in await list_authorizations(ctx, seen.actor) if Scope.GLOBAL not in each.scopes]
     apps = [each for each in await list_apps(ctx, seen.actor) if seen.actor.id in (each.owner_id, each.payer_id)]
     groups = [

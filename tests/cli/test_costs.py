@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from broker.cli.costs import money
+from broker.cli.amounts import money
 from broker.kernel.money import decimal
 from tests.cli.conftest import Broker, Canned
 

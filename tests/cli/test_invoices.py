@@ -128,7 +128,62 @@ def test_what_is_no_amount_is_not_sent(broker: Broker, served: Canned, amount: s
 
 
 def test_lines_are_taken_back_in_whole_or_in_part(broker: Broker, served: Canned) -> None:
+    served.answer("GET /billing/invoices/INV-2026-000001", body=DOCUMENT)
     served.answer("POST /billing/invoices/INV-2026-000001/credit-notes", status=201, body=NOTE)
     result = broker("invoices:credit-note", "INV-2026-000001", "--reason", "down", "--line", "1=1.00", "--line", "2")
     assert "takes back 1.20 USD" in result.err
     assert json.loads(served.seen[-1][2]) == {"reason": "down", "lines": [{"line": 1, "net_minor": 100}, {"line": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "minor"), [("usd", "12.50", 1250), ("jpy", "1250", 1250), ("kwd", "1.25", 1250)]
+)
+def test_what_is_typed_is_an_amount_of_what_it_is_for(
+    broker: Broker, served: Canned, currency: str, amount: str, minor: int
+) -> None:
+    made = {"id": "1", "state": "succeeded", "currency": currency, "amount_minor": minor, **NOTE}
+    served.answer("GET /billing/payments/1", body={"currency": currency})
+    served.answer("GET /billing/invoices/7", body={"currency": currency})
+    for path in ("payments/1/refunds", "invoices/7/payments", "invoices/7/credit-notes"):
+        served.answer(f"POST /billing/{path}", status=201, body=made)
+    why = ("--reason", "down")
+    for words in (
+        ("payments:refund", "1", "--amount", amount, *why),
+        ("payments:refund", "1", "--line", f"2={amount}", *why),
+        ("payments:record", "7", amount, "--reference", "a bank"),
+        ("invoices:credit-note", "7", "--line", f"2={amount}", *why, "--currency", currency.upper()),
+    ):
+        assert broker(*words).status == 0
+        body = json.loads(served.seen[-1][2])
+        assert body.get("amount_minor", body.get("lines", [{}])[0].get("net_minor")) == minor, words
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "told"),
+    [
+        ("usd", "1.005", "at most 2 digits after the point"),
+        ("jpy", "12.50", "no digits after the point"),
+        ("kwd", "1.0005", "at most 3 digits after the point"),
+        ("jpy", "12,50", "such as 25 JPY"),
+    ],
+)
+def test_what_there_is_not_in_its_currency_is_refused_with_a_sentence(
+    broker: Broker, served: Canned, currency: str, amount: str, told: str
+) -> None:
+    served.answer("GET /billing/payments/1", body={"currency": currency})
+    served.answer("GET /billing/invoices/7", body={"currency": currency})
+    for words in (
+        ("payments:refund", "1", "--amount", amount, "--reason", "down"),
+        ("payments:record", "7", amount, "--reference", "a bank"),
+        ("budgets:set", amount, "--currency", currency.upper()),
+        ("billing:receive", "alice@example.com", amount, "--reference", "a bank", "--currency", currency.upper()),
+    ):
+        refused = broker(*words)
+        assert (refused.status, told in " ".join(refused.err.split())) == (2, True), refused.err
+    assert not [each for each in served.seen if each[0].startswith("POST")]
+
+
+def test_an_amount_of_another_currency_than_was_meant_changes_nothing(broker: Broker, served: Canned) -> None:
+    served.answer("GET /billing/payments/1", body={"currency": "jpy"})
+    refused = broker("payments:refund", "1", "--amount", "12", "--currency", "usd", "--reason", "down")
+    assert (refused.status, "This is in JPY, not in USD" in refused.err) == (1, True)

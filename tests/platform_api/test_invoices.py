@@ -65,6 +65,11 @@ async def closed(books: Books) -> None:
 async def test_an_invoice_is_read_as_json_page_and_pdf(books: Books) -> None:
     await closed(books)
     (listed,) = (await books.alice.get("/account/invoices")).json()
+    read = [
+        await who.get(f"{at}/invoices/{books.number}")
+        for who, at in ((books.alice, "/account"), (books.olga, "/billing"))
+    ]
+    assert read[0].json() == read[1].json()
     assert listed | {"id": "", "issued_at": ""} == {
         "id": "", "number": books.number, "state": "issued", "month": "2026-11", "currency": "usd",
         "period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01T00:00:00Z", "net_minor": 1000,

@@ -53,5 +53,7 @@ def test_amounts_are_exact() -> None:
         0,
         999999999999999,
     ]
-    with pytest.raises(InvalidParams):
-        minor_of("0.001", "usd")
+    assert (minor_of("1,250", "jpy"), minor_of("1.125", "kwd")) == (1250, 1125)
+    for text, currency in (("0.001", "usd"), ("12,50", "usd"), ("1,2500", "usd"), ("12.50", "jpy"), ("1.0005", "kwd")):
+        with pytest.raises(InvalidParams, match=f"in {currency.upper()} with"):
+            minor_of(text, currency)

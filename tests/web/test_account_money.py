@@ -10,8 +10,10 @@ import pytest
 from fastapi import FastAPI
 
 from broker.accounts.authorizations import CreateAuthorization, create_authorization
+from broker.addons.budgets import SetBudget, set_budget
 from broker.addons.create import CreateAddon, create_addon
 from broker.app import create_app
+from broker.billing.budgets import ScopeKind
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor, Context
@@ -174,6 +176,11 @@ async def test_budgets_are_set_asked_about_and_removed(
     gone = await send(browser, here, f"{here}/{budget[1]}/remove")
     assert gone.headers["location"] == f"{here}?done=removed"
     assert "There are none: nothing limits" in await get(browser, here)
+    await set_budget(ctx, world.user, SetBudget(ScopeKind.ACCOUNT, None, 5000, "jpy"))
+    in_yen: dict[str, Any] = {"scope": "account:", "currency": "jpy", "policy": "notify"}
+    assert "in JPY without a point" in (await send(browser, here, to, limit="12.50", **in_yen)).text
+    await send(browser, here, to, limit="1,250", **in_yen)
+    assert "of 1250 JPY" in await get(browser, here)
 
 
 async def test_what_providers_and_users_say_stays_text(browser: Browser, ctx: Context, world: World) -> None:
