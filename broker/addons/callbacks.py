@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from broker.addons.config import give_to_apps, store_config, stored_config, undeclared
+from broker.addons.config import as_told, give_to_apps, store_config, stored_config, undeclared
 from broker.addons.generations import OVERLAP, issued, issuing, record_new_config
 from broker.addons.intents import new_operation
 from broker.addons.locks import LockedAddon, lock_addon
@@ -105,7 +105,7 @@ async def update_config(
         if addon.state is AddonState.DEPROVISIONING:
             raise Conflict(f"{addon.name} is being removed: its config has no use any more.")
         if unknown := undeclared(addon, values):
-            raise InvalidParams(f"The manifest of {addon.service} does not declare {', '.join(unknown)}.")
+            raise InvalidParams(f"The manifest of {addon.service} does not declare {as_told(unknown)}.")
         if await store_config(tx, addon, values):
             now = ctx.clock.now()
             if addon.state is AddonState.PROVISIONED:

@@ -5,6 +5,7 @@ Called with locks held; never commits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,10 +28,25 @@ from broker.kernel.direct import Direct, Record, filled, placeholders
 from broker.kernel.secret import Secret
 from broker.kernel.vault import DataKey
 
+_NAME: Final = re.compile(r"[A-Z][0-9A-Z_]{0,127}")
+_MOST_TOLD: Final = 20
+
 
 def undeclared(addon: LockedAddon, names: Iterable[str]) -> list[str]:
     """Names that the manifest does not declare: such values are refused."""
     return sorted(set(names) - set(addon.declared))
+
+
+def as_told(names: Iterable[str]) -> str:
+    """Such names for messages and records. What can be no name may be a value in the wrong place: it is counted, never shown."""
+    known, others = [], 0
+    for name in names:
+        if _NAME.fullmatch(name) and len(known) < _MOST_TOLD:
+            known.append(name)
+        else:
+            others += 1
+    counted = [f"and {others} that can't be shown (names have capital letters, digits and _)"] if others else []
+    return ", ".join(known + counted)
 
 
 async def stored_config(tx: Tx, addon_id: UUID, key: DataKey) -> dict[str, Secret]:

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, literal, null, or_, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from broker.addons.config import undeclared
+from broker.addons.config import as_told, undeclared
 from broker.addons.locks import LockedAddon
 from broker.addons.models import Operation, OperationState
 from broker.addons.outcomes import Decision, told
@@ -91,7 +91,7 @@ _FINISH: Final = Direct(
 
 def _entry(s: Settlement) -> list[dict[str, Any]]:
     """What the operation's history says of this settlement."""
-    refused = ", ".join(undeclared(s.addon, s.reply.config))
+    refused = as_told(undeclared(s.addon, s.reply.config))
     note = f"config not declared in the manifest was refused: {refused}" if refused else s.reply.note
     return history_entry(s.at, "settle", s.reply.answer.value, status=s.reply.status, note=note)
 

@@ -72,6 +72,19 @@ async def test_undeclared_names_are_refused_whole(world: World) -> None:
     assert await get_config_vars(world.ctx, world.user, "shop") == {"STORE_URL": f"store://{addon.id}"}
 
 
+async def test_what_can_be_no_name_may_be_a_value_and_is_told_to_nobody(world: World) -> None:
+    url = "store://user:hunter2@host"
+    addon = await world.create()
+    world.provider.will(done("store://1", **{url: "STORE_URL", "a\0b": "x", "OTHER": "x"}))
+    await world.run()
+    (operation,) = await list_operations(world.ctx, world.user, addon.id)
+    assert operation.state == "succeeded"
+    assert "refused: OTHER, and 2 that can't be shown" in str(operation.history)
+    with pytest.raises(InvalidParams, match="does not declare OTHER, and 1 that can't be shown") as refusal:
+        await update_config(world.ctx, addon.id, {url: Secret("STORE_URL"), "OTHER": Secret("x")})
+    assert "hunter2" not in refusal.value.message + str(operation.history)
+
+
 async def test_a_provider_can_give_up_what_it_had_accepted(world: World) -> None:
     addon = await world.create()
     world.provider.will(ACCEPTED)
