@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from broker.cli.errors import CliError, Exit
+from broker.cli.errors import CliError, Exit, Misused
 from broker.cli.kit_run import Tested, Wanted, show, tested
 from broker.cli.manifest_files import default_file
 from broker.cli.options import host_and_port, json_option
-from broker.cli.output import note, say_json
+from broker.cli.output import clean, note, say_json
 
 
 @click.command("provider:test")
@@ -52,24 +52,37 @@ def provider_test(
     """
     wanted = Wanted(_groups(only), timeout, host_and_port(listen), strict, base_url, plan, to_plan)
     manifest = manifest or default_file()
-    outcome = tested(manifest, wanted)
     if page is not None:
-        _write(page, outcome, manifest)
+        _check_writable(page)
+    outcome = tested(manifest, wanted)
     if as_json:
         say_json(outcome.report.as_json())
     else:
         show(outcome.report)
+    if page is not None:
+        _write(page, outcome, manifest)
     return Exit.OK if outcome.report.conformant else Exit.FAILED
 
 
 def _groups(only: str | None) -> frozenset[str]:
     from broker.testkit.results import GROUPS
 
-    asked = [part.strip() for part in (only or ",".join(GROUPS)).split(",") if part.strip()]
-    unknown = [group for group in asked if group not in GROUPS]
+    if only is None:
+        return frozenset(GROUPS)
+    asked = [part.strip() for part in only.split(",") if part.strip()]
+    unknown = [clean(group) for group in asked if group not in GROUPS]
     if unknown or not asked:
-        raise click.BadParameter(f"knows the groups {', '.join(GROUPS)}.", param_hint="--only")
+        said = f"{', '.join(unknown)} is no group" if unknown else "names no group"
+        raise click.BadParameter(f"{said}: they are {', '.join(GROUPS)}.", param_hint="--only")
     return frozenset(asked)
+
+
+def _check_writable(page: Path) -> None:
+    """Before minutes are spent on what could not be kept."""
+    try:
+        page.open("a").close()
+    except OSError as error:
+        raise Misused(f"{clean(page)} cannot be written: {error.strerror}.") from None
 
 
 def _write(page: Path, outcome: Tested, manifest: Path) -> None:
@@ -80,5 +93,5 @@ def _write(page: Path, outcome: Tested, manifest: Path) -> None:
     try:
         page.write_text(page_of(outcome.report, name, subject.resources_url if subject else ""), encoding="utf-8")
     except OSError as error:
-        raise CliError(f"{page} cannot be written: {error.strerror}.") from None
-    note(f"Written: {page}")
+        raise CliError(f"{clean(page)} cannot be written: {error.strerror}.") from None
+    note(f"Written: {clean(page)}")

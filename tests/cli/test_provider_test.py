@@ -104,7 +104,9 @@ def test_a_manifest_with_faults_fails_and_nothing_is_called(broker: Broker, tmp_
     ("arguments", "told"),
     [
         (["--plan", "giga"], "The manifest has no plan giga. Its plans are mini, maxi."),
-        (["--only", "everything"], "knows the groups manifest, auth, provision"),
+        (["--only", "auth,everything"], "everything is no group: they are manifest, auth, provision"),
+        (["--only", ""], "names no group: they are manifest, auth, provision"),
+        (["--report", "no/such/report.html"], "no/such/report.html cannot be written: No such file or directory."),
         (["--base-url", "shelf"], "shelf is no origin"),
         (["--timeout", "-1"], "-1"),
         ([], "cannot be reached"),
