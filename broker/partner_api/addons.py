@@ -33,7 +33,7 @@ def _text(value: Any) -> Any:
     return str(value) if type(value) in (int, float) else value
 
 
-Value = Annotated[str, BeforeValidator(_text), AfterValidator(storable), Field(max_length=_LONGEST_VALUE)]
+Value = Annotated[str, Field(max_length=_LONGEST_VALUE), BeforeValidator(_text), AfterValidator(storable)]
 
 
 class NewValue(Body):

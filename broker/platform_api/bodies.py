@@ -40,7 +40,7 @@ _NAMED_SCHEMA = {
     ]
 }
 
-Text = Annotated[str, AfterValidator(storable), Field(max_length=1000)]
+Text = Annotated[str, Field(max_length=1000), AfterValidator(storable)]
 """A short text for a column."""
 Named = Annotated[Text, BeforeValidator(_name_of), WithJsonSchema(_NAMED_SCHEMA)]
 """A reference: the name itself, or an object with `name` or `id`."""

@@ -83,6 +83,12 @@ async def test_what_the_manifest_does_not_declare_or_is_no_config_is_refused_who
     assert await releases(stall, "shop") == before
 
 
+async def test_a_value_that_is_too_long_is_refused_in_characters(stall: Stall) -> None:
+    body = {"config": [{"name": "STORE_URL", "value": "x" * 65_537}]}
+    answer = await stall.api.patch("/addons/my-store/config", json=body)
+    assert answer.json()["message"] == "config.0.value: must have at most 65536 characters."
+
+
 async def test_a_provision_that_was_accepted_is_finished_in_one_release(stall: Stall) -> None:
     world = stall.world
     addon = await world.create(name="slow-store", attachment_name="SLOW")
