@@ -15,7 +15,7 @@ from broker.apps.models import App
 from broker.catalog.manifest import parse
 from broker.catalog.models import AddonService
 from broker.catalog.publish import publish
-from broker.catalog.queries import service_secrets
+from broker.catalog.shared_secrets import service_secrets
 from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.vault import KEY_BYTES, KeyRing, SealBroken, Vault, key_id

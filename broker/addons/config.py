@@ -39,7 +39,8 @@ def undeclared(addon: LockedAddon, names: Iterable[str]) -> list[str]:
 
 def as_told(names: Iterable[str]) -> str:
     """Such names for messages and records. What can be no name may be a value in the wrong place: it is counted, never shown."""
-    known, others = [], 0
+    known: list[str] = []
+    others = 0
     for name in names:
         if _NAME.fullmatch(name) and len(known) < _MOST_TOLD:
             known.append(name)

@@ -21,6 +21,8 @@ class ProviderAccess:
     base_url: str
     url_style: str
     password: Secret
+    old_password: Secret | None = None
+    """The one before, for a provider that does not know the new one yet."""
 
     @property
     def is_v1(self) -> bool:

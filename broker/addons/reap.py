@@ -123,8 +123,10 @@ async def _claim(ctx: Context, orphan_id: UUID, attempt: int, limits: Limits) ->
 
 async def access_to(tx: Tx, ctx: Context, service_id: UUID) -> ProviderAccess:
     """How to reach the provider of a service."""
-    row = await service_row(tx, ctx.vault, service_id)
-    return ProviderAccess(row.slug, row.api_version, row.base_url, row.url_style, row.secrets.password)
+    row = await service_row(tx, ctx, service_id)
+    return ProviderAccess(
+        row.slug, row.api_version, row.base_url, row.url_style, row.secrets.password, row.old_password
+    )
 
 
 async def _hold(tx: Tx, orphan_id: UUID, held: Held, now: datetime) -> None:

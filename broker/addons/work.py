@@ -30,7 +30,7 @@ from broker.addons.ports import (
 )
 from broker.apps.models import App
 from broker.catalog.models import AddonService, Plan
-from broker.catalog.queries import service_secrets
+from broker.catalog.shared_secrets import old_password, open_secrets, owner
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct, Record, filled, placeholders
@@ -209,7 +209,8 @@ _SUBJECT: Final = Direct(
         AddonService.url_style,
         AddonService.data_key,
         AddonService.password_sealed,
-        AddonService.sso_salt_sealed,
+        AddonService.old_password_sealed,
+        AddonService.old_secrets_until,
     )
     .join(App, App.id == Addon.app_id)
     .join(AddonService, AddonService.id == Addon.service_id)
@@ -219,10 +220,11 @@ _SUBJECT: Final = Direct(
 
 
 def _access(ctx: Context, row: Record) -> ProviderAccess:
-    password = service_secrets(
-        ctx.vault, row.service_id, row.data_key, row.password_sealed, row.sso_salt_sealed
-    ).password
-    return ProviderAccess(row.slug, row.api_version, row.base_url, row.url_style, password)
+    service_id, until = row.service_id, row.old_secrets_until
+    key = ctx.vault.unwrap(row.data_key, owner(service_id))
+    password = open_secrets(key, service_id, row.password_sealed, None).password
+    old = old_password(key, service_id, row.old_password_sealed, until, ctx.clock.now())
+    return ProviderAccess(row.slug, row.api_version, row.base_url, row.url_style, password, old)
 
 
 async def mint_grant(tx: Tx, addon_id: UUID, now: datetime) -> Grant:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select
 
 from broker.catalog.models import AddonService
-from broker.catalog.shared_secrets import open_old_password, open_secrets, owner
+from broker.catalog.shared_secrets import old_password, open_secrets, owner
 from broker.kernel.context import Context
 from broker.kernel.errors import Forbidden, Unauthorized
 from broker.kernel.secret import Secret
@@ -76,8 +76,7 @@ async def authenticate_service(ctx: Context, slug: str, password: Secret) -> Aut
 
 def _passwords(ctx: Context, row: RowMapping) -> tuple[Secret, Secret]:
     """The password and the one before, or twice the same when that one is over."""
-    service_id, until, old = row["id"], row["old_secrets_until"], row["old_password_sealed"]
+    service_id, until = row["id"], row["old_secrets_until"]
     key = ctx.vault.unwrap(row["data_key"], owner(service_id))
     current = open_secrets(key, service_id, row["password_sealed"], None).password
-    overlapping = old is not None and until is not None and ctx.clock.now() < until
-    return current, open_old_password(key, service_id, old) if overlapping else current
+    return current, old_password(key, service_id, row["old_password_sealed"], until, ctx.clock.now()) or current

@@ -17,7 +17,7 @@ from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
 from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
 from broker.catalog.search_models import NAME, SearchEntry
-from broker.catalog.shared_secrets import ServiceSecrets, service_secrets
+from broker.catalog.shared_secrets import ServiceSecrets, old_password, open_secrets, owner
 from broker.catalog.views import (
     ALPHA,
     GA,
@@ -37,7 +37,7 @@ from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
-from broker.kernel.vault import Vault
+from broker.kernel.secret import Secret
 
 __all__ = [
     "PlanView",
@@ -54,7 +54,6 @@ __all__ = [
     "resolve_offer",
     "resolve_plan",
     "service_row",
-    "service_secrets",
     "services_with_plans",
     "visible_plan",
     "visible_plans",
@@ -79,6 +78,8 @@ class ServiceRow:
     prefix: str
     config_vars: tuple[str, ...]
     secrets: ServiceSecrets
+    old_password: Secret | None
+    """The one before, while the overlap after a change lasts."""
 
 
 _ACCESS_COLUMNS: Final = (
@@ -93,6 +94,8 @@ _ACCESS_COLUMNS: Final = (
     AddonService.data_key,
     AddonService.password_sealed,
     AddonService.sso_salt_sealed,
+    AddonService.old_password_sealed,
+    AddonService.old_secrets_until,
 )
 
 
@@ -222,7 +225,7 @@ async def _standing(tx: Tx, actor: Actor, offer: Offer) -> Standing:
     return await standing(tx, actor, offer.service.id)
 
 
-async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
+async def service_row(tx: Tx, ctx: Context, key: str | UUID) -> ServiceRow:
     """How to reach the provider of the service with this slug or id.
 
     Raises: NotFound.
@@ -232,6 +235,7 @@ async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
     row = None if wanted is None else (await tx.execute(statement.where(wanted))).mappings().one_or_none()
     if row is None:
         raise await _unknown_service(tx, str(key))
+    data_key, until = ctx.vault.unwrap(row["data_key"], owner(row["id"])), row["old_secrets_until"]
     return ServiceRow(
         id=row["id"],
         slug=row["slug"],
@@ -241,7 +245,8 @@ async def service_row(tx: Tx, vault: Vault, key: str | UUID) -> ServiceRow:
         sso_url=row["sso_url"],
         prefix=row["prefix"],
         config_vars=tuple(row["config_vars"]),
-        secrets=service_secrets(vault, row["id"], row["data_key"], row["password_sealed"], row["sso_salt_sealed"]),
+        secrets=open_secrets(data_key, row["id"], row["password_sealed"], row["sso_salt_sealed"]),
+        old_password=old_password(data_key, row["id"], row["old_password_sealed"], until, ctx.clock.now()),
     )
 
 

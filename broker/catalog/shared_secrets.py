@@ -1,6 +1,7 @@
 """The password and SSO salt that broker and provider share: where they are sealed, and the overlap after a change.
 
-Towards the provider the newest are used; from the provider the ones before are accepted until the overlap ends.
+Towards the provider the newest are used, and the password before for a provider that refuses the new one; from the provider
+both are accepted. That ends with the overlap.
 """
 
 from __future__ import annotations
@@ -44,11 +45,15 @@ def open_secrets(key: DataKey, service_id: UUID, password: bytes, sso_salt: byte
     return ServiceSecrets(opened, _open(key, sso_salt, sso_salt_place(service_id)) if sso_salt else None)
 
 
-def open_old_password(key: DataKey, service_id: UUID, sealed: bytes) -> Secret:
-    """The password before the last change.
+def old_password(
+    key: DataKey, service_id: UUID, sealed: bytes | None, until: datetime | None, now: datetime
+) -> Secret | None:
+    """The password before the last change, while the overlap lasts.
 
     Raises: SealBroken.
     """
+    if sealed is None or until is None or until <= now:
+        return None
     return _open(key, sealed, f"{owner(service_id)}:old_password:1")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -138,17 +139,31 @@ class PartnerApi:
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             headers["content-type"] = "application/json"
+        url = _url(access, remote_id) + below
         try:
-            auth = (access.service, access.password.reveal())
-            return await self._client.request(
-                method, _url(access, remote_id) + below, headers=headers, content=content, auth=auth
-            )
+            response = await self._authorized(access.password, method, url, access, headers, content)
+            if response.status == HTTPStatus.UNAUTHORIZED and access.old_password is not None:
+                # Refused before anything was done: its program has not been given the new password yet.
+                response = await self._authorized(access.old_password, method, url, access, headers, content)
+            return response
         except NotSent as failure:
             return Reply(Answer.NOT_SENT, note=failure.note)
         except Lost as failure:
             return Reply(Answer.LOST, note=failure.note)
         except TooLarge as failure:
             return Reply(Answer.OVERSIZED, note=failure.note)
+
+    async def _authorized(
+        self,
+        password: Secret,
+        method: str,
+        url: str,
+        access: ProviderAccess,
+        headers: Mapping[str, str],
+        content: bytes | None,
+    ) -> Response:
+        auth = (access.service, password.reveal())
+        return await self._client.request(method, url, headers=headers, content=content, auth=auth)
 
 
 def _url(access: ProviderAccess, remote_id: str) -> str:

@@ -12,10 +12,12 @@ from broker.apps.config_vars import get_config_vars, set_config_vars
 from broker.apps.create import CreateApp, create_app
 from broker.apps.release_history import list_releases
 from broker.billing.models import UsagePeriod
-from broker.kernel.context import Actor, Scope
+from broker.catalog.manifest import parse
+from broker.catalog.publish import publish
+from broker.kernel.context import SYSTEM, Actor, Scope
 from broker.kernel.errors import ConfirmationRequired, Forbidden, InvalidParams, NameTaken, NotFound
 from broker.kernel.secret import Secret
-from tests.addons.conftest import World, done
+from tests.addons.conftest import MANIFEST, World, done
 from tests.domain import with_scopes
 
 
@@ -248,3 +250,16 @@ async def test_the_app_itself_can_be_in_another_region_than_the_plan(world: Worl
     await create_app(world.ctx, world.user, CreateApp(name="euro-shop", region="eu"))
     addon = await create_addon(world.ctx, world.user, CreateAddon(app="euro-shop", plan="store"))
     assert addon.region == "eu"
+
+
+async def test_calls_know_the_password_before_until_its_overlap_ends(world: World) -> None:
+    manifest = {**MANIFEST, "api": {**MANIFEST["api"], "password": "another-password-of-the-store"}}
+    await publish(world.ctx, parse(manifest), SYSTEM)
+    await world.provisioned()
+    world.ctx.clock.advance(hours=24)
+    await world.create()
+    world.provider.will(done("store://2"))
+    await world.run()
+    access = [call.access for call in world.provider.calls]
+    assert [each.password for each in access] == [Secret("another-password-of-the-store")] * 2
+    assert [each.old_password for each in access] == [Secret("manifest-password-of-the-store"), None]

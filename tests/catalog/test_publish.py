@@ -110,7 +110,7 @@ async def test_the_prefix_stays_because_existing_config_vars_are_named_by_it(ctx
 
 async def test_password_and_salt_are_sealed_for_their_row_and_open_again(ctx: Context, cache: ServiceView) -> None:
     async with ctx.database.transaction() as tx:
-        row = await service_row(tx, ctx.vault, "acme-cache")
+        row = await service_row(tx, ctx, "acme-cache")
         columns = (await tx.execute(select(AddonService).where(AddonService.id == cache.id))).one()
     assert row.secrets.password == Secret("canary-password-0123456789")
     assert row.secrets.sso_salt == Secret("canary-salt-0123456789")
@@ -118,8 +118,9 @@ async def test_password_and_salt_are_sealed_for_their_row_and_open_again(ctx: Co
     assert "canary" not in repr(columns) + repr(row)
     await publish(ctx, parsed(api=cache_api(password="another-password", sso_salt=None)), SYSTEM)
     async with ctx.database.transaction() as tx:
-        secrets = (await service_row(tx, ctx.vault, cache.id)).secrets
-    assert (secrets.password, secrets.sso_salt) == (Secret("another-password"), None)
+        row = await service_row(tx, ctx, cache.id)
+    assert (row.secrets.password, row.secrets.sso_salt) == (Secret("another-password"), None)
+    assert row.old_password == Secret("canary-password-0123456789"), "for a provider that does not know the new one yet"
 
 
 async def test_two_processes_that_publish_at_once_make_one_service(live_ctx: Context) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -323,6 +324,17 @@ async def test_headers_say_what_is_spoken_and_the_password_is_in_one_of_them_alo
         assert PASSWORD not in request.line + request.body.decode()
     assert [request.headers.get("content-type") for request in requests] == ["application/json"] * 2 + [None]
     assert len({request.headers["request-id"] for request in requests}) == 3
+
+
+async def test_a_provider_that_does_not_know_the_new_password_yet_is_given_the_one_before(api: PartnerApi) -> None:
+    async with listening(http(401), http(200, FULL), http(401)) as wire:
+        changed = replace(access(wire.url), old_password=Secret("before"))
+        assert await api.provision(provision_call(changed)) == GOOD
+        assert (await api.provision(provision_call(changed))).answer is Answer.UNAUTHORIZED
+        assert (await api.provision(provision_call(access(wire.url)))).answer is Answer.UNAUTHORIZED
+    given = [base64.b64decode(request.headers["authorization"][6:]).decode() for request in wire.requests]
+    assert given == [f"store:{PASSWORD}", "store:before"] * 2 + [f"store:{PASSWORD}"]
+    assert wire.requests[0].body == wire.requests[1].body
 
 
 async def test_credentials_in_the_url_do_not_replace_those_of_the_manifest(api: PartnerApi) -> None:
