@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from broker.cli.errors import CliError, Exit
 from broker.cli.output import clean, note, paint
 from broker.cli.topics import ALIASES, TOPICS
+
+_SENTENCE: Final = 200
+"""Characters, longer than the first sentence of any command's help, so that the list shows it whole."""
 
 COMMANDS = {name: target for commands in TOPICS.values() for name, target in commands.items()}
 
@@ -51,7 +54,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for topic, commands in TOPICS.items():
             with formatter.section(topic):
-                formatter.write_dl([(name, load(name).get_short_help_str(90)) for name in commands])
+                formatter.write_dl([(name, load(name).get_short_help_str(_SENTENCE)) for name in commands])
         with formatter.section("Short names"):
             formatter.write_text(", ".join(f"{alias} = {name}" for alias, name in ALIASES.items()))
 

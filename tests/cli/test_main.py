@@ -18,6 +18,7 @@ def test_broker_alone_lists_every_command_by_topic(broker: Broker) -> None:
     assert result.status == 0
     assert all(f"  {name} " in result.out for name in COMMANDS)
     assert "Config vars and releases:" in result.out
+    assert "..." not in result.out.removeprefix("Usage: broker [OPTIONS] [COMMAND] [ARGS]..."), "no sentence is cut off"
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *ALIASES])
