@@ -9,16 +9,22 @@ import click
 
 from broker.cli.amounts import money
 from broker.cli.client import Json, connect, segment
-from broker.cli.errors import CliError
 from broker.cli.options import for_team_option, json_option, optional_app_option, optional_team_option
 from broker.cli.output import clean, heading, note, say, say_json, table
 from broker.cli.tags import by_tag
 
 
+def _checked(_ctx: click.Context, _param: click.Parameter, by: str | None) -> str | None:
+    """What to sum up by, refused before anything is asked."""
+    if by is None or by in {"app", "service", "plan"} or by.removeprefix("tag:") not in {"", by}:
+        return by
+    raise click.BadParameter("use app, service, plan or tag:NAME.")
+
+
 @click.command()
 @click.option("--month", metavar="YYYY-MM", help="Another month than the present one.")
 @optional_app_option
-@click.option("--by", metavar="WHAT", help="Sum up by app, service, plan, or tag:NAME.")
+@click.option("--by", metavar="WHAT", callback=_checked, help="Sum up by app, service, plan, or tag:NAME.")
 @click.option("--explain", is_flag=True, help="Show how each line was computed.")
 @for_team_option
 @json_option
@@ -71,10 +77,8 @@ def _under(line: Json, by: str) -> str:
     kind, _, name = by.partition(":")
     if kind == "tag":
         return by_tag(line, name)
-    found = {"app": line["app"]["name"], "plan": line["plan"], "service": line["plan"].partition(":")[0]}.get(by)
-    if found is None:
-        raise CliError(f"--by {clean(by)}: use app, service, plan or tag:NAME.")
-    return str(found)
+    found = {"app": line["app"]["name"], "plan": line["plan"], "service": line["plan"].partition(":")[0]}
+    return str(found[by])
 
 
 def _row(line: Json, currency: str) -> tuple[object, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from broker.cli.client import Json, connect, segment
-from broker.cli.errors import CliError
 from broker.cli.options import complete_app, for_team_option, json_option
 from broker.cli.output import card, clean, note, say, say_json
 from broker.cli.progress import Progress
@@ -86,10 +85,5 @@ def _say(found: Json, as_json: bool) -> None:
 
 
 def by_tag(line: Json, name: str) -> str:
-    """What a line of costs is sorted under.
-
-    Raises: CliError for an empty name.
-    """
-    if not name:
-        raise CliError("By which tag? `--by tag:team`.")
+    """What a line of costs is sorted under."""
     return str(line["tags"].get(name) or "(none)")

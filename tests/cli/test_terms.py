@@ -141,4 +141,6 @@ def test_tags_are_set_removed_and_costs_summed_up_by_them(alice: Broker, canned:
         ["Sum", "2.20", "USD", "6.50", "USD"],
     ]
     assert "redis" in alice("costs", "--by", "service").out
-    assert "use app, service, plan or tag:NAME" in alice("costs", "--by", "weather").err
+    refused = alice("costs", "--by", "weather")
+    assert (refused.status, refused.out) == (2, "")
+    assert "use app, service, plan or tag:NAME" in refused.err
