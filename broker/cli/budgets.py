@@ -6,7 +6,7 @@ import click
 
 from broker.cli.amounts import minor, money
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.errors import CliError
+from broker.cli.errors import NotFound
 from broker.cli.options import complete_app, complete_service, for_team_option, json_option
 from broker.cli.output import clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
@@ -123,7 +123,7 @@ def _meant(client: Client, scope: Json, currency: str) -> Json:
         if found["scope"]["kind"] == scope["kind"] and named and found["currency"] == currency.lower():
             one: Json = found
             return one
-    raise CliError(f"There is no budget in {currency.upper()} for {_title({'scope': scope})}.", "See `broker budgets`.")
+    raise NotFound(f"There is no budget in {currency.upper()} for {_title({'scope': scope})}.", "See `broker budgets`.")
 
 
 @click.command()

@@ -200,7 +200,8 @@ class Client:
         if not isinstance(data, dict) or not isinstance(data.get("message"), str):
             return self._not_a_broker(response, "an error without a message")
         from_env = bool(self.login and self.login.from_env)
-        return refusal(response.status_code, str(data.get("id", "")), data["message"], token_from_env=from_env)
+        error_id, resource = str(data.get("id", "")), str(data.get("resource", ""))
+        return refusal(response.status_code, error_id, data["message"], resource, token_from_env=from_env)
 
     def _not_a_broker(self, response: httpx.Response, what: str) -> Unreachable:
         request = response.request

@@ -99,7 +99,29 @@ class RefusedUnconfirmed(Refused):
     exit = Exit.CONFIRM
 
 
-def refusal(status: int, error_id: str, message: str, *, token_from_env: bool = False) -> Refused:
+LISTS = {
+    "app": "apps --all",
+    "add_on": "addons --all",
+    "add_on_service": "addons:services",
+    "authorization": "authorizations",
+    "budget": "budgets",
+    "budget_request": "budgets:requests",
+    "client": "clients",
+    "invoice": "invoices",
+    "mail": "mails",
+    "orphan": "orphans",
+    "payment_method": "payment-methods",
+    "payout": "payouts",
+    "session": "sessions",
+    "team": "teams",
+    "trial": "trials",
+}
+"""The command that lists what there is, by the `resource` of an answer that there is no such thing."""
+
+
+def refusal(
+    status: int, error_id: str, message: str, resource: str = "", *, token_from_env: bool = False
+) -> Refused:  # fmt: skip
     """The error that stands for an error answer of the broker."""
     if error_id == "confirmation_required":
         return RefusedUnconfirmed(status, error_id, message)
@@ -109,5 +131,6 @@ def refusal(status: int, error_id: str, message: str, *, token_from_env: bool = 
     if status == 403:
         return RefusedLogin(status, error_id, message)
     if status == 404:
-        return RefusedMissing(status, error_id, message)
+        lists = LISTS.get(resource)
+        return RefusedMissing(status, error_id, message, f"See `broker {lists}`." if lists else None)
     return Refused(status, error_id, message)

@@ -7,7 +7,7 @@ import click
 from broker.cli.addons import resolve
 from broker.cli.amounts import money
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.errors import CliError
+from broker.cli.errors import CliError, NotFound
 from broker.cli.options import (
     addon_argument,
     app_option,
@@ -170,11 +170,11 @@ def _all(client: Client) -> list[Json]:
 def _pending(client: Client, name: str) -> Json:
     """The one pending offer of this name or id.
 
-    Raises: CliError.
+    Raises: NotFound; CliError when there are several.
     """
     fits = [item for item in _all(client) if item["state"] == "pending" and name in (item["name"], item["id"])]
     if not fits:
-        raise CliError(f"Nothing called {clean(name)!r} is offered.", "`broker transfers` lists what is.")
+        raise NotFound(f"Nothing called {clean(name)!r} is offered.", "`broker transfers` lists what is.")
     if len(fits) > 1:
         raise CliError(f"Several things called {clean(name)!r} are offered.", "Give the id: `broker transfers --json`.")
     return fits[0]

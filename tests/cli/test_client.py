@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from broker.cli.errors import Exit
+from broker.cli.errors import LISTS, Exit
+from broker.cli.main import COMMANDS
 from tests.cli.conftest import Broker, Canned
 
 
@@ -36,6 +37,14 @@ def test_a_refusal_is_told_in_the_words_of_the_broker(
     assert result.status == exit_status
     assert "Error: It may not be." in result.err
     assert result.out == ""
+
+
+def test_who_names_what_there_is_not_is_told_where_to_look(logged_in: Broker, canned: Canned) -> None:
+    canned.answer("GET /apps/demo", 404, {"id": "not_found", "message": "Couldn't find that app.", "resource": "app"})
+    result = logged_in("apps:info", "demo")
+    assert (result.status, result.out) == (Exit.NOT_FOUND, "")
+    assert result.err == "Error: Couldn't find that app.\nSee `broker apps --all`.\n"
+    assert [line for line in LISTS.values() if line.split()[0] not in COMMANDS] == []
 
 
 def test_the_token_is_sent_and_never_told(logged_in: Broker, canned: Canned) -> None:
