@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.cli.errors import Interrupted, Misused
+from broker.cli.manifest_files import HOW_TO_START
 from broker.cli.output import clean, note, paint, say
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _subject(manifest: Path, wanted: Wanted) -> tuple[object, Subject | None]:
         data = subject.read(manifest)
         return data, subject.known_subject(data, wanted.base_url, wanted.plan, wanted.to_plan)
     except subject.Unusable as error:
-        raise Misused(str(error)) from None
+        raise Misused(str(error), None if manifest.exists() else HOW_TO_START) from None
 
 
 def _calls(subject: Subject | None, wanted: Wanted) -> list[Result]:

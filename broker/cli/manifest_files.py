@@ -16,6 +16,8 @@ NAME = "addon-manifest.json"
 _MISSPELT = "addon_manifest.json"
 _LARGEST_BYTES = 1024 * 1024
 _SECRET_KEYS = ("password", "sso_salt")
+HOW_TO_START = "Name the file, or write a provider to start from with `broker provider:init NAME`."
+"""Told to whoever has no manifest where it is looked for."""
 
 
 def default_file() -> Path:
@@ -36,8 +38,7 @@ def read_manifest(path: Path) -> Json:
             content = file.read(_LARGEST_BYTES + 1)
         found = json.loads(content) if len(content) <= _LARGEST_BYTES else None
     except OSError as error:
-        hint = "Name the file, or write a provider to start from with `broker provider:init NAME`."
-        raise CliError(f"{path} cannot be read: {error.strerror}.", hint) from None
+        raise CliError(f"{path} cannot be read: {error.strerror}.", HOW_TO_START) from None
     except (ValueError, RecursionError):
         # The decoder's own message may quote the text, and with it a password.
         raise CliError(f"{path} is not JSON in UTF-8: correct its syntax.") from None
