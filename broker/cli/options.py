@@ -93,7 +93,7 @@ def needed_team_option(command: F) -> F:
     """`--team/-t TEAM`, needed; the parameter is `team`."""
     return click.option(
         "-t", "--team", required=True, envvar="BROKER_TEAM", show_envvar=True, metavar="TEAM",
-        shell_complete=complete_team, help="Team to look at.",
+        shell_complete=complete_team, help="Team to work on.",
     )(command)  # fmt: skip
 
 
