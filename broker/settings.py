@@ -155,8 +155,15 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="Addon Broker <broker@localhost>", description="Sender of mails, as `Name <address>`."
     )
-    sign_up: Literal["open", "invite", "closed"] = Field(
-        default="invite", description="Who may make an account: everybody, who is invited by an operator, or nobody."
+    contact: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^[ -~]*$",
+        description="Where the operators are reached, such as an e-mail address: whoever is locked out is told.",
+    )
+    sign_up: Literal["open", "teams", "invite", "closed"] = Field(
+        default="invite",
+        description="Who may make an account: everybody, who is invited by a team or an operator, by an operator, or nobody.",
     )
     test_clock: bool = Field(
         default=False,

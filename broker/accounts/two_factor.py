@@ -263,9 +263,11 @@ async def first_codes(tx: Tx, actor: Actor, now: datetime) -> list[Secret]:
 
 
 async def drop_codes_of_nothing(tx: Tx, user_id: UUID) -> None:
-    """Without a factor there is nothing to recover, and nothing to ask for."""
-    if not (await factors_of(tx, user_id)).is_on:
+    """Without a factor there is nothing to recover; without an app, nothing that could show what commands ask for."""
+    left = await factors_of(tx, user_id)
+    if not left.is_on:
         await tx.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    if not left.has_app:
         await tx.execute(update(User).where(User.id == user_id).values(asks_for_codes=False))
 
 

@@ -12,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, select, update
 
 from broker.accounts.emails import checked_email
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import User
+from broker.accounts.sign_up import ask_to_sign_up
 from broker.accounts.team_models import TeamInvitation, TeamMember
 from broker.accounts.team_roles import RULING, TeamRole
 from broker.accounts.teams import TeamView, lock_team, locked_team, require_role, team_of
@@ -111,6 +113,17 @@ async def invitation_by_token(ctx: Context, token: Secret) -> InvitationView:
         return await _by_token(tx, token, ctx.clock.now())
 
 
+async def ask_for_account(ctx: Context, token: Secret) -> str:
+    """Send whoever was invited a link to make an account with: to the address that was invited, which is given back, and to no
+    other. That somebody holds the invitation is not enough: it may have been handed on.
+
+    Raises: InvalidParams for the invitation; RateLimited, Paused.
+    """
+    address = (await invitation_by_token(ctx, token)).email
+    await ask_to_sign_up(ctx, address)
+    return address
+
+
 async def accept_invitation(
     ctx: Context, actor: Actor, *, token: Secret | None = None, key: str = ""
 ) -> InvitationView:
@@ -118,13 +131,14 @@ async def accept_invitation(
     the actor's own address was asked. Who is in it already keeps the role.
 
     Transactions: one, with the team locked. Takes a token of one's own, without limits.
-    Raises: NotFound, InvalidParams, Forbidden; Conflict for who is in very many.
+    Raises: NotFound, InvalidParams, Forbidden, AccountLocked; Conflict for who is in very many.
     """
     actor.require_own_token()
     at = ctx.clock.now()
     async with ctx.database.transaction() as tx:
         view = await _meant(tx, actor, token, key, at)
         await lock_team(tx, view.team_id)
+        await require_unlocked(tx, ctx, actor.by.id)
         await _decide(tx, view, InvitationState.ACCEPTED, at, actor.by.id)
         team = await _as_inviter(tx, view)
         inside = {member.user_id for member in await members_of(tx, team)}

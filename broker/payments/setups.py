@@ -64,10 +64,9 @@ async def begin_setup(
     setup_id: UUID | None = None,
     *,
     onward: str | None = None,
-    here: str | None = None,
 ) -> UUID:
-    """Ask for a page on which the actor can add a payment method; the page leads back to ours, which is `here` if it is not that
-    of the account, and that one on to `onward`: addresses on this server.
+    """Ask for a page on which the actor can add a payment method; the page leads back to ours, and that one on to `onward`, an
+    address on this server. A team's page is named by its id: it may be called something else by then.
 
     Raises: Forbidden; Conflict where no payment gateway is set up, or too many pages are open.
     """
@@ -77,7 +76,7 @@ async def begin_setup(
     now, setup_id = ctx.wall.now(), setup_id or new_id()
     then = "" if onward is None else f"next={quote(onward, safe='')}&"
     own = "/account/payment" if actor.behind is None else f"/teams/{actor.id}/payment"
-    back = f"{ctx.rules.public_url}{here or own}?{then}setup={setup_id}"
+    back = f"{ctx.rules.public_url}{own}?{then}setup={setup_id}"
     row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": back}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}
     async with ctx.database.transaction() as tx:

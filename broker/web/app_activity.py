@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -24,6 +26,7 @@ _HERE: Final = APPS + "/apps/{app}/activity"
 _RELEASES: Final = 10
 _FACTS: Final = 25
 _LONGEST: Final = 120
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)")
 
 
 @router.get(_HERE)
@@ -74,12 +77,17 @@ async def _activity(request: Request, seen: SignedIn, name: str, fault: BrokerEr
 
 def _fact(entry: Entry) -> dict[str, Any]:
     return {
-        "what": entry.kind.replace(".", " ").replace("_", " ").capitalize(),
+        "what": _what(entry.kind),
         "who": "the broker" if entry.actor_email == "broker@localhost" else entry.actor_email,
         "at": minute(entry.at),
         "address": entry.address,
         "data": list(_told(entry.data)),
     }
+
+
+def _what(kind: str) -> str:
+    """`Add-on provision failed`, of `addon.provision_failed`."""
+    return kind.replace(".", " ").replace("_", " ").replace("addon", "add-on").capitalize()
 
 
 def _told(data: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -90,6 +98,15 @@ def _told(data: Mapping[str, Any]) -> list[tuple[str, str]]:
             value = ", ".join(map(str, value))
         elif isinstance(value, dict):
             value = ", ".join(f"{key} {item}" for key, item in value.items())
+        elif isinstance(value, str) and _INSTANT.fullmatch(value):
+            value = _in_words(value)
         if value not in (None, "") and not as_uuid(str(value)):
             told.append((name.replace("_", " "), str(value)[:_LONGEST]))
     return told
+
+
+def _in_words(instant: str) -> str:
+    try:
+        return minute(datetime.fromisoformat(instant))
+    except ValueError:  # somebody calls something else so
+        return instant

@@ -134,7 +134,12 @@ def said(request: Request, fault: BrokerError | None) -> Flash | None:
 
 def spoken(refusal: BrokerError | Obstacle) -> str:
     """A refusal as pages say it, which have a button where its message names a command."""
-    return _SPOKEN.get(refusal.id, refusal.message)
+    if refusal.id != BudgetExceeded.id:
+        return _SPOKEN.get(refusal.id, refusal.message)
+    why, choices, _ = refusal.message.partition(" Choose ")
+    if choices:
+        return f"{why} Choose a smaller plan, raise the budget, or ask for approval."
+    return why.replace("repeat the same command", "do the same here again")
 
 
 def told(preview: PreviewView) -> PreviewView:

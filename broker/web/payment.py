@@ -56,7 +56,7 @@ async def add(request: Request) -> Response:
     async def deed(ctx: Context, seen: SignedIn, _sent: Form) -> Response:
         back = _back(request)
         here = money_address(request, _HERE)
-        setup = await begin_setup(ctx, seen.actor, onward=back, here=here)
+        setup = await begin_setup(ctx, seen.actor, onward=back)
         return RedirectResponse(browser.with_query(f"{here}/setups/{setup}", **_next(back)), 303)
 
     return await act(request, deed, _overview, money_address(request, _HERE), "card")

@@ -27,6 +27,8 @@ _DONE: Final = {
     "member": "They are a member in that role from now on.",
     "removed": "They are no member any more.",
     "now": "It is sent at once. Load the page again to see how it went.",
+    "held": "Your program is left alone for the time being, since it has failed too often in a row. It is sent as soon as calls are"
+    " tried again: Overview tells when.",
     "again": "It is sent once more. Load the page again to see how it went.",
     "removal": "Your program is asked at once to remove what may be left. Load the page again to see how it went.",
     "redelivered": "It is told once more. Load the page again to see how it went.",

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from broker.addons.gate import Circuit
+from broker.addons.health import own_health
 from broker.addons.replay import Replay, replay_operation
 from broker.addons.service_trail import MOST, TrailEntry, list_trail
 from broker.catalog.reliability import seconds
@@ -36,6 +38,7 @@ _KINDS: Final = {
     "rotate": "New credentials",
 }
 _WORDS: Final = {Replay.NOW: "Send it now", Replay.AGAIN: "Send it again", Replay.REMOVAL: "Send the removal now"}
+_HELD: Final = "held"
 _HINTS: Final = {
     Replay.NOW: "The same call, with the same id, at once instead of at its time. It counts as one of its attempts.",
     Replay.AGAIN: "The call changes nothing at a program that did it before. It is tried as often as the first time.",
@@ -58,7 +61,9 @@ async def replay(request: Request, slug: str, operation: str) -> Response:
     """Have the call of an operation sent again, where that is safe."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> str:
-        return (await replay_operation(ctx, seen.actor, slug, operation)).value
+        sent_as = await replay_operation(ctx, seen.actor, slug, operation)
+        held = (await own_health(ctx, seen.actor, slug)).circuit is Circuit.OPEN
+        return _HELD if held else sent_as.value
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         return await _operations(request, seen, slug, fault)

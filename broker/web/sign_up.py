@@ -13,14 +13,14 @@ from broker.web.doorstep import let_in, outside, sent_from_outside
 from broker.web.pages import page, refusal_page
 
 router = APIRouter(include_in_schema=False)
-_CLOSED = "Accounts are made by invitation here. Ask those who run this installation."
+CLOSED = "Accounts are made by invitation here. Ask those who run this installation."
 
 
 @router.get("/signup")
 async def form(request: Request) -> Response:
     """The form for an address, or the word that one has to be invited."""
     if request.app.state.sign_up != "open":
-        return refusal_page(NotFound("page", _CLOSED))
+        return refusal_page(NotFound("page", CLOSED))
     try:
         await check_open(request.app.state.ctx)
     except Paused as error:
@@ -32,7 +32,7 @@ async def form(request: Request) -> Response:
 async def ask(request: Request) -> Response:
     """Send a mail; the answer is the same for every address."""
     if request.app.state.sign_up != "open":
-        return refusal_page(NotFound("page", _CLOSED))
+        return refusal_page(NotFound("page", CLOSED))
     try:
         sent = await sent_from_outside(request)
     except BrokerError as error:
@@ -63,7 +63,7 @@ async def confirm(request: Request) -> Response:
         return refusal_page(error)
     token, name = sent.one("token"), sent.one("name")
     if request.app.state.sign_up == "closed":
-        return refusal_page(NotFound("page", _CLOSED))
+        return refusal_page(NotFound("page", CLOSED))
     try:
         made = await make_account(ctx, Secret(token), Secret(sent.one("password")), name)
     except Paused as error:

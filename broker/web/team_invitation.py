@@ -7,25 +7,27 @@ The link's token stands in an address once, and is kept by the browser from ther
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.routing import Route
 
-from broker.apps.team_invitations import accept_invitation, decline_invitation, invitation_by_token
+from broker.apps.team_invitations import accept_invitation, ask_for_account, decline_invitation, invitation_by_token
 from broker.faces.errors import status_of
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, InvalidParams
+from broker.kernel.errors import BrokerError, InvalidParams, NotFound
 from broker.kernel.secret import Secret
 from broker.oauth.sessions import SignedIn
 from broker.web import browser
 from broker.web.app_pages import onward, taken
 from broker.web.browser import Form
+from broker.web.doorstep import outside, sent_from_outside
 from broker.web.moments import day
 from broker.web.pages import page, refusal_page
+from broker.web.sign_up import CLOSED
 from broker.web.team_home import all_teams
-from broker.web.team_pages import ROLE_WORDS, TEAMS, team_address
+from broker.web.team_pages import ROLE_WORDS, TEAMS, WITH_TEAM, team_address
 
 router = APIRouter(include_in_schema=False)
 _JOIN: Final = browser.JOINING
@@ -45,6 +47,23 @@ async def question(request: Request) -> Response:
 
 FIRST: Final = Route(_JOIN, question, methods=["GET"], include_in_schema=False)
 """Before the pages of teams, none of which is called so."""
+
+
+@router.post(_JOIN + "/account")
+async def make_account(request: Request) -> Response:
+    """Send a link for an account to the address that was invited. With it, one comes back to the question in this browser."""
+    if not _lets_in(request):
+        return refusal_page(NotFound("page", CLOSED))
+    try:
+        await sent_from_outside(request)
+    except BrokerError as error:
+        return refusal_page(error)
+    try:
+        email = await ask_for_account(request.app.state.ctx, _token(request))
+    except BrokerError as error:
+        return refusal_page(error)
+    what = "Open the link in it within a day in this browser, and choose a password. The invitation is answered after that."
+    return page("mail_sent.html", email=email, what=what)
 
 
 @router.post(_JOIN)
@@ -100,18 +119,23 @@ async def _question(request: Request, seen: SignedIn | None, fault: BrokerError 
         response = refusal_page(error, seen)
         browser.keep_invited(request, response, None)
         return response
-    return page(
-        "team_join.html",
-        status_of(type(fault)) if fault else 200,
-        seen=seen,
-        fault=fault and fault.message,
-        invited=view,
-        may=ROLE_WORDS[view.role],
-        until=day(view.expires_at),
-        may_sign_up=request.app.state.sign_up == "open",
-        onward=_JOIN,
-        form_token=browser.form_token(request, seen) if seen else "",
-    )
+    told: dict[str, Any] = {
+        "invited": view,
+        "may": ROLE_WORDS[view.role],
+        "until": day(view.expires_at),
+        "may_sign_up": _lets_in(request),
+        "onward": _JOIN,
+    }
+    if seen is None:
+        return outside(request, "team_join.html", **told)
+    token = browser.form_token(request, seen)
+    status = status_of(type(fault)) if fault else 200
+    return page("team_join.html", status, seen=seen, fault=fault and fault.message, form_token=token, **told)
+
+
+def _lets_in(request: Request) -> bool:
+    """Whether somebody may make an account because a team has invited them."""
+    return request.app.state.sign_up in WITH_TEAM
 
 
 def _token(request: Request) -> Secret:

@@ -26,6 +26,8 @@ ROLE_WORDS: Final = {
     TeamRole.BILLING: "run the money, and see the apps without changing them",
 }
 """What one may in a role."""
+WITH_TEAM: Final = ("open", "teams")
+"""Where whoever is invited to a team may make an account because of it."""
 
 
 def team_address(team: str, *rest: str) -> str:
@@ -61,6 +63,7 @@ def team_page(
         "works": team.role in WORKING,
         "pays": team.role in PAYING,
         "may": ROLE_WORDS[team.role],
+        "may_sign_up": request.app.state.sign_up in WITH_TEAM,
         **values,
     }
     return account_page(request, template, seen, status_of(type(fault)) if fault else 200, **named)

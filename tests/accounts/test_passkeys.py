@@ -1,5 +1,6 @@
 """Passkeys with an authenticator made of software: what is accepted once, and what never."""
 
+import base64
 import hashlib
 import json
 import os
@@ -26,11 +27,11 @@ from broker.accounts.passkeys import (
     remove_passkey,
     sign_in_with_passkey,
 )
-from broker.accounts.two_factor import RECOVERY_CODES, get_factors
+from broker.accounts.two_factor import RECOVERY_CODES, ask_for_codes, begin_app, confirm_app, get_factors, remove_app
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError, Conflict, InvalidParams, NotFound, TwoFactorRequired, Unauthorized
 from broker.kernel.secret import Secret
-from tests.accounts.test_two_factor import PASSWORD
+from tests.accounts.test_two_factor import PASSWORD, now_code
 from tests.domain import StoppedClock
 
 FLAG = AuthenticatorData.FLAG
@@ -213,3 +214,13 @@ async def test_what_is_no_answer_is_refused(ctx: Context, alice: Actor, site: Si
     for state in ("", "..", "a.b.c", "é.9.00", "a.99999999999999999.00", f"a.{'9' * 30}.00", asked.state + "0"):
         with pytest.raises(BrokerError):
             await add_passkey(ctx, alice, site, state, answer, "x")
+
+
+async def test_commands_ask_for_no_codes_once_nothing_shows_any(ctx: Context, alice: Actor, site: Site) -> None:
+    secret = base64.b64decode((await begin_app(ctx, alice)).reveal())
+    await confirm_app(ctx, alice, now_code(ctx, secret).reveal())
+    await added(ctx, alice, site, Key())
+    await ask_for_codes(ctx, alice, wanted=True)
+    await remove_app(ctx, alice)
+    left = await get_factors(ctx, alice)
+    assert (left.is_on, left.asks_for_codes, left.recovery_left) == (True, False, RECOVERY_CODES)

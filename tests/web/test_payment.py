@@ -7,11 +7,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from broker.accounts.teams import create_team, rename_team
 from broker.app import create_app
 from broker.kernel.context import Actor, Context, Rules
 from broker.oauth.sessions import begin_session
 from broker.payments.methods import list_methods
-from broker.payments.ports import MethodFacts, SetupDone
+from broker.payments.ports import MethodFacts, SetupCall, SetupDone
 from tests.addons.conftest import make_world
 from tests.billing.test_books import billed
 from tests.payments.fake import NO, FakeGateway, work
@@ -103,3 +104,20 @@ async def test_without_a_gateway_nothing_can_be_added(ctx: Context, alice: Actor
         page = (await client.get(HERE)).text
         assert "need no payment method here" in page
         assert "Add a payment method" not in page
+
+
+async def test_the_gateway_leads_back_to_a_team_that_was_renamed_meanwhile(
+    browser: httpx.AsyncClient, paying: Context, alice: Actor
+) -> None:
+    await create_team(paying, alice, "acme")
+    form = {
+        "form_token": re.findall(r'name="form_token" value="(\w+)"', (await browser.get("/teams/acme/payment")).text)[0]
+    }
+    way = (await browser.post("/teams/acme/payment/methods", data=form)).headers["location"]
+    gateway = FakeGateway()
+    await work(paying, gateway)
+    await rename_team(paying, alice, "acme", "acme-labs")
+    (call,) = (each for each in gateway.asked if isinstance(each, SetupCall))
+    assert way.rpartition("/")[2] in call.return_url
+    back = await browser.get(call.return_url)
+    assert (back.status_code, "acme-labs" in back.text) == (200, True)

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from broker.addons.destroy import destroy_addon
-from broker.addons.models import Operation
+from broker.addons.gate import Circuit
+from broker.addons.models import Operation, ProviderHealth
 from broker.addons.ports import Answer, Reply
 from broker.addons.rename import rename_addon
 from broker.addons.resolve import AddonKey
@@ -199,6 +200,13 @@ async def test_what_may_be_sent_again_is_offered_and_whatever_may_not_says_why(b
     token = fields_of((await browser.http.get("/provider")).text)
     twice = await browser.http.post(action, data=token)
     assert (twice.status_code, "It is due: a worker sends it" in twice.text) == (409, True)
+    async with world.ctx.database.transaction() as tx:
+        later = world.ctx.clock.now() + timedelta(minutes=5)
+        await tx.execute(update(Operation).where(Operation.id == operation).values(next_at=later))
+        await tx.execute(update(ProviderHealth).values(circuit=Circuit.OPEN))
+    assert "It is sent as soon as calls are tried again" in (await send(browser, page, action)).text
+    async with world.ctx.database.transaction() as tx:
+        await tx.execute(update(ProviderHealth).values(circuit=Circuit.CLOSED))
     world.provider.will(Reply(Answer.REFUSED, 422, message=f"No {EVIL}."))
     await world.run()
     over = (await browser.http.get(page)).text

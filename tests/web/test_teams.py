@@ -25,7 +25,7 @@ from broker.notices.outbox import notify
 from broker.oauth.sessions import begin_session
 from tests.apps.conftest import nothing_reserved
 from tests.domain import new_user
-from tests.oauth.conftest import ISSUER, Browser, cookie_of, over_wire
+from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
 from tests.platform_api.conftest import settings
 from tests.web.test_accounts import GOOD, link_in_mail, send
 
@@ -90,10 +90,11 @@ async def test_a_team_is_made_and_whoever_is_invited_signs_up_and_comes_back_to_
     shown = await browser.http.get(link)
     assert (shown.status_code, shown.headers["location"]) == (303, "/teams/join"), "the token leaves the address"
     page = await text_of(browser, "/teams/join")
-    for told in ("alice@example.com", "acme", "viewer", 'href="/login?next=/teams/join"', 'href="/signup"'):
+    for told in ("alice@example.com", "acme", "viewer", 'href="/login?next=/teams/join"', f"A mail to {NEW} leads on"):
         assert told in page
     assert (await browser.http.post("/teams/join")).headers["location"] == "/login?next=/teams/join"
-    await send(browser, "/signup", "/signup", email=NEW)
+    sent = await send(browser, "/teams/join", "/teams/join/account", email="somebody.else@example.com")
+    assert (sent.status_code, NEW in sent.text) == (200, True)
     signed_up = await send(browser, await link_in_mail(ctx), "/confirm", password=GOOD, name=EVIL)
     assert signed_up.headers["location"] == "/teams/join"
     refused = await browser.http.post("/teams/join", data={"decision": "accept"})
@@ -107,6 +108,28 @@ async def test_a_team_is_made_and_whoever_is_invited_signs_up_and_comes_back_to_
     assert (await browser.http.get("/teams/join")).status_code == 422, "nothing is kept"
     assert (await browser.http.get(link.split("?")[0] + "?token=%C3%A9%0d%0aset-cookie:x")).status_code == 303
     assert (await browser.http.get("/teams/join")).status_code == 422
+
+
+async def test_where_teams_may_not_bring_in_accounts_the_page_says_whom_to_ask(
+    browser: Browser, ctx: Context, app: FastAPI, people: Mapping[str, Actor]
+) -> None:
+    await become(browser, ctx, people["owner"])
+    app.state.sign_up = "teams"
+    assert "is led to make one" in await text_of(browser, "/teams/acme")
+    await send(browser, "/teams/acme", "/teams/acme/people", email=NEW, role="viewer")
+    link = await link_in_mail(ctx)
+    browser.http.cookies.clear()
+    assert "/signup" not in (await browser.http.get("/login")).text, "nobody makes one uninvited"
+    await browser.http.get(link)
+    page = await text_of(browser, "/teams/join")
+    assert "<button class" in page
+    app.state.sign_up = "invite"
+    refused = await browser.http.post("/teams/join/account", data=fields_of(page))
+    assert (refused.status_code, "Accounts are made by invitation" in refused.text) == (404, True)
+    page = await text_of(browser, "/teams/join")
+    assert (f"ask them for an invitation of {NEW}" in page, "<button" in page) == (True, False)
+    await become(browser, ctx, people["owner"])
+    assert "Accounts are made by invitation of the operators here" in await text_of(browser, "/teams/acme")
 
 
 async def test_roles_are_given_and_shown_what_they_may_do(
