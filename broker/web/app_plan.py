@@ -13,8 +13,9 @@ from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.scheduled_changes import schedule_plan_change, unschedule_plan_change
 from broker.catalog.docs import compare
+from broker.catalog.price_kinds import monthly_words, price_of
 from broker.catalog.storefront import listing
-from broker.catalog.views import PlanView, price_text
+from broker.catalog.views import PlanView
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, BudgetExceeded, NotFound
 from broker.kernel.money import Money
@@ -90,7 +91,7 @@ async def _plans(request: Request, seen: SignedIn, app: str, key: str, to: str, 
         chosen=chosen,
         preview=preview,
         table=compare(plans),
-        prices={plan.id: price_text(plan.price_cents, plan.currency, metered=plan.metered) for plan in plans},
+        prices={plan.id: monthly_words(price_of(plan)) for plan in plans},
         money=Money,
         may_ask=isinstance(fault, BudgetExceeded) or any(each.id == BudgetExceeded.id for each in _in_the_way(preview)),
     )

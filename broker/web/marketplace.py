@@ -17,7 +17,7 @@ from broker.catalog.views import price_text
 from broker.kernel.context import Context
 from broker.web import browser
 from broker.web.cached import FOR_A_MINUTE, cached
-from broker.web.pages import HTMX, page
+from broker.web.pages import HTMX, page, region_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,7 +30,6 @@ ORDERS: Final = {
     Order.PRICE: "Lowest price",
     Order.NAME: "Name",
 }
-_REGION_NAMES: Final = {region: region.upper() if len(region) == 2 else region.capitalize() for region in REGIONS}
 _LONGEST_ADDRESS: Final = 2000
 
 
@@ -109,7 +108,7 @@ def _wanted(request: Request, category: str | None = None) -> Wanted:
 def _choices() -> dict[str, Any]:
     return {
         "categories": CATEGORIES.values(),
-        "regions": {region: name for region, name in _REGION_NAMES.items() if region != "*"},
+        "regions": {region: region_words(region) for region in REGIONS if region != "*"},
         "features": FEATURES,
         "prices": PRICES,
         "orders": ORDERS,

@@ -25,6 +25,12 @@ COPY: Final = ("script.js",)
 _OUTWARD: Final = ("https://", "http://")
 """What addresses of others begin with: manifests are held to it when they come, pages once more when they link there."""
 
+
+def region_words(region: str) -> str:
+    """What people call a region: `US`, `Tokyo`, `Everywhere`."""
+    return "Everywhere" if region == "*" else region.upper() if len(region) == 2 else region.capitalize()
+
+
 _pages: Final = Environment(
     loader=PackageLoader("broker.web", "templates"),
     autoescape=select_autoescape(default=True, default_for_string=True),
@@ -34,6 +40,7 @@ _pages: Final = Environment(
 _pages.globals["static"] = static
 _pages.filters["month"] = month_words
 _pages.filters["who"] = lambda email: f"the team {team}" if (team := team_called(email)) else email
+_pages.filters["region"] = region_words
 _pages.filters["outward"] = lambda url: url if url.startswith(_OUTWARD) else "#"
 _HEADERS: Final = {
     "cache-control": "no-store",
