@@ -19,7 +19,8 @@ from broker.catalog.canary_runs import Claim, Outcome, begin, claim_due, end
 from broker.catalog.faults import ManifestFaults
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError
-from broker.outbound.http import Network, NotSent, addresses_of, guarded_transport
+from broker.kernel.public_addresses import Network
+from broker.outbound.http import NotSent, addresses_of, guarded_transport
 from broker.testkit import connect
 from broker.testkit.canary import Flight, Surroundings, fly, sweep_up
 from broker.testkit.listen import CannotListen

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any, Final
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from broker.catalog.faults import Fault
 from broker.catalog.reading import is_loopback
+from broker.kernel.public_addresses import Address, Network, is_public, meant
 
-Network = IPv4Network | IPv6Network
-_Address = IPv4Address | IPv6Address
 _LOOPBACK: Final = ip_address("127.0.0.1")
 _KEYS: Final = ("production", "test")
 _ENDS_IN_A_NUMBER: Final = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?$")
@@ -54,21 +54,21 @@ def _reachable(url: str, networks: Sequence[Network]) -> bool:
     except ValueError:
         return True  # not a URL at all, as the parser will say
     address = _address(host) if host else None
-    return address is None or (address.is_global and not address.is_multicast) or _within(address, networks)
+    return address is None or is_public(address) or _within(address, networks)
 
 
-def _address(host: str) -> _Address | None:
+def _address(host: str) -> Address | None:
     """The address that a host spells, if it spells one. The old ways of writing one, which resolvers understand and
     nobody needs, count as loopback.
     """
-    if is_loopback(host):
+    plain = normalize("NFKC", host)
+    if is_loopback(plain):
         return _LOOPBACK
     try:
-        found = ip_address(host)
+        return meant(ip_address(plain))
     except ValueError:
-        return _LOOPBACK if _ENDS_IN_A_NUMBER.search(host) else None
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+        return _LOOPBACK if _ENDS_IN_A_NUMBER.search(plain) else None
 
 
-def _within(address: _Address, networks: Sequence[Network]) -> bool:
+def _within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks if network.version == address.version)

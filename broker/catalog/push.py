@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import update
 
 from broker.accounts.tokens import token_hash
-from broker.catalog.addresses import Network, address_faults, insecure_allowed
+from broker.catalog.addresses import address_faults, insecure_allowed
 from broker.catalog.client_secrets import new_client_secret
 from broker.catalog.comparison import Change, differences
 from broker.catalog.contents import BASE, Json, masked, unmasked
@@ -27,6 +27,7 @@ from broker.catalog.versions import VersionView, newest_version, read_version
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import Conflict, NotFound
+from broker.kernel.public_addresses import Network
 from broker.kernel.secret import Secret
 
 _FIRST_STATE: Final = "alpha"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from broker.kernel.errors import InvalidParams
+from broker.kernel.public_addresses import Address, Network, is_public, meant
 
-Networks = Sequence[IPv4Network | IPv6Network]
+Networks = Sequence[Network]
 _LONGEST: Final = 2000
 _PORTS: Final = {"http": 80, "https": 443}
 _LOOPBACK: Final = ip_address("127.0.0.1")
@@ -55,18 +56,18 @@ def _complaint(text: str, parts: SplitResult) -> str | None:
 def _complaint_of_place(scheme: str, host: str, allowed: Networks) -> str | None:
     address = _address(host)
     inside = address is not None and any(address in net for net in allowed if net.version == address.version)
-    if address is not None and not address.is_global and not inside:
+    if address is not None and not is_public(address) and not inside:
         return "must lead to a public address; the broker sends nothing into private networks."
     if scheme == "http" and not inside:
         return "must begin with https:// (plain http is possible in development only)."
     return None
 
 
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def _address(host: str) -> Address | None:
     """The address that is written there, if it is no name; `localhost` is one by definition."""
     if host == "localhost" or host.endswith(".localhost"):
         return _LOOPBACK
     try:
-        return ip_address(host)
+        return meant(ip_address(host))
     except ValueError:
         return None

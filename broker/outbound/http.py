@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from socket import SOCK_STREAM
 from typing import Any, Final
 
@@ -16,14 +16,12 @@ import httpcore
 import httpx
 
 from broker.kernel.db import in_transaction
+from broker.kernel.public_addresses import Address, Network, is_public, meant
 
-Network = IPv4Network | IPv6Network
-_Address = IPv4Address | IPv6Address
 _CONNECT_S: Final = 5.0
 _KEEPALIVE_S: Final = 2.0
 """Shorter than what servers allow (5 s is common): a connection closed under a request leaves its outcome unknown."""
 
-_NAT64: Final = ip_network("64:ff9b::/96")
 _NOT_PUBLIC: Final = "the address is not a public one"
 _NO_SUCH_HOST: Final = "the host name does not resolve"
 
@@ -78,7 +76,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         except TimeoutError:
             raise httpcore.ConnectTimeout("no connection in time") from None
 
-    async def _connect(self, addresses: Sequence[_Address], port: int, *more: Any) -> httpcore.AsyncNetworkStream:
+    async def _connect(self, addresses: Sequence[Address], port: int, *more: Any) -> httpcore.AsyncNetworkStream:
         """Connect to the first address that may be reached and answers."""
         if not 0 < port < 1 << 16:
             raise httpcore.ConnectError("no such port")
@@ -101,14 +99,13 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
 
-    def _may_reach(self, address: _Address) -> bool:
+    def _may_reach(self, address: Address) -> bool:
         return _may_reach(address, self._allowed)
 
 
-def _may_reach(address: _Address, allowed: Sequence[Network]) -> bool:
-    meant = _meant(address)
-    public = meant.is_global and not meant.is_multicast
-    return public or any(meant in network for network in allowed if network.version == meant.version)
+def _may_reach(address: Address, allowed: Sequence[Network]) -> bool:
+    found = meant(address)
+    return is_public(found) or any(found in network for network in allowed if network.version == found.version)
 
 
 async def addresses_of(host: str, allowed: Sequence[Network]) -> list[str]:
@@ -140,15 +137,7 @@ def guarded_transport(allowed: Sequence[Network]) -> httpx.AsyncHTTPTransport:
     return transport
 
 
-def _meant(address: _Address) -> _Address:
-    """The IPv4 address that an IPv6 one stands for, if it does: a gateway would lead there."""
-    if isinstance(address, IPv4Address):
-        return address
-    translated = IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-    return address.ipv4_mapped or address.sixtofour or translated or address
-
-
-async def _resolve(host: str, port: int) -> list[_Address]:
+async def _resolve(host: str, port: int) -> list[Address]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     except (OSError, UnicodeError):

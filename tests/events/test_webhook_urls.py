@@ -34,6 +34,12 @@ def test_this_machine_is_for_development_alone(url: str) -> None:
         checked_url(url, ())
 
 
+@pytest.mark.parametrize("host", ["10.0.0.1", "224.0.0.1", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]"])
+def test_what_stands_for_a_private_address_is_refused(host: str) -> None:
+    with pytest.raises(InvalidParams, match="public address"):
+        checked_url(f"https://{host}/in", LOOPBACK)
+
+
 @given(
     st.text(max_size=60) | st.text(max_size=40).map("https://".__add__) | st.text(max_size=40).map("http://[".__add__)
 )

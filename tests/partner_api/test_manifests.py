@@ -134,7 +134,8 @@ async def test_nesting_without_end_is_refused(partner: httpx.AsyncClient) -> Non
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:7000/x", "https://127.0.0.1/x", "https://localhost/x", "https://[::ffff:10.0.0.1]/",
-            "https://169.254.169.254/x", "https://2130706433/x", "https://0x7f.1/x", "http://partner.example/x"],
+            "https://169.254.169.254/x", "https://2130706433/x", "https://0x7f.1/x", "http://partner.example/x",
+            "https://[64:ff9b::a00:1]/x", "https://[2002:a00:1::]/x", "https://\uff11\uff10.0.0.1/x"],
 )  # fmt: skip
 async def test_urls_into_the_operators_own_network_are_refused(partner: httpx.AsyncClient, url: str) -> None:
     answer = await push(
