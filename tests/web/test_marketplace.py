@@ -130,13 +130,33 @@ async def test_pages_say_what_they_are(http: httpx.AsyncClient) -> None:
 async def test_what_has_not_changed_is_not_sent_again(http: httpx.AsyncClient, ctx: Context) -> None:
     first = await http.get("/marketplace/mailbird")
     assert first.headers["cache-control"] == "public, max-age=60"
-    assert first.headers["vary"] == "cookie"
+    assert first.headers["vary"] == "cookie, accept-encoding"
     held = {"if-none-match": f'"other", W/{first.headers["etag"]}'}
     again = await http.get("/marketplace/mailbird", headers=held)
     assert (again.status_code, again.content) == (304, b"")
     await stock(ctx, manifest("mailbird", "Mailbird", "Now with stamps", plans=paid(1000)))
     changed = await http.get("/marketplace/mailbird", headers=held)
     assert (changed.status_code, "Now with stamps" in changed.text) == (200, True)
+
+
+async def test_what_everybody_may_see_is_compressed_and_what_one_alone_sees_is_not(
+    http: httpx.AsyncClient, ctx: Context, ann: Actor
+) -> None:
+    squeezed, plain = {"accept-encoding": "br, gzip;q=0.5"}, {"accept-encoding": "gzip;q=0, identity"}
+    style = re.findall(r'"(/static/style.css[^"]+)"', (await http.get("/")).text)[0]
+    for path in ("/", "/search?q=mail", "/marketplace/mailbird", "/sitemap.xml", style):
+        short, long = await http.get(path, headers=squeezed), await http.get(path, headers=plain)
+        assert (short.headers["content-encoding"], "content-encoding" in long.headers) == ("gzip", False), path
+        assert short.content == long.content, path
+        assert int(short.headers["content-length"]) < len(long.content) / 2, path
+        assert short.headers["etag"] != long.headers["etag"], "they are other bytes"
+        assert "accept-encoding" in short.headers["vary"]
+        assert short.headers["cache-control"] == long.headers["cache-control"]
+    again = await http.get("/", headers={**squeezed, "if-none-match": (await http.get("/")).headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    http.cookies.update(cookie_of(await begin_session(ctx, ann, "test")))
+    for path in ("/", "/search?q=mail", "/dashboard"):
+        assert "content-encoding" not in (await http.get(path, headers=squeezed)).headers, path
 
 
 async def test_who_is_signed_in_is_never_kept_for_others(http: httpx.AsyncClient, ctx: Context, ann: Actor) -> None:
