@@ -14,8 +14,10 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./?^-]*", re.ASCII)
 """Nothing in here is special to a shell, neither in an assignment nor in a word it has split."""
 
-_NO_ASSIGNMENT = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_NO_ASSIGNMENT = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 _HEAD = re.compile(r"[ \t]*(?:export[ \t]+)?([^\s=]+)=")
+_BYTE_ORDER = "\ufeff"
+"""What some editors of Windows begin a file with."""
 _BLANKS = re.compile(r"[ \t\r]+")
 """Looked for where they begin, and never from within: a text of a million blanks is read once."""
 
@@ -58,12 +60,12 @@ def export_text(variables: Mapping[str, str]) -> str:
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Read back what `shell_text` writes; also takes `export NAME=…`, double quotes, comments and blank lines.
+    """Read back what `shell_text` writes; also takes `export NAME=…`, double quotes, comments, blank lines, and files of Windows.
 
     Raises: BadLine.
     """
     variables: dict[str, str] = {}
-    position, number = 0, 1
+    position, number = len(_BYTE_ORDER) if text.startswith(_BYTE_ORDER) else 0, 1
     while position < len(text):
         nothing = _NO_ASSIGNMENT.match(text, position)
         if nothing:

@@ -99,6 +99,11 @@ def test_a_hand_written_file_is_understood() -> None:
     assert parse_env(text) == {"A": "1", "B": "x y", "C": 'say "hi"', "D": "two words", "E": ""}
 
 
+def test_a_file_of_windows_is_understood() -> None:
+    text = "\ufeffA=1\r\n\r\n  # told\r\nB='two words'\r\n"
+    assert parse_env(text) == {"A": "1", "B": "two words"}
+
+
 @pytest.mark.parametrize(("text", "line"), [("A=1\nnonsense\n", 2), ("A='x\ny\n", 1), ("A='1\n2'\n1B=x", 3)])
 def test_a_bad_line_is_named_by_its_number(text: str, line: int) -> None:
     with pytest.raises(BadLine) as caught:
