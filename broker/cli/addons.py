@@ -5,6 +5,8 @@ Also the resolving of what people call an add-on, which the changing commands sh
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import click
 
 from broker.cli.addon_listing import attached_as, listing, monthly_cost, shown_state, with_foreign
@@ -15,7 +17,6 @@ from broker.cli.errors import CliError, NotFound, RefusedMissing
 from broker.cli.options import addon_argument, complete_addon, json_option, optional_app_option
 from broker.cli.output import (
     card,
-    days_until,
     heading,
     max_price,
     moment,
@@ -120,8 +121,13 @@ def _end(sunset: Json | None) -> str | None:
     """The announced end of the service, with the days that are left."""
     if not sunset:
         return None
-    successor = f"; move to {sunset['successor']} before" if sunset["successor"] else ""
-    return f"{sunset['at'][:10]}, in {days_until(sunset['at'])} days{successor}"
+    left = datetime.fromisoformat(sunset["at"]) - datetime.now(UTC)
+    when = (
+        "which is over" if left <= timedelta(0) else f"in {left.days} days" if left.days > 1 else "which is very soon"
+    )
+    before = "" if left <= timedelta(0) else " before"
+    successor = f"; move to {sunset['successor']}{before}" if sunset["successor"] else ""
+    return f"{sunset['at'][:10]}, {when}{successor}"
 
 
 @click.command("addons:open")

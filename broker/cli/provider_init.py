@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
+import sys
 import zlib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -57,7 +59,16 @@ def init(name: str, folder: Path | None, port: int | None, as_json: bool) -> Non
         say_json({"slug": name, "directory": str(target.absolute()), "port": int(words["PORT"]), "files": made})
         return
     say(f"Made the provider {name} in {clean(target)}: {len(made)} files, fresh secrets in {MANIFEST}.")
+    if path := _missing_path():
+        note(f"Its Makefile calls `python` and `broker` by name. Let them be found: export PATH={clean(path)}:$PATH")
     note(f"Its tests: cd {clean(target)} && make test. What then: README.md.")
+
+
+def _missing_path() -> str | None:
+    """The folder of the Python that runs this, if another one, or none, goes by the name: it would not have the kit."""
+    ours = Path(sys.executable).parent
+    found = shutil.which("python")
+    return None if found and Path(found).parent == ours else str(ours)
 
 
 def words_for(slug: str, port: int) -> dict[str, str]:
@@ -68,7 +79,8 @@ def words_for(slug: str, port: int) -> dict[str, str]:
     if not _SLUG.fullmatch(slug) or _LIKE_AN_ID.fullmatch(slug):
         raise Misused(
             f"{clean(slug)!r} is no slug for a service.",
-            "It has lower-case letters, digits and hyphens, begins with a letter and does not end with a hyphen.",
+            "It has at most 63 lower-case letters, digits and hyphens, begins with a letter, does not end with a hyphen"
+            " and is no id.",
         )
     name = slug.replace("-", "_")
     return {

@@ -46,6 +46,16 @@ def test_what_is_written_is_as_tidy_as_the_rest(broker: Broker, folder: Path) ->
     assert subprocess.run(form, cwd=made, capture_output=True, check=False).returncode == 0
 
 
+def test_whoever_has_another_python_in_the_path_is_told_before_make_fails(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert f"export PATH={ours}:$PATH" in broker("provider:init", "acme-lines").err
+    monkeypatch.setenv("PATH", f"{ours}:/usr/bin:/bin")
+    assert "PATH" not in broker("provider:init", "acme-more").err
+
+
 @pytest.mark.parametrize("name", ["acme-lines", "a", "x9-y", "a" * 63])
 def test_the_manifest_is_one_that_the_broker_takes_in_development(broker: Broker, folder: Path, name: str) -> None:
     assert broker("provider:init", name, "--dir", "here").status == 0

@@ -175,6 +175,10 @@ def test_users_of_a_service_that_ends_are_told_whenever_they_look(elsewhere: Bro
     shown = elsewhere("addons:info", "old-calm-1").out
     assert "2999-01-01, in " in shown
     assert "days; move to redis:mini before" in shown
+    end["at"] = "2026-01-01T00:00:00Z"
+    del canned.answers["POST /actions/addons/resolve"]
+    canned.answer("POST /actions/addons/resolve", body=[addon])
+    assert "2026-01-01, which is over; move to redis:mini" in elsewhere("addons:info", "old-calm-1").out
 
 
 def test_a_badge_is_shown_where_services_are_chosen(elsewhere: Broker, canned: Canned, folder: Path) -> None:
