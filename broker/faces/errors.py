@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from broker.faces.answers import Answer
+from broker.faces.elsewhere import not_here
 from broker.kernel import errors
 
 STATUS: Final[dict[type[errors.BrokerError], int]] = {
@@ -70,12 +71,12 @@ async def _refused(_request: Request, error: Exception) -> Answer:
 
 async def _framework_refused(request: Request, error: Exception) -> Answer:
     assert isinstance(error, HTTPException)
-    headers = error.headers
+    headers, told = error.headers, not_here(request.scope["path"])
     if error.status_code == HTTPStatus.NOT_FOUND:
-        body = error_body("not_found", "The requested API endpoint was not found. Is its path right?")
+        body = error_body("not_found", told or "The requested API endpoint was not found. Is its path right?")
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_methods(request))}
-        body = error_body("method_not_allowed", f"This API endpoint knows only the methods {headers['Allow']}.")
+        body = error_body("method_not_allowed", told or f"This API endpoint takes only {headers['Allow']}.")
     else:
         body = error_body("bad_request", str(error.detail))
     return Answer(body, error.status_code, headers)

@@ -28,7 +28,7 @@ router = APIRouter(tags=["teams"], responses=REFUSED)
 
 
 class GiveAppBody(Body):
-    """To whom the app is given: a team, or the account itself. Apps are not locked here, so `locked` changes nothing."""
+    """To whom the app is given: a team, or the account itself. Apps can't be locked here: only `false` is taken for `locked`."""
 
     owner: Named | None = None
     locked: Truth | None = None
@@ -99,6 +99,8 @@ async def info(request: Request, actor: CurrentActor, app: str) -> Answer:
 async def give(request: Request, actor: CurrentActor, app: str) -> Answer:
     """Give an app that one owns, or whose team one runs, to a team in which one works, or take it oneself: at once."""
     face, body = face_of(request), await read(request, GiveAppBody)
+    if body.locked:
+        raise InvalidParams("Apps can't be locked here: give the role `viewer` in the team to who shall only look.")
     if body.owner is None:
         return Answer(_app(face, await queries.get_app(face.ctx, actor, app)))
     return Answer(_app(face, await give_app_away(face.ctx, actor, app, body.owner)))

@@ -153,7 +153,12 @@ async def test_unknown_paths_and_methods_answer_in_json(anonymous: httpx.AsyncCl
     assert (missing.status_code, missing.json()["id"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["id"]) == (405, "method_not_allowed")
     assert missing.headers["content-type"] == wrong.headers["content-type"] == "application/json"
-    assert "allow" in wrong.headers
+    assert wrong.headers["allow"] == "GET, POST"
+    for path, methods in {"/oauth/token": "POST", "/vendor/apps/x": "GET, PUT", "/login": "GET, POST"}.items():
+        assert (await anonymous.patch(path)).headers["allow"] == methods
+    assert wrong.json()["message"] == "This API endpoint takes only GET, POST."
+    for answer in (await anonymous.get("/pipelines"), await anonymous.post("/apps/demo/dynos")):
+        assert answer.json()["message"].endswith(("and add or attach its add-ons.", "where you deploy it."))
 
 
 async def test_every_answer_has_a_fresh_request_id_and_what_is_left_of_the_rate(api: httpx.AsyncClient) -> None:
