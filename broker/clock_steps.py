@@ -14,7 +14,7 @@ from broker.addons.term_models import ScheduledChange, Trial
 from broker.billing.budget_models import Budget
 from broker.chores import keep_books, look_around
 from broker.events.models import Webhook
-from broker.kernel.ahead import end_step, take_step
+from broker.kernel.ahead import claim_clock, take_step
 from broker.kernel.context import Context
 from broker.notices.models import Notice
 from broker.payments.dunning_models import Dunning
@@ -42,7 +42,7 @@ _DUE: Final = (
 )
 """Where it is written when something is to happen."""
 PATIENCE_S: Final = 30.0
-"""For the work of one step: a provider that does not answer must not stop the time."""
+"""For the work before a step: a provider that does not answer must not stop the time."""
 _LEASE: Final = timedelta(seconds=4 * PATIENCE_S)
 _LOOK_S: Final = 0.02
 _BUSY: Final = text(
@@ -53,16 +53,19 @@ _log = structlog.get_logger()
 
 
 async def step_forward(wiring: Wiring) -> bool:
-    """One step and the work that it brings; whether the clock has further to go. False also if another worker moves it."""
+    """Finish what has begun, then one step; whether there was one to be taken. False also if another worker takes it.
+
+    So nothing that is under way is overtaken, neither by the first step nor by what somebody does between two others; and after
+    the last step, the clock counts as being on its way until all that it brought is done.
+    """
     ctx = wiring.context
-    reached = await take_step(ctx, await until_next_due(ctx), _LEASE)
-    if reached is None:
+    if not await claim_clock(ctx, _LEASE):
         return False
     try:
         await asyncio.wait_for(_work_off(wiring), PATIENCE_S)
     except TimeoutError:
-        _log.warning("clock.step_unfinished", at=reached.isoformat())
-    return await end_step(ctx)
+        _log.warning("clock.work_unfinished", at=ctx.clock.now().isoformat())
+    return await take_step(ctx, await until_next_due(ctx))
 
 
 async def until_next_due(ctx: Context, longest: timedelta = LONGEST) -> timedelta:

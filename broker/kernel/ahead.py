@@ -32,6 +32,8 @@ _THE_ROW: Final = 1
 _SPAN: Final = re.compile(r"(\d{1,4}) ?(h|hours?|d|days?|w|weeks?|months?)")
 _HOURS: Final = {"h": 1, "d": 24, "w": 7 * 24}
 _AGAIN_S: Final = 1.0
+_NEARLY: Final = timedelta(seconds=1)
+"""The clock is set by whole seconds."""
 _log = structlog.get_logger()
 
 
@@ -124,36 +126,45 @@ async def follow(ctx: Context, clock: AheadClock) -> None:
             await changed.wait()
 
 
-async def take_step(ctx: Context, step: timedelta, lease: timedelta) -> datetime | None:
-    """Set the clock forward by a step, or to where it is aimed at if that is nearer; what it says then. None: there is
-    nothing to do, or another worker does it."""
+async def claim_clock(ctx: Context, lease: timedelta) -> bool:
+    """Take the clock in hand, if it is to be set forward and no other worker does it; whether it was.
+
+    This process knows then what the clock says, whoever moved it last.
+    """
     wall = ctx.wall.now()
     mine = or_(ClockAhead.lease_until.is_(None), ClockAhead.lease_until < wall)
+    claimed = update(ClockAhead).where(ClockAhead.aim_at.is_not(None), mine).values(lease_until=wall + lease)
     async with ctx.database.transaction() as tx:
-        waiting = select(ClockAhead.ahead_s, ClockAhead.aim_at).where(ClockAhead.aim_at.is_not(None), mine)
-        row = (await tx.execute(waiting.with_for_update(skip_locked=True))).one_or_none()
-        if row is None:
-            return None
+        ahead_s = (await tx.execute(claimed.returning(ClockAhead.ahead_s))).scalar_one_or_none()
+    _set(ctx, ahead_s)
+    return ahead_s is not None
+
+
+async def take_step(ctx: Context, step: timedelta) -> bool:
+    """Set the claimed clock forward by a step, or to where it is aimed at if that is nearer, and let go of it.
+
+    False: it is there already.
+    """
+    wall = ctx.wall.now()
+    async with ctx.database.transaction() as tx:
+        aimed = select(ClockAhead.ahead_s, ClockAhead.aim_at).where(ClockAhead.aim_at.is_not(None)).with_for_update()
+        row = (await tx.execute(aimed)).one_or_none()
+        if row is None:  # this worker took so long that another one has brought it there
+            return False
         now = wall + timedelta(seconds=row.ahead_s)
-        reached: datetime = max(now, min(now + step, row.aim_at))
-        values = {"ahead_s": row.ahead_s + int((reached - now).total_seconds()), "lease_until": wall + lease}
-        await tx.execute(update(ClockAhead).values(values))
+        further: bool = now + _NEARLY < row.aim_at
+        by = int((min(now + step, row.aim_at) - now).total_seconds()) if further else 0
+        values = {"ahead_s": row.ahead_s + by, "aim_at": row.aim_at if further else None, "lease_until": None}
+        await tx.execute(update(ClockAhead).values(values | {"updated_at": wall}))
         await notify(tx, SUBJECT)
-    if isinstance(ctx.clock, AheadClock):
-        ctx.clock.ahead = timedelta(seconds=values["ahead_s"])
-    return reached
-
-
-async def end_step(ctx: Context) -> bool:
-    """Let go of the clock; whether it has further to go."""
-    async with ctx.database.transaction() as tx:
-        row = (await tx.execute(select(ClockAhead.ahead_s, ClockAhead.aim_at).with_for_update())).one()
-        now = ctx.wall.now() + timedelta(seconds=row.ahead_s)
-        further = row.aim_at is not None and now + timedelta(seconds=1) < row.aim_at
-        values = {"lease_until": None, "aim_at": row.aim_at if further else None, "updated_at": ctx.wall.now()}
-        await tx.execute(update(ClockAhead).values(values))
-        await notify(tx, SUBJECT)
+    _set(ctx, row.ahead_s + by)
     return further
+
+
+def _set(ctx: Context, ahead_s: int | None) -> None:
+    """Others are told of it; the process that moves the clock does not wait for that."""
+    if ahead_s is not None and isinstance(ctx.clock, AheadClock):
+        ctx.clock.ahead = timedelta(seconds=ahead_s)
 
 
 def _require_clock(ctx: Context, actor: Actor) -> None:
