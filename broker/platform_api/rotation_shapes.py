@@ -85,6 +85,34 @@ class DatabaseCredential(TypedDict):
     credentials: list[DatabaseLogin]
 
 
+class DatabaseFact(TypedDict):
+    """A line of what is told of a database."""
+
+    name: str
+    values: list[str]
+
+
+class DatabaseInfo(TypedDict):
+    """A database as `heroku pg:info` shows it. `resource_url` and `following` are always null."""
+
+    info: list[DatabaseFact]
+    resource_url: None
+    following: None
+
+
+class RedisInfo(TypedDict):
+    """A Redis as `heroku redis:info` shows it; the address only for who may read it. Plans without TLS begin with `hobby-`."""
+
+    info: list[DatabaseFact]
+    resource_url: str | None
+    plan: str
+    prefer_native_tls: bool
+
+
+DatabaseWait = TypedDict("DatabaseWait", {"waiting?": bool, "error?": bool, "message": str})
+"""Whether a database is still being created, or could not be."""
+
+
 class Credentials(TypedDict):
     """The credentials that hold now, without their values. `old_until`: until when older ones of the default one work at
     the most; `named` are logins of their own."""

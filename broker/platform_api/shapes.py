@@ -105,7 +105,11 @@ from broker.platform_api.payout_shapes import ShareAgreement as ShareAgreement
 from broker.platform_api.rotation_shapes import Credential as Credential
 from broker.platform_api.rotation_shapes import Credentials as Credentials
 from broker.platform_api.rotation_shapes import DatabaseCredential as DatabaseCredential
+from broker.platform_api.rotation_shapes import DatabaseFact as DatabaseFact
+from broker.platform_api.rotation_shapes import DatabaseInfo as DatabaseInfo
 from broker.platform_api.rotation_shapes import DatabaseLogin as DatabaseLogin
+from broker.platform_api.rotation_shapes import DatabaseWait as DatabaseWait
+from broker.platform_api.rotation_shapes import RedisInfo as RedisInfo
 from broker.platform_api.rotation_shapes import Rotation as Rotation
 from broker.platform_api.rotation_shapes import RotationApp as RotationApp
 from broker.platform_api.rotation_shapes import StartedRotation as StartedRotation
