@@ -99,6 +99,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         paid_plans_need_verification=settings.payment_gateway != "none",
         public_url=settings.public_url,
+        contact=settings.contact,
         payout_hold=timedelta(seconds=settings.payout_hold_s),
         payout_reserve_bp=settings.payout_reserve_bp,
         payout_minimum_minor=settings.payout_minimum_minor,

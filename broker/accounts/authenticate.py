@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, or_, select, update
 
+from broker.accounts.locked import refuse_locked
 from broker.accounts.models import Authorization, User
 from broker.accounts.tokens import token_hash
 from broker.kernel.context import Actor, Context, Scope
@@ -25,13 +26,14 @@ _API: Final = frozenset(scope.value for scope in Scope)
 async def authenticate(ctx: Context, token: Secret) -> Actor:
     """Who holds this token. What an OAuth client holds is never an operator's.
 
-    Raises: Unauthorized if it is unknown, revoked or expired.
+    Raises: Unauthorized if it is unknown, revoked or expired; AccountLocked.
     """
     now = ctx.wall.now()
     rows = await _HOLDER.read(ctx.database, token_hash=token_hash(token.reveal()), now=now)
     if not rows:
         raise Unauthorized("Invalid credentials provided.")
-    authorization_id, user_id, scopes, email, is_operator, client_id, only_apps, last_used_at = rows[0]
+    authorization_id, user_id, scopes, email, is_operator, client_id, only_apps, last_used_at, locked_at = rows[0]
+    refuse_locked(ctx, locked_at)
     if last_used_at is None or last_used_at <= now - NOTED_EVERY:
         await _note_use(ctx, authorization_id, now)
     return Actor(
@@ -61,6 +63,7 @@ _HOLDER: Final = Direct(
         Authorization.client_id,
         Authorization.only_apps,
         Authorization.last_used_at,
+        User.locked_at,
     )
     .join(User, User.id == Authorization.user_id)
     .where(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, insert, or_, select, update
 
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import Authorization, User
 from broker.accounts.tokens import new_token, token_hash, token_hint
 from broker.events.emit import emit
@@ -62,7 +63,7 @@ async def create_authorization(
     """Make a token, no more powerful than the one that asks.
 
     Transactions: one of its own.
-    Raises: InvalidParams, Forbidden.
+    Raises: InvalidParams, Forbidden; AccountLocked.
     """
     actor.require_own_token()
     if actor.behind is not None:
@@ -79,6 +80,7 @@ async def create_authorization(
         "updated_at": at,
     }
     async with ctx.database.transaction() as tx:
+        await require_unlocked(tx, ctx, actor.id)
         await tx.execute(insert(Authorization).values(**row, **_stored(token)))
         await emit(tx, "authorization.created", actor, at, authorization=str(authorization_id))
         await notify(tx, actor.id, "token.created", _told(actor, row), at)

@@ -107,14 +107,23 @@ async def _set_password(tx: Tx, actor: Actor, hashed: str, now: datetime, *, rev
     unconfirmed = (Authenticator.user_id == actor.id, Authenticator.confirmed_at.is_(None))
     await tx.execute(delete(Authenticator).where(*unconfirmed))
     if revoke_tokens:
-        # What a command line was allowed and has not fetched yet is a token, too.
-        allowed = (CliLogin.user_id == actor.id, CliLogin.state == LoginState.ALLOWED)
-        await tx.execute(update(CliLogin).where(*allowed).values(state=LoginState.REFUSED))
-        mine = (Authorization.user_id == actor.id, Authorization.revoked_at.is_(None))
-        await tx.execute(update(Authorization).where(*mine).values(revoked_at=now, updated_at=now))
+        await void_cli_logins(tx, actor.id)
+        await revoke_tokens_of(tx, actor.id, now)
     await emit(tx, "account.password_changed", actor, now, tokens_revoked=revoke_tokens)
     facts = {"email": actor.email, "at": rfc3339(now), "address": current_origin().address}
     await notify(tx, actor.id, "password.changed", facts, now)
+
+
+async def void_cli_logins(tx: Tx, user_id: UUID) -> None:
+    """What a command line was allowed and has not fetched yet is a token, too: it gets none."""
+    allowed = (CliLogin.user_id == user_id, CliLogin.state == LoginState.ALLOWED)
+    await tx.execute(update(CliLogin).where(*allowed).values(state=LoginState.REFUSED))
+
+
+async def revoke_tokens_of(tx: Tx, user_id: UUID, now: datetime) -> None:
+    """End every token of a user, those that OAuth clients hold, too."""
+    mine = (Authorization.user_id == user_id, Authorization.revoked_at.is_(None))
+    await tx.execute(update(Authorization).where(*mine).values(revoked_at=now, updated_at=now))
 
 
 async def end_sessions(tx: Tx, user_id: UUID, now: datetime, but: UUID | None = None) -> None:

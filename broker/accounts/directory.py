@@ -30,6 +30,8 @@ class AccountEntry:
     is_operator: bool
     created_at: datetime
     last_login: datetime | None
+    locked_at: datetime | None
+    """Since when operators let nobody in."""
     team_name: str | None
     """What it is called if it is a team, which never signs in."""
     has_factor: bool

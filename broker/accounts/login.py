@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select
 
 from broker.accounts.devices import device_of
+from broker.accounts.locked import note_login
 from broker.accounts.models import User
 from broker.accounts.passwords import password_fits
 from broker.accounts.two_factor import check_code, factors_of
@@ -100,7 +101,7 @@ async def log_in(
 ) -> Actor:
     """The account's actor, with every scope: for programs, which send all that is needed at once.
 
-    Raises: Unauthorized, RateLimited; TwoFactorRequired when a code is missing or wrong.
+    Raises: Unauthorized, RateLimited; TwoFactorRequired when a code is missing or wrong; AccountLocked after all that.
     """
     entrant = await check_password(ctx, throttle, email, password)
     return await enter(ctx, entrant, code)
@@ -133,14 +134,14 @@ async def check_password(
 
 
 async def enter(ctx: Context, entrant: Entrant, code: Secret | None) -> Actor:
-    """Let somebody in who knows the password, with a code where one is needed.
+    """Let somebody in who knows the password, with a code where one is needed. Nobody else learns that an account is locked.
 
-    Raises: TwoFactorRequired, RateLimited.
+    Raises: TwoFactorRequired, RateLimited; AccountLocked.
     """
     if entrant.needs_code:
         await check_code(ctx, entrant.id, entrant.email, code, entrant.device)
     async with ctx.database.transaction() as tx:
-        await tx.execute(update(User).where(User.id == entrant.id).values(last_login=ctx.clock.now()))
+        await note_login(tx, ctx, entrant.id)
     return entrant.actor()
 
 

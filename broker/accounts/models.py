@@ -32,6 +32,12 @@ class User(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     last_login: Mapped[datetime | None]
+    locked_at: Mapped[datetime | None]
+    """Since when the operators let nobody in."""
+    locked_reason: Mapped[str | None]
+    """Why, for operators alone."""
+    locked_by: Mapped[str | None]
+    """The address of the operator."""
     team_name: Mapped[str | None]
     """What the team is called; None: it is a person."""
     team_ended_at: Mapped[datetime | None]

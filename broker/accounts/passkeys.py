@@ -31,6 +31,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broker.accounts.brakes import Allowance, count
+from broker.accounts.locked import note_login
 from broker.accounts.models import User
 from broker.accounts.proof_models import Passkey
 from broker.accounts.two_factor import drop_codes_of_nothing, first_codes, tell_of_factor
@@ -178,7 +179,7 @@ def ask_for_passkey(ctx: Context, site: Site, browser: str) -> Challenge:
 async def sign_in_with_passkey(ctx: Context, site: Site, state: str, answer: str, browser: str) -> Actor:
     """Whose key it is, with every scope.
 
-    Raises: Unauthorized, for whatever reason.
+    Raises: Unauthorized, for whatever reason; AccountLocked for the right key.
     """
     try:
         opened = await _opened(ctx, state, browser)
@@ -197,7 +198,7 @@ async def sign_in_with_passkey(ctx: Context, site: Site, state: str, answer: str
             raise Unauthorized(_UNUSABLE)
         used = update(Passkey).where(Passkey.id == row[0])
         await tx.execute(used.values(sign_count=counter, last_used_at=now))
-        await tx.execute(update(User).where(User.id == row[3]).values(last_login=now))
+        await note_login(tx, ctx, row[3])
     return Actor(row[3], row[4], frozenset({Scope.GLOBAL}), is_operator=row[5])
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import User
 from broker.addons.dashboards import Dashboard, find_dashboard
 from broker.addons.tickets import Visit, mint_hint, read_hint
@@ -50,6 +51,8 @@ async def begin(ctx: Context, tx: Tx, dashboard: Dashboard, visit: Visit, issuer
 async def entry_by_hint(ctx: Context, hint: str, *, same_browser: bool, signed_in: UUID | None) -> Entry | None:
     """The entry that a hint stands for, if it may be used now: in the browser that was given it, or by the user whom it is
     about, `signed_in` in another one.
+
+    Raises: AccountLocked; Forbidden for who only looks at the app.
     """
     try:
         held = read_hint(ctx.vault, hint)
@@ -60,6 +63,7 @@ async def entry_by_hint(ctx: Context, hint: str, *, same_browser: bool, signed_i
         return None
     try:
         async with ctx.database.transaction() as tx:
+            await require_unlocked(tx, ctx, visit.user_id)
             dashboard = await find_dashboard(tx, visit)
     except (NotFound, Conflict, InvalidParams):
         return None

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import User
 from broker.addons.dashboards import Dashboard, find_dashboard
 from broker.addons.models import Addon, SsoSignOn
@@ -61,9 +62,10 @@ async def sign_on(ctx: Context, visit: Visit, issuer: str) -> SignOn:
     begins. `issuer` is the address under which the broker is known.
 
     Transactions: its own; a refusal is recorded in another one.
-    Raises: NotFound, Forbidden, Conflict, InvalidParams as `find_dashboard` does.
+    Raises: AccountLocked; NotFound, Forbidden, Conflict, InvalidParams as `find_dashboard` does.
     """
     async with refusals_recorded(ctx, visit), ctx.database.transaction() as tx:
+        await require_unlocked(tx, ctx, visit.user_id)
         dashboard = await find_dashboard(tx, visit)
         now = ctx.wall.now()
         who = Actor(visit.user_id, dashboard.email, frozenset({Scope.GLOBAL}))

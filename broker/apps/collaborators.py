@@ -20,6 +20,7 @@ from broker.apps.models import App, Collaborator
 from broker.apps.people import find_person
 from broker.apps.resolve import AppView, changeable_app, visible_app
 from broker.apps.visibility import Role, Viewer, may_see, role_in, viewer
+from broker.apps.watched import stop_unseen_webhooks
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -146,6 +147,7 @@ async def remove_collaborator(ctx: Context, actor: Actor, app_key: str, key: str
         if gone.user_id != actor.id:
             require_owner(actor, app, "remove somebody else from it")
         await end_collaboration(tx, app.id, gone.user_id)
+        await stop_unseen_webhooks(tx, actor, gone.user_id, at)
         await emit(tx, "collaborator.removed", actor, at, app_id=app.id, user_id=str(gone.user_id), email=gone.email)
         return gone
 

@@ -20,6 +20,7 @@ from broker.accounts.teams import TeamView, locked_team, require_role, require_r
 from broker.apps.collaborators import end_shares, has_share_of_team, live_app_ids
 from broker.apps.offers import withdraw_offers_by
 from broker.apps.people import Person, find_person
+from broker.apps.watched import stop_unseen_webhooks
 from broker.events.emit import emit
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
@@ -90,7 +91,7 @@ async def put_team_member(
         team = await locked_team(tx, actor, team_key, "change its members", RULING)
         found = [view for view in await members_of(tx, team) if _is(view, key)]
         if found:
-            return await _change(tx, actor, team, found[0], role, at)
+            return await change_member(tx, actor, team, found[0], role, at)
         if not adding:
             raise NotFound("team_member")
         person = await find_person(tx, key, "Invite them: `broker members:invite`.")
@@ -178,7 +179,13 @@ async def _known_team(tx: Tx, actor: Actor, key: str) -> TeamView:
         raise Forbidden(f"Who is in the team {key}, it tells only those who are.") from None
 
 
-async def _change(tx: Tx, actor: Actor, team: TeamView, member: MemberView, role: TeamRole, at: datetime) -> MemberView:
+async def change_member(
+    tx: Tx, actor: Actor, team: TeamView, member: MemberView, role: TeamRole, at: datetime
+) -> MemberView:
+    """Give somebody in a team another role. The team is locked, and its view says what who asks may do.
+
+    Raises: Forbidden; Conflict when no owner would be left.
+    """
     if role is member.role:
         return member
     require_power(team, role, member.role)
@@ -186,6 +193,8 @@ async def _change(tx: Tx, actor: Actor, team: TeamView, member: MemberView, role
     named = (TeamMember.team_id == team.id, TeamMember.user_id == member.user_id)
     await tx.execute(update(TeamMember).where(*named).values(role=role, updated_at=at))
     person = Person(member.user_id, member.email)
+    if role not in WORKING:
+        await stop_unseen_webhooks(tx, actor, member.user_id, at)
     await emit(tx, "team.member_changed", actor, at, **_facts(team, person, role))
     if (role in WORKING) != (member.role in WORKING):
         await _tell_apps(tx, actor, team, person, at, joins=role in WORKING)
@@ -201,6 +210,7 @@ async def _end_membership(tx: Tx, actor: Actor, team: TeamView, gone: MemberView
     named = (TeamMember.team_id == team.id, TeamMember.user_id == gone.user_id)
     await tx.execute(delete(TeamMember).where(*named))
     await _void_what_was_asked(tx, team, gone, None, at)
+    await stop_unseen_webhooks(tx, actor, gone.user_id, at)
     await emit(tx, "team.member_removed", actor, at, **_facts(team, person, gone.role))
     await _tell_apps(tx, actor, team, person, at, joins=False, only=None if gone.role in WORKING else singly)
 
@@ -209,8 +219,9 @@ async def _keep_an_owner(tx: Tx, member: MemberView, role: TeamRole | None) -> N
     """The team is locked: nobody else ceases to be an owner at the same moment."""
     if member.role is not TeamRole.OWNER or role is TeamRole.OWNER:
         return
-    others = select(func.count()).select_from(TeamMember)
+    others = select(func.count()).select_from(TeamMember).join(User, User.id == TeamMember.user_id)
     others = others.where(TeamMember.team_id == member.team_id, TeamMember.role == TeamRole.OWNER)
+    others = others.where(User.locked_at.is_(None))  # one who is locked out runs nothing
     if (await tx.execute(others.where(TeamMember.user_id != member.user_id))).scalar_one() == 0:
         raise Conflict(
             f"{member.email} is the last owner of the team {member.team_name}: make somebody else one first."

@@ -1,4 +1,4 @@
-"""webhooks, webhooks:add, :info, :update, :remove. What they were told is in `webhook_deliveries.py`."""
+"""webhooks, webhooks:add, :info, :update, :start, :remove. What they were told is in `webhook_deliveries.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from broker.cli.client import Json, connect, segment
 from broker.cli.errors import CliError
 from broker.cli.options import app_option, json_option
-from broker.cli.output import card, heading, moment, note, say, say_json, table
+from broker.cli.output import card, clean, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
 _SIGNING_HEADER = "heroku-webhook-secret"
@@ -49,7 +49,20 @@ def list_(app: str, as_json: bool) -> None:
         note(f"{app} has no webhooks. Add one with `broker webhooks:add`.")
 
 
+_STOPPED = {
+    "access_lost": "whoever answers for it may not work on the app any more",
+    "account_locked": "the account of whoever answers for it is locked",
+}
+
+
+def _why_stopped(webhook: Json) -> str | None:
+    since, reason = moment(webhook.get("stopped_at")), str(webhook.get("stopped_for"))
+    return f"since {since}: {_STOPPED.get(reason, clean(reason))}" if since else None
+
+
 def _health(webhook: Json) -> str | None:
+    if webhook.get("stopped_at"):
+        return f"stopped {_why_stopped(webhook)}"
     since = moment(webhook.get("failing_since"))
     return f"failing since {since}" if since else None
 
@@ -108,6 +121,7 @@ def _say(webhook: Json) -> None:
         "Include": webhook["include"],
         "Level": webhook["level"],
         "Failing since": moment(webhook.get("failing_since")),
+        "Stopped": _why_stopped(webhook),
         "Added": moment(webhook["created_at"]),
     }
     say(card(fields))
@@ -135,6 +149,19 @@ def update(
         progress.done("done")
     if as_json:
         say_json(changed)
+
+
+@click.command()
+@webhook_argument
+@app_option
+@json_option
+def start(webhook: str, app: str, as_json: bool) -> None:
+    """Start a webhook that was stopped, because whoever added it has lost access; you answer for it from now on."""
+    with connect() as client, Progress(f"Starting webhook {webhook}") as progress:
+        started = client.post(path_of(app, webhook) + "/actions/start")
+        progress.done("done")
+    if as_json:
+        say_json(started)
 
 
 @click.command()

@@ -53,6 +53,8 @@ async def claim(tx: Tx, ctx: Context, webhook_id: UUID, render: Render, places: 
     if hook is None:
         await tx.execute(delete(WebhookOutbox).where(WebhookOutbox.webhook_id == webhook_id))
         return Claim()
+    if hook.stopped_at is not None:
+        return Claim()  # what is in line waits until somebody starts it again
     more = await take_in(tx, webhook_id, hook.include, render, now)
     if hook.lease_until is not None and hook.lease_until > now:
         return Claim(is_more_in_outbox=more)

@@ -89,15 +89,20 @@ async def _write(tx: Tx, attempt: Attempt, receipt: Receipt, verdict: Verdict, n
 async def _let_go(tx: Tx, hook: Row[Any], receipt: Receipt, now: datetime) -> None:
     """Free the webhook and its place at the host, and see to it that what is left is looked after."""
     head = await first_unfinished(tx, hook.id)
-    due_at = None if head is None else head.next_attempt_at or now
+    due_at = None if head is None or hook.stopped_at is not None else head.next_attempt_at or now
     failing_since = None if receipt.is_delivered else hook.failing_since or now
     free = {"lease_until": None, "due_at": due_at, "failing_since": failing_since}
     await tx.execute(update(Webhook).where(Webhook.id == hook.id).values(free))
     if due_at is not None:
         await drive(tx, hook.id, due_at if due_at > now else None, is_failing=failing_since is not None)
-    elif (await tx.execute(select(WebhookOutbox.event_id).where(WebhookOutbox.webhook_id == hook.id).limit(1))).first():
+    elif hook.stopped_at is None and await _is_more_recorded(tx, hook.id):
         await drive(tx, hook.id)
     await _wake_next(tx, hook.host)
+
+
+async def _is_more_recorded(tx: Tx, webhook_id: UUID) -> bool:
+    queued = select(WebhookOutbox.event_id).where(WebhookOutbox.webhook_id == webhook_id).limit(1)
+    return (await tx.execute(queued)).first() is not None
 
 
 async def _wake_next(tx: Tx, host: str) -> None:

@@ -101,15 +101,17 @@ async def retry_delivery(ctx: Context, actor: Actor, owner_of: OwnerOf, key: str
     """Tell it again, or at once instead of at its time. It goes before what is waiting, because its number is lower.
 
     Transactions: one of its own.
-    Raises: NotFound; Conflict while an attempt is under way.
+    Raises: NotFound; Conflict while an attempt is under way, and for a webhook that is stopped.
     """
     async with ctx.database.transaction() as tx:
         owner = await owner_of(tx)
         found = await _find_delivery(tx, owner, key)
-        await locked_webhook(tx, found.webhook_id)
+        hook = await locked_webhook(tx, found.webhook_id)
         found = await _find_delivery(tx, owner, key)
         if found.status == DeliveryStatus.SCHEDULED:
             raise Conflict("An attempt is under way; see in a moment what came of it.")
+        if hook is not None and hook.stopped_at is not None:
+            raise Conflict("The webhook is stopped, and is told nothing: start it again first.")
         now = ctx.clock.now()
         await _reopen(tx, found, now)
         await emit(

@@ -89,6 +89,7 @@ def _told() -> CTE:
     A fact about an app also goes to the webhooks of the add-ons attached to it.
     """
     wants = select(Webhook.id, _EVENT_ID).where(Webhook.include.bool_op("&&")(_INCLUDES), Webhook.ended_at.is_(None))
+    wants = wants.where(Webhook.stopped_at.is_(None))
     around = wants.join(_ATTACHMENTS, _ATTACHMENTS.c.addon_id == Webhook.addon_id)
     wanted = union(
         wants.where(Webhook.app_id == _APP_ID),

@@ -20,6 +20,13 @@ class Level(StrEnum):
     SYNC = "sync"
 
 
+class StopReason(StrEnum):
+    """Why a webhook is told nothing: whoever answers for it may not work on the app any more, or is locked out of the account."""
+
+    ACCESS_LOST = "access_lost"
+    ACCOUNT_LOCKED = "account_locked"
+
+
 class DeliveryStatus(StrEnum):
     """Where a delivery is; the words are the Platform API's.
 
@@ -111,6 +118,12 @@ class Webhook(Base):
     """The first failure since the last success."""
     ended_at: Mapped[datetime | None]
     """When what it belongs to was destroyed: the last thing that it is told."""
+    made_by: Mapped[UUID | None] = mapped_column(index=True)
+    """Who answers for it: whoever added it, or has started it again. Providers answer for those of add-ons; null."""
+    stopped_at: Mapped[datetime | None]
+    """Since when it is told nothing, until somebody starts it again."""
+    stopped_for: Mapped[str | None]
+    """Why: a `StopReason`."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

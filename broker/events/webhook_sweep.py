@@ -24,7 +24,12 @@ async def revive_webhooks(ctx: Context) -> int:
     told_to_wait = and_(Webhook.waiting_since.is_not(None), Webhook.waiting_since > now - _QUEUED_FOR)
     queued = exists().where(WebhookOutbox.webhook_id == Webhook.id)
     late = or_(Webhook.due_at <= now - _PATIENCE, and_(queued, Webhook.lease_until.is_(None)))
-    found = select(Webhook.id).where(free, ~told_to_wait, late).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    found = (
+        select(Webhook.id)
+        .where(free, ~told_to_wait, late, Webhook.stopped_at.is_(None))
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
     async with ctx.database.transaction() as tx:
         ids = list((await tx.execute(found)).scalars())
         await tx.execute(update(Webhook).where(Webhook.id.in_(ids), Webhook.due_at < now).values(due_at=now))

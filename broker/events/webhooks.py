@@ -57,6 +57,9 @@ class WebhookView:
     level: str
     url: str
     failing_since: datetime | None
+    stopped_at: datetime | None
+    stopped_for: str | None
+    """Why it is told nothing (`StopReason`), if it was stopped."""
     created_at: datetime
     updated_at: datetime
 
@@ -99,6 +102,7 @@ async def add_webhook(
         key, wrapped = ctx.vault.new_data_key(key_owner(webhook_id))
         values = _values(webhook_id, key, owner, replace(wanted, secret=secret), allowed)
         row = {"id": webhook_id, "app_id": owner.app_id, "addon_id": owner.addon_id, "data_key": wrapped}
+        row["made_by"] = None if owner.app_id is None else actor.by.id
         added = insert(Webhook).values(**row, **values, created_at=now, updated_at=now).returning(*_VIEW)
         view = WebhookView(*(await tx.execute(added)).one())
         await emit(
@@ -121,7 +125,7 @@ async def get_webhook(ctx: Context, owner_of: OwnerOf, key: str) -> WebhookView:
     Raises: NotFound.
     """
     async with ctx.database.transaction() as tx:
-        return await _find(tx, await owner_of(tx), key)
+        return await find_webhook(tx, await owner_of(tx), key)
 
 
 async def change_webhook(
@@ -134,7 +138,7 @@ async def change_webhook(
     """
     async with ctx.database.transaction() as tx:
         owner = await owner_of(tx)
-        found = await _find(tx, owner, key)
+        found = await find_webhook(tx, owner, key)
         wrapped = (await tx.execute(select(Webhook.data_key).where(Webhook.id == found.id))).scalar_one()
         data_key = ctx.vault.unwrap(wrapped, key_owner(found.id))
         values = _values(found.id, data_key, owner, wanted, allowed)
@@ -159,7 +163,7 @@ async def remove_webhook(ctx: Context, actor: Actor, owner_of: OwnerOf, key: str
     """
     async with ctx.database.transaction() as tx:
         owner = await owner_of(tx)
-        found = await _find(tx, owner, key)
+        found = await find_webhook(tx, owner, key)
         await tx.execute(select(Webhook.id).where(Webhook.id == found.id).with_for_update())
         await delete_webhooks(tx, [found.id])
         await emit(
@@ -201,7 +205,11 @@ def of_owner(owner: Owner) -> ColumnElement[bool]:
     return Webhook.app_id == owner.app_id
 
 
-async def _find(tx: Tx, owner: Owner, key: str) -> WebhookView:
+async def find_webhook(tx: Tx, owner: Owner, key: str) -> WebhookView:
+    """One of an owner's, by id.
+
+    Raises: NotFound.
+    """
     webhook_id = as_uuid(key)
     statement = select(*_VIEW).where(Webhook.id == webhook_id, of_owner(owner))
     row = (await tx.execute(statement)).one_or_none() if webhook_id else None

@@ -11,13 +11,17 @@ from typing_extensions import TypedDict
 
 
 class Webhook(TypedDict):
-    """A webhook. `failing_since` (the first failure since the last success) is outside the public schema."""
+    """A webhook. Outside the public schema are `failing_since` (the first failure since the last success), `stopped_at` and
+    `stopped_for` (`access_lost`, `account_locked`): since when and why it is told nothing.
+    """
 
     id: str
     include: list[str]
     level: str
     url: str
     failing_since: str | None
+    stopped_at: str | None
+    stopped_for: str | None
     created_at: str
     updated_at: str
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from broker.events import deliveries, webhooks
 from broker.events.deliveries import DeliveryView, EventView
+from broker.events.webhook_stops import restart_webhook
 from broker.events.webhooks import NewWebhook, OwnerOf, WebhookChange, WebhookView
 from broker.faces import webhook_shapes as shapes
 from broker.faces.answers import Answer
@@ -92,6 +93,11 @@ async def change(request: Request, actor: Actor, owner_of: OwnerOf, key: str) ->
     return Answer(webhook(view))
 
 
+async def restart(request: Request, actor: Actor, owner_of: OwnerOf, key: str) -> Answer:
+    """Start one again that was stopped."""
+    return Answer(webhook(await restart_webhook(_ctx(request), actor, owner_of, key)))
+
+
 async def remove(request: Request, actor: Actor, owner_of: OwnerOf, key: str) -> Answer:
     """End the subscription."""
     return Answer(webhook(await webhooks.remove_webhook(_ctx(request), actor, owner_of, key)))
@@ -140,6 +146,8 @@ def webhook(view: WebhookView) -> shapes.Webhook:
         "level": view.level,
         "url": view.url,
         "failing_since": maybe(view.failing_since),
+        "stopped_at": maybe(view.stopped_at),
+        "stopped_for": view.stopped_for,
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
     }

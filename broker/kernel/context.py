@@ -120,6 +120,8 @@ class Rules:
     """Whether whoever pays must have a payment method: so where a payment gateway is set up."""
     public_url: str = ""
     """Where users reach the broker, for sentences that lead them to a page."""
+    contact: str = ""
+    """Where the operators are reached, for whom nothing else is left."""
     payout_hold: timedelta = timedelta(days=14)
     """How long a partner's share waits after it was collected, because money may have to go back."""
     payout_reserve_bp: int = 0

@@ -38,6 +38,16 @@ class Forbidden(BrokerError):
     id = "forbidden"
 
 
+class AccountLocked(Forbidden):
+    """The operators have locked the account: nothing lets anybody in until they unlock it. The word is the Platform API's."""
+
+    id = "suspended"
+
+    def __init__(self, contact: str = "") -> None:
+        whom = f": {contact}" if contact else ""
+        super().__init__(f"This account is locked. Ask the operators of this broker{whom}.")
+
+
 class TwoFactorRequired(Forbidden):
     """A code of the second factor is missing or wrong: repeat the request with it in `Heroku-Two-Factor-Code`."""
 

@@ -11,8 +11,10 @@ from uuid import UUID
 from authlib.oauth2.rfc6749 import ClientMixin
 from sqlalchemy import Connection, select
 
+from broker.accounts.locked import locked_since
 from broker.accounts.models import User
 from broker.accounts.tokens import token_hash
+from broker.kernel.errors import AccountLocked
 from broker.kernel.ids import as_uuid
 from broker.oauth.models import OAuthClient
 from broker.oauth.redirects import is_registered
@@ -48,6 +50,8 @@ class Conversation:
     now: datetime
     issuer: str
     signer: Signer | None = None
+    contact: str = ""
+    """Where the operators are reached, for who is locked out."""
     granted: list[Fact] = field(default_factory=list)
     revoked: list[Fact] = field(default_factory=list)
 
@@ -55,6 +59,11 @@ class Conversation:
         """The user with this id."""
         row = self.connection.execute(select(User.id, User.email, User.name).where(User.id == user_id)).one_or_none()
         return None if row is None else Person(*row)
+
+    def locked(self, user_id: UUID) -> AccountLocked | None:
+        """The refusal of whatever lets this user in, if the account is locked; it stays as it is until the conversation ends."""
+        locked_at = self.connection.execute(locked_since(user_id)).scalar()
+        return None if locked_at is None else AccountLocked(self.contact)
 
     def client(self, client_id: str) -> KnownClient | None:
         """The client with this id, unless it was destroyed."""

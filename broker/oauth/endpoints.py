@@ -41,7 +41,9 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
     CLIENT_AUTH_METHODS = WITH_SECRET
 
     def authenticate_token(self, request: Any, client: KnownClient) -> Issued | None:
-        return _own_token(self, request, client)
+        """None also for what is refused everywhere else, because its user is locked out."""
+        found = _own_token(self, request, client)
+        return None if found is not None and self.server.talk.locked(found.user_id) else found
 
     def introspect_token(self, token: Issued) -> dict[str, Any]:
         told = {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from authlib.oauth2.rfc6749 import TokenMixin
+from authlib.oauth2.rfc6749 import InvalidGrantError, TokenMixin
 from sqlalchemy import Select, insert, or_, select, update
 
 from broker.accounts.models import Authorization, User
@@ -79,7 +79,11 @@ class Grantee:
 
 
 def issue(talk: Conversation, to: Grantee, token: Mapping[str, Any]) -> UUID:
-    """Store a new authorization with its tokens; its id."""
+    """Store a new authorization with its tokens; its id.
+
+    Raises: InvalidGrantError for a locked account.
+    """
+    _refuse_locked(talk, to.user_id)
     authorization_id = new_id()
     refresh = token.get("refresh_token")
     row = {
@@ -151,10 +155,13 @@ def to_be_refreshed(talk: Conversation, client: KnownClient, token: str) -> Issu
     """What this client may renew with this refresh token, locked. A token that was used before ends the authorization.
 
     A used one is taken once more while what was given for it is unused and fresh: then the answer was lost on its way.
+
+    Raises: InvalidGrantError for a locked account, whose token is not used up by that.
     """
     found = by_refresh_token(talk, token)
     if found is None or not found.check_client(client) or found.refresh_id is None:
         return None
+    _refuse_locked(talk, found.user_id)
     lock = select(Authorization.revoked_at).where(Authorization.id == found.id).with_for_update()
     if talk.connection.execute(lock).scalar_one() is not None:
         return None
@@ -165,6 +172,12 @@ def to_be_refreshed(talk: Conversation, client: KnownClient, token: str) -> Issu
         revoke(talk, found, "refresh_token_reused")
         return None
     return found
+
+
+def _refuse_locked(talk: Conversation, user_id: UUID) -> None:
+    """Held until the end: a lock at the same moment comes before, and nothing is given, or after, and what is given is refused."""
+    if (refusal := talk.locked(user_id)) is not None:
+        raise InvalidGrantError(refusal.message)
 
 
 def _answer_was_lost(talk: Conversation, row: Any) -> bool:

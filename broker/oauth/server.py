@@ -162,7 +162,7 @@ async def converse(ctx: Context, issuer: str, talk_to: Callable[[Server], T], si
     Transactions: one, committed also when the answer is a refusal: a replay is refused and revokes.
     """
     async with ctx.database.transaction() as tx:
-        talk = Conversation(_sync(tx), ctx.wall.now(), issuer, signs)
+        talk = Conversation(_sync(tx), ctx.wall.now(), issuer, signs, ctx.rules.contact)
         answer = await tx.run_sync(lambda _: talk_to(Server(talk)))
         await _record(tx, talk)
         return answer

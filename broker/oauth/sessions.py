@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from broker.accounts.change import end_sessions
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import User
 from broker.accounts.tokens import token_hash
 from broker.events.emit import emit
@@ -65,6 +66,8 @@ async def begin_session(ctx: Context, actor: Actor, description: str, *, is_new_
     """A new session of the actor, who has just proved who it is; what its cookie holds. Never an old one made good again.
 
     The user is told of a device that was not used for the account before.
+
+    Raises: AccountLocked.
     """
     cookie, session_id, at = Secret(secrets.token_urlsafe(32)), new_id(), ctx.wall.now()
     row = {
@@ -80,6 +83,7 @@ async def begin_session(ctx: Context, actor: Actor, description: str, *, is_new_
     }
     old = (BrowserSession.user_id == actor.id, BrowserSession.expires_at < at - KEPT)
     async with ctx.database.transaction() as tx:
+        await require_unlocked(tx, ctx, actor.id)
         await tx.execute(delete(BrowserSession).where(*old))
         await tx.execute(insert(BrowserSession).values(**row))
         await emit(tx, "session.began", actor, at, session=str(session_id))
@@ -105,6 +109,7 @@ _FIND: Final = Direct(
         BrowserSession.token_hash == bindparam("token_hash"),
         BrowserSession.ended_at.is_(None),
         BrowserSession.expires_at > bindparam("now"),
+        User.locked_at.is_(None),
     )
 )
 

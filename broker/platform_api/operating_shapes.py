@@ -46,6 +46,17 @@ class Flag(TypedDict):
     changed_at: str | None
 
 
+class AccountLock(TypedDict):
+    """Whether a person's account is locked; since when, by which operator and why."""
+
+    id: str
+    email: str
+    locked: bool
+    locked_at: str | None
+    locked_by: str | None
+    reason: str | None
+
+
 class ProviderHealth(TypedDict):
     """How the provider of a service has been answering. `faults` are those in a row."""
 

@@ -77,6 +77,12 @@ async def change(request: Request, actor: CurrentActor, app: str, webhook: str) 
     return await webhooks.change(request, actor, _writer(actor, app), webhook)
 
 
+@router.post("/webhooks/{webhook}/actions/start", responses=gives(shapes.Webhook))
+async def start(request: Request, actor: CurrentActor, app: str, webhook: str) -> Answer:
+    """Start a webhook again that was stopped; whoever does answers for it from now on."""
+    return await webhooks.restart(request, actor, _writer(actor, app), webhook)
+
+
 @router.delete("/webhooks/{webhook}", responses=gives(shapes.Webhook))
 async def remove(request: Request, actor: CurrentActor, app: str, webhook: str) -> Answer:
     """Remove a webhook with all its deliveries, those that were not made too."""

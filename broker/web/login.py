@@ -13,7 +13,7 @@ from broker.accounts.halfway import half_way, whole_way
 from broker.accounts.login import check_password, enter
 from broker.accounts.passkeys import ask_for_passkey, sign_in_with_passkey
 from broker.kernel.context import Context
-from broker.kernel.errors import BrokerError, RateLimited, TwoFactorRequired, Unauthorized
+from broker.kernel.errors import AccountLocked, BrokerError, RateLimited, TwoFactorRequired, Unauthorized
 from broker.kernel.secret import Secret
 from broker.web import browser
 from broker.web.doorstep import leave, let_in, outside, sent_from_outside
@@ -42,10 +42,10 @@ async def sign_in(request: Request) -> Response:
     try:
         throttle, device = request.app.state.face.throttle, browser.device(request)
         entrant = await check_password(ctx, throttle, email, Secret(sent.one("password")), device)
-    except (Unauthorized, RateLimited) as error:
+        if not entrant.needs_code:
+            return await let_in(request, await enter(ctx, entrant, None), onward)
+    except (Unauthorized, RateLimited, AccountLocked) as error:
         return _form(request, onward, email=email, fault=error)
-    if not entrant.needs_code:
-        return await let_in(request, await enter(ctx, entrant, None), onward)
     response = RedirectResponse(f"/login/code?next={quote(onward, safe='')}", 303, {"cache-control": "no-store"})
     browser.keep_half_way(request, response, await half_way(ctx, entrant))
     return response
@@ -72,11 +72,11 @@ async def second_step(request: Request) -> Response:
     try:
         ctx: Context = request.app.state.ctx
         actor = await whole_way(ctx, cookie, Secret(sent.one("code")), browser.device(request))
-    except Unauthorized as error:
+        return await let_in(request, actor, onward)
+    except (Unauthorized, AccountLocked) as error:
         return _form(request, onward, fault=error)
     except (TwoFactorRequired, RateLimited) as error:
         return _code_form(request, onward, error)
-    return await let_in(request, actor, onward)
 
 
 @router.post("/login/passkey")
@@ -93,9 +93,9 @@ async def with_passkey(request: Request) -> Response:
             raise Unauthorized("Passkeys need an installation with a host name.")
         bound = browser.signing_in_cookie(request) or ""
         actor = await sign_in_with_passkey(ctx, site, sent.one("state"), sent.one("answer"), bound)
-    except Unauthorized as error:
+        return await let_in(request, actor, onward)
+    except (Unauthorized, AccountLocked) as error:
         return _form(request, onward, fault=error)
-    return await let_in(request, actor, onward)
 
 
 @router.get("/logout")

@@ -43,6 +43,8 @@ _DONE: Final = {
     "on": "It is on, from this moment on and for every process.",
     "off": "It is off, from this moment on and for every process.",
     "again": "The job is made again.",
+    "locked": "It is locked. Nobody gets in until an operator unlocks it.",
+    "unlocked": "It is unlocked. Its person may sign in.",
     "signed_out": "Every browser of theirs is signed out.",
 }
 """What a page may say after a form: its address names one of these, and can say nothing else."""

@@ -38,6 +38,7 @@ from broker.web import (
     operator_audit,
     operator_flags,
     operator_listings,
+    operator_locks,
     operator_orphans,
     operator_overview,
     operator_payouts,
@@ -99,6 +100,7 @@ NOUNS: Final = (
     operator_listings,
     operator_reconcile,
     operator_accounts,
+    operator_locks,
     operator_payouts,
     operator_audit,
     operator_queues,
@@ -126,6 +128,6 @@ def install(app: FastAPI) -> None:
         *team_home.TWINS,
     )
     for noun in NOUNS:
-        app.include_router(noun.router)
+        app.router.routes.extend(noun.router.routes)
     app.mount("/static", Assets(), name="static")
     explained.install(app)

@@ -182,6 +182,8 @@ BODIES: dict[Key, Any] = {
     ("POST", "/reconcile-runs"): {},
     ("PUT", "/flags/{flag_name}"): {"on": False, "reason": "for the matrix"},
     ("PATCH", "/addons/{addon}/config"): {"config": [{"name": "STORE_URL", "value": "store://2"}]},
+    ("PUT", "/account-locks/{person}"): {"reason": "for the matrix"},
+    ("POST", "/teams/{team}/actions/appoint-owner"): {"email": "zoe@example.com"},
     ("DELETE", "/apps/{app}/addons/{addon}"): {"force": True},
     ("POST", "/apps/{app}/webhooks"): _HOOK,
     ("PATCH", "/apps/{app}/webhooks/{webhook}"): _HOOK,

@@ -47,6 +47,8 @@ async def test_a_webhook_is_added_shown_changed_and_removed(api: httpx.AsyncClie
         "id": made["id"],
         **BODY,
         "failing_since": None,
+        "stopped_at": None,
+        "stopped_for": None,
         "created_at": "2026-11-21T09:54:07Z",
         "updated_at": "2026-11-21T09:54:07Z",
     }
