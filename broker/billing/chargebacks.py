@@ -130,6 +130,11 @@ async def _gone_after_all(tx: Tx, bill: Any, taken: Amounts, key: str, at: datet
     return held
 
 
+async def fee_for(tx: Tx, key: str) -> int:
+    """What the gateway has kept for a chargeback by now. Units: minor units."""
+    return (await _posted(tx, key)).get((LedgerAccount.FEES, ""), 0)
+
+
 async def taken_on(tx: Tx, invoice_id: UUID, begins: str) -> int:
     """What banks took back, and did not give back, under keys that begin so: of what the invoice had taken."""
     named = LedgerTransaction.key.startswith(begins, autoescape=True)

@@ -1,4 +1,4 @@
-"""payments:refund, payments:record, payments:settle, refunds:settle, payments:chargebacks, billing:verify: what operators do about payments."""
+"""payments:refund, payments:record, payments:chargebacks, billing:verify: what operators do about payments."""
 
 from __future__ import annotations
 
@@ -62,50 +62,6 @@ def record(number: str, amount: str, reference: str, currency: str | None, as_js
         say_json(made)
     else:
         note(f"Recorded {money(made['amount_minor'], made['currency'])} for {clean(number)}.")
-
-
-_outcome = click.option(
-    "--outcome", type=click.Choice(["succeeded", "failed"]), required=True, help="Whether the money has moved."
-)
-_evidence = click.option("--evidence", required=True, help="How you know; it is kept in the audit log.")
-
-
-@click.command()
-@click.argument("payment")
-@_outcome
-@_evidence
-@json_option
-def settle(payment: str, outcome: str, evidence: str, as_json: bool) -> None:
-    """Say how a payment ended of which no gateway tells it any more (operators). `broker billing:check` names such.
-
-    Look it up at the gateway before. For one that was asked within the last day, the gateway is waited for.
-    """
-    with connect() as client:
-        body = {"outcome": outcome, "evidence": evidence}
-        made = client.post(f"/billing/payments/{segment(payment)}/settlement", body)
-    if as_json:
-        say_json(made)
-    else:
-        note(f"{money(made['amount_minor'], made['currency'])} for {clean(made['invoice'])}: {made['state']}.")
-
-
-@click.command()
-@click.argument("refund")
-@_outcome
-@_evidence
-@json_option
-def settle_refund(refund: str, outcome: str, evidence: str, as_json: bool) -> None:
-    """Say how a refund ended of which no gateway tells it any more (operators). `broker billing:check` names such.
-
-    One that is done, and that the books did not allow, is written off.
-    """
-    with connect() as client:
-        body = {"outcome": outcome, "evidence": evidence}
-        made = client.post(f"/billing/refunds/{segment(refund)}/settlement", body)
-    if as_json:
-        say_json(made)
-    else:
-        note(f"{money(made['amount_minor'], made['currency'])} sent back: {made['state']}.")
 
 
 @click.command()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, not_, or_, select
 from sqlalchemy.orm import aliased
 
 from broker.billing.chargebacks import record_charged_back, record_lost, record_won, taken_on
@@ -17,6 +17,7 @@ from broker.events.emit import emit
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.db import Tx
+from broker.kernel.errors import NotFound
 from broker.kernel.money import Money
 from broker.payments.delinquency import look_again
 from broker.payments.models import Payment, Refund, RefundState
@@ -44,13 +45,39 @@ async def list_chargebacks(ctx: Context, actor: Actor, most: int = 200) -> list[
     Raises: NotFound for everybody else.
     """
     actor.require_operator()
+    async with ctx.database.transaction() as tx:
+        rows = await tx.execute(_chargebacks().order_by(LedgerTransaction.at.desc()).limit(most))
+        return [_view(*row) for row in rows]
+
+
+async def chargeback_named(tx: Tx, reference: str) -> ChargebackView:
+    """The newest of this name, of whatever account: ask who it is before.
+
+    Raises: NotFound.
+    """
+    ends = LedgerTransaction.key.endswith(f" {reference}", autoescape=True)
+    rows = await tx.execute(_chargebacks().where(ends).order_by(LedgerTransaction.at.desc()))
+    found = next((view for view in (_view(*row) for row in rows) if view.reference == reference), None)
+    if found is None:
+        raise NotFound("chargeback")
+    return found
+
+
+async def undecided(tx: Tx, before: datetime, most: int) -> list[ChargebackView]:
+    """Those which a bank took before then, and about which nobody has told its decision."""
+    rows = await tx.execute(_chargebacks().where(LedgerTransaction.at < before).order_by(LedgerTransaction.at))
+    return [view for view in (_view(*row) for row in rows) if view.state == Verdict.OPEN][:most]
+
+
+def _chargebacks() -> Any:
     decided = aliased(LedgerTransaction)
     states = {verdict: decided.key == LedgerTransaction.key + f" {verdict}" for verdict in (Verdict.WON, Verdict.LOST)}
     # Banks may change their minds: what they said last counts.
     state = select(case(*((is_it, str(name)) for name, is_it in states.items()))).order_by(decided.id.desc()).limit(1)
     state = state.where(decided.invoice_id == LedgerTransaction.invoice_id, or_(*states.values()))
     taken = LedgerEntry.ledger_account.in_((LedgerAccount.WITHHELD, LedgerAccount.LOSSES))
-    found = (
+    decision = or_(*(LedgerTransaction.key.endswith(f" {verdict}") for verdict in states))
+    return (
         select(
             LedgerTransaction.key, Invoice.number, Invoice.email, func.sum(LedgerEntry.minor), Invoice.currency,
             func.coalesce(state.scalar_subquery(), str(Verdict.OPEN)),
@@ -58,14 +85,9 @@ async def list_chargebacks(ctx: Context, actor: Actor, most: int = 200) -> list[
         )
         .join(LedgerEntry, LedgerEntry.transaction_id == LedgerTransaction.id)
         .join(Invoice, Invoice.id == LedgerTransaction.invoice_id)
-        .where(LedgerTransaction.kind == CHARGEBACK, taken, LedgerEntry.minor > 0)
+        .where(LedgerTransaction.kind == CHARGEBACK, taken, LedgerEntry.minor > 0, not_(decision))
         .group_by(LedgerTransaction.id, Invoice.id)
-        .order_by(LedgerTransaction.at.desc())
-        .limit(most)
     )  # fmt: skip
-    async with ctx.database.transaction() as tx:
-        rows = await tx.execute(found)
-        return [_view(key, *rest) for key, *rest in rows]
 
 
 def _view(key: str, number: str, email: str, minor: int, currency: str, state: str, at: datetime) -> ChargebackView:

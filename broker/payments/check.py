@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import and_, case, func, literal, or_, select
 
@@ -14,9 +14,8 @@ from broker.kernel.db import Tx
 from broker.kernel.money import Money
 from broker.payments.models import Payment, PaymentState, Refund, RefundState
 from broker.payments.refunds import NOT_BOOKED
+from broker.payments.unsettled import unsettled
 
-STUCK_AFTER: Final = timedelta(days=3)
-"""By then a gateway has told what it has to tell."""
 _MOST: Final = 100
 
 
@@ -25,8 +24,7 @@ def check_payments(now: datetime) -> Callable[[Tx], Awaitable[Sequence[str]]]:
 
     async def check(tx: Tx) -> list[str]:
         return [
-            *await _stuck_payments(tx, now - STUCK_AFTER),
-            *await _stuck_refunds(tx, now - STUCK_AFTER),
+            *map(str, await unsettled(tx, now)),
             *await _not_in_the_ledger(tx),
             *await _other_amounts(tx),
             *await _other_refunds(tx),
@@ -34,37 +32,6 @@ def check_payments(now: datetime) -> Callable[[Tx], Awaitable[Sequence[str]]]:
         ]
 
     return check
-
-
-async def _stuck_payments(tx: Tx, before: datetime) -> list[str]:
-    stuck = (
-        select(Payment.id, Payment.gateway, Payment.minor, Payment.currency, Invoice.number)
-        .join(Invoice, Invoice.id == Payment.invoice_id)
-        .where(Payment.finished_at.is_(None), Payment.called_at < before)
-        .where(Payment.state != PaymentState.ACTION_NEEDED)
-    )
-    return [
-        f"payment {row.id} of {Money(row.minor, row.currency)} for {row.number}: {row.gateway} does not tell how it"
-        f" ended. Find out there, and say it with `broker payments:settle {row.id}`."
-        for row in await tx.execute(stuck.limit(_MOST))
-    ]
-
-
-async def _stuck_refunds(tx: Tx, before: datetime) -> list[str]:
-    silent = and_(Refund.finished_at.is_(None), Refund.created_at < before)
-    wanted = select(Refund.id, Refund.minor, Refund.currency, Refund.failure_code, Payment.gateway)
-    joined = wanted.join(Payment, Payment.id == Refund.payment_id)
-    rows: Any = await tx.execute(joined.where(or_(silent, Refund.failure_code == NOT_BOOKED)).limit(_MOST))
-    return [
-        f"refund {row.id} of {Money(row.minor, row.currency)}: "
-        + (
-            f"it is done, and the books do not allow it. Write it off with `broker refunds:settle {row.id}`."
-            if row.failure_code == NOT_BOOKED
-            else f"{row.gateway} does not tell how it ended. Find out there, and say it with `broker refunds:settle"
-            f" {row.id}`."
-        )
-        for row in rows
-    ]
 
 
 async def _not_in_the_ledger(tx: Tx) -> list[str]:

@@ -18,9 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.payments.chargebacks import take_in_chargeback
+from broker.payments.denied import SAID_BY_HAND, look_call, take_in_word
 from broker.payments.fees import take_in_fee
 from broker.payments.models import GatewayEvent, Payment, PaymentState
-from broker.payments.ports import Aftermath, Gateway, Unknown, Verdict
+from broker.payments.ports import Aftermath, Charged, Gateway, NotThere, Unknown, Verdict
 from broker.payments.refunds import take_in_refund
 from broker.payments.settle import locked_payment
 
@@ -34,6 +35,9 @@ DAILY: Final = timedelta(days=1)
 _log = structlog.get_logger()
 
 
+_Seen = Aftermath | Charged | NotThere
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     payment_id: UUID
@@ -42,9 +46,11 @@ class _Work:
     """The end of the lease. If the payment is due at another time by then, there are newer news."""
     gateway: str
     reference: str
+    said_by_hand: bool
+    """Whether the gateway has not told yet that it succeeded."""
 
 
-async def look_back(ctx: Context, gateway: Gateway, payment_id: UUID) -> Aftermath | Unknown | None:
+async def look_back(ctx: Context, gateway: Gateway, payment_id: UUID) -> _Seen | None:
     """Look at a payment if it is due and nobody else does; what the gateway said.
 
     Transactions: one to claim it, one to make true what was said; none while the gateway is asked.
@@ -52,9 +58,11 @@ async def look_back(ctx: Context, gateway: Gateway, payment_id: UUID) -> Afterma
     work = await again_on_deadlock(lambda: _claim(ctx, payment_id))
     if work is None:
         return None
-    seen: Aftermath | Unknown = Unknown("another gateway is set up now than the one that was paid through")
+    seen: _Seen = Unknown("another gateway is set up now than the one that was paid through")
     pause = DAILY  # the other one may be set up again
-    if work.gateway == gateway.name:
+    if work.gateway == gateway.name and work.said_by_hand:
+        seen = await gateway.look_at(await look_call(ctx, payment_id, gateway.name))
+    elif work.gateway == gateway.name:
         seen, pause = await gateway.look_back(work.reference), SOON
     await again_on_deadlock(lambda: _settle(ctx, work, seen, pause))
     _log.info("payment.looked_back", payment=str(payment_id), seen=type(seen).__name__)
@@ -69,14 +77,15 @@ async def _claim(ctx: Context, payment_id: UUID) -> _Work | None:
         update(Payment)
         .where(*due, Payment.gateway_reference.is_not(None))
         .values(fencing=Payment.fencing + 1, lease_until=now + LEASE, next_at=now + LEASE, updated_at=now)
-        .returning(Payment.fencing, Payment.gateway, Payment.gateway_reference)
+        .returning(Payment.fencing, Payment.gateway, Payment.gateway_reference, Payment.failure_code)
     )
     async with ctx.database.transaction() as tx:
         row = (await tx.execute(claimed)).one_or_none()
-    return row and _Work(payment_id, row.fencing, now + LEASE, row.gateway, row.gateway_reference)
+    by_hand = row is not None and row.failure_code in SAID_BY_HAND
+    return row and _Work(payment_id, row.fencing, now + LEASE, row.gateway, row.gateway_reference, by_hand)
 
 
-async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown, pause: timedelta) -> None:
+async def _settle(ctx: Context, work: _Work, seen: _Seen, pause: timedelta) -> None:
     async with ctx.database.transaction() as tx:
         payment, now = await locked_payment(tx, work.payment_id), ctx.clock.now()
         if payment.fencing != work.fencing:
@@ -88,11 +97,13 @@ async def _settle(ctx: Context, work: _Work, seen: Aftermath | Unknown, pause: t
         await tx.execute(done.values(lease_until=None, next_at=again, updated_at=now))
 
 
-async def _take_in(tx: Tx, payment: Any, seen: Aftermath | Unknown, now: datetime, pause: timedelta) -> datetime | None:
+async def _take_in(tx: Tx, payment: Any, seen: _Seen, now: datetime, pause: timedelta) -> datetime | None:
     """Make it true; when to look again: after the pause, if there was nothing to be seen."""
     if isinstance(seen, Unknown):
         _log.warning("payment.not_seen", payment=str(payment.id), note=seen.note)
         return now + pause
+    if not isinstance(seen, Aftermath):
+        return await take_in_word(tx, payment, seen, now, pause)
     again = [now + DAILY for each in seen.chargebacks if each.verdict is Verdict.OPEN]
     if seen.fee_minor is None:
         again.append(now + SOON)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import or_, update
+from sqlalchemy import and_, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.jobs import defer
+from broker.payments.denied import SAID_BY_HAND
 from broker.payments.models import GatewayEvent, Payment, PaymentSetup, PaymentState, Refund
 from broker.payments.ports import News
 from broker.payments.refunds import REFUND
@@ -49,11 +50,16 @@ async def _look_at_payment(tx: Tx, ctx: Context, news: News) -> None:
 
 
 async def _look_back(tx: Tx, ctx: Context, gateway: str, news: News) -> None:
-    """Also while it is being looked at: what the gateway is saying just now may be older than these news."""
-    if not news.taken_from:
-        return
-    named = Payment.gateway == gateway, Payment.gateway_reference == news.taken_from
-    due = update(Payment).where(*named, Payment.state == PaymentState.SUCCEEDED).values(next_at=ctx.clock.now())
+    """Also while it is being looked at: what the gateway is saying just now may be older than these news.
+
+    What a person said to be paid is looked at whatever the news are: the gateway may deny it.
+    """
+    ours = or_(Payment.gateway_reference == news.reference, Payment.id == news.subject)
+    named = and_(ours, Payment.failure_code.in_(SAID_BY_HAND))
+    if news.taken_from:
+        named = or_(named, Payment.gateway_reference == news.taken_from)
+    paid = Payment.gateway == gateway, Payment.state == PaymentState.SUCCEEDED
+    due = update(Payment).where(*paid, named).values(next_at=ctx.clock.now())
     for payment_id in await _ids(tx, due.returning(Payment.id)):
         await defer(tx, LOOK_BACK, {"payment_id": str(payment_id)})
 

@@ -45,9 +45,12 @@ class PaymentView:
     last4: str | None
 
 
-_TRIED_AGAIN: Final = case((Payment.state == PaymentState.SUCCEEDED, None), else_=Payment.next_at)
-"""Also what has succeeded may be looked at once more, which is nobody's business."""
-_OWN: Final = [_TRIED_AGAIN if name == "next_at" else getattr(Payment, name) for name in PaymentView.__slots__[:17]]
+_BEFORE_SUCCESS: Final = {
+    name: case((Payment.state == PaymentState.SUCCEEDED, None), else_=getattr(Payment, name))
+    for name in ("next_at", "failure_code", "failure_message")
+}
+"""Also what has succeeded may be looked at once more, or be denied by the gateway, which is nobody's business but operators'."""
+_OWN: Final = [_BEFORE_SUCCESS.get(name, getattr(Payment, name)) for name in PaymentView.__slots__[:17]]
 
 
 def payments() -> Select[Any]:

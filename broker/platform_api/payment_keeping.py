@@ -5,7 +5,7 @@ Also the door for the webhooks of the payment gateway. To others the operators' 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -23,7 +23,6 @@ from broker.payments.models import Payment
 from broker.payments.news import take_news
 from broker.payments.ports import Forged
 from broker.payments.refunds import RefundView, get_refund, refund_payment
-from broker.payments.settle_by_hand import settle_payment, settle_refund
 from broker.payments.transfers import record_transfer, verify_account
 from broker.payments.views import any_payment, list_payments, payment_view
 from broker.payments.watch import refund_answered
@@ -59,13 +58,6 @@ class TransferBody(Body):
 
     amount_minor: _Amount
     reference: Text
-
-
-class SettlementBody(Body):
-    """How it ended, and how that is known."""
-
-    outcome: Literal["succeeded", "failed"]
-    evidence: Text
 
 
 class VerificationBody(Body):
@@ -109,7 +101,7 @@ async def refund(request: Request, actor: CurrentActor, payment: str) -> Answer:
         return refund_id, await again(refund_id)
 
     async def again(refund_id: UUID) -> Answer:
-        return Answer(_refund(await get_refund(face.ctx, actor, refund_id)), 201)
+        return Answer(shown_refund(await get_refund(face.ctx, actor, refund_id)), 201)
 
     return await once(request, actor, body, make, again)
 
@@ -136,37 +128,11 @@ async def transfer(request: Request, actor: CurrentActor, invoice: str) -> Answe
     return await once(request, actor, body, make, again)
 
 
-@router.post(
-    "/billing/payments/{payment}/settlement",
-    openapi_extra=takes(SettlementBody, required=True),
-    responses=gives(shapes.Payment),
-)
-async def settle(request: Request, actor: CurrentActor, payment: str) -> Answer:
-    """Say how a payment ended of which no gateway tells it any more."""
-    actor.require_operator()
-    ctx, body = face_of(request).ctx, await read(request, SettlementBody)
-    done = body.outcome == "succeeded"
-    return Answer(shown(await settle_payment(ctx, actor, payment, succeeded=done, evidence=body.evidence)))
-
-
-@router.post(
-    "/billing/refunds/{refund}/settlement",
-    openapi_extra=takes(SettlementBody, required=True),
-    responses=gives(shapes.Refund),
-)
-async def settle_back(request: Request, actor: CurrentActor, refund: str) -> Answer:
-    """Say how a refund ended of which no gateway tells it any more, or write off one that the books did not allow."""
-    actor.require_operator()
-    ctx, body = face_of(request).ctx, await read(request, SettlementBody)
-    done = body.outcome == "succeeded"
-    return Answer(_refund(await settle_refund(ctx, actor, refund, succeeded=done, evidence=body.evidence)))
-
-
 @router.get("/billing/chargebacks", responses=gives(shapes.Chargeback, many=True))
 async def chargebacks(request: Request, actor: CurrentActor) -> Answer:
     """The newest payments of all accounts that banks took back."""
     actor.require_operator()
-    return page(request, [_chargeback(each) for each in await list_chargebacks(face_of(request).ctx, actor)])
+    return page(request, [shown_chargeback(each) for each in await list_chargebacks(face_of(request).ctx, actor)])
 
 
 @router.post(
@@ -197,7 +163,8 @@ async def news(request: Request) -> Answer:
     return Answer({"new": await take_news(face.ctx, gateway, told)})
 
 
-def _chargeback(view: ChargebackView) -> shapes.Chargeback:
+def shown_chargeback(view: ChargebackView) -> shapes.Chargeback:
+    """A chargeback in the shape of this face."""
     return {
         "id": view.reference,
         "payment": str(view.payment_id),
@@ -210,7 +177,8 @@ def _chargeback(view: ChargebackView) -> shapes.Chargeback:
     }
 
 
-def _refund(view: RefundView) -> shapes.Refund:
+def shown_refund(view: RefundView) -> shapes.Refund:
+    """A refund in the shape of this face."""
     return {
         "id": str(view.id),
         "payment": str(view.payment_id),

@@ -187,3 +187,15 @@ def test_an_amount_of_another_currency_than_was_meant_changes_nothing(broker: Br
     served.answer("GET /billing/payments/1", body={"currency": "jpy"})
     refused = broker("payments:refund", "1", "--amount", "12", "--currency", "usd", "--reason", "down")
     assert (refused.status, "This is in JPY, not in USD" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "told"),
+    [("payments", "succeeded", "for INV-7: succeeded."), ("refunds", "failed", "sent back: failed."), ("chargebacks", "lost", "for INV-7: lost.")],
+)  # fmt: skip
+def test_what_no_gateway_tells_is_settled(broker: Broker, served: Canned, what: str, outcome: str, told: str) -> None:
+    made = {"amount_minor": 1250, "currency": "jpy", "invoice": "INV-7", "state": outcome}
+    served.answer(f"POST /billing/{what}/7/settlement", body=made)
+    done = broker(f"{what}:settle", "7", "--outcome", outcome, "--evidence", "a letter")
+    assert (done.status, f"1250 JPY {told}" in done.err) == (0, True), done.err
+    assert json.loads(served.seen[-1][2]) == {"outcome": outcome, "evidence": "a letter"}

@@ -17,13 +17,13 @@ from broker.payments.models import Refund
 from broker.payments.news import take_news
 from broker.payments.ports import Aftermath, Chargeback, Declined, SentBack, Succeeded, Verdict
 from broker.payments.refunds import get_refund, refund_payment
-from broker.payments.settle_by_hand import settle_payment, settle_refund
+from broker.payments.settle_by_hand import settle_chargeback, settle_payment, settle_refund
 from broker.payments.start import collect_issued
 from tests.addons.conftest import World, make_world
 from tests.billing.test_books import billed, damage
 from tests.billing.test_close import invoices, ledger
 from tests.domain import new_user
-from tests.payments.fake import FakeGateway, later, news, only, with_card, work
+from tests.payments.fake import NO, FakeGateway, later, news, only, with_card, work
 
 
 @pytest.fixture
@@ -69,6 +69,94 @@ async def test_a_payment_of_a_gateway_that_is_gone_is_settled_by_hand(world: Wor
     assert await wrong(ctx, operator) == []
     with pytest.raises(Conflict, match="ended already"):
         await settle_payment(ctx, operator, payment, succeeded=False, evidence="or not")
+
+
+@pytest.mark.parametrize("came", [True, False])
+async def test_what_was_settled_as_paid_and_the_gateway_calls_failed_is_told_and_decided_again(
+    world: World, operator: Actor, came: bool
+) -> None:
+    ctx, gateway = world.ctx, FakeGateway(lost=True)
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    paid = await only(ctx, world.user)
+    later(ctx, days=2)
+    await settle_payment(ctx, operator, str(paid.id), succeeded=True, evidence="seen at the dashboard")
+    gateway.lost = False
+    gateway.becomes(paid.id, NO)
+    await take_news(ctx, "fake", news("pi_late", subject=paid.id))
+    await work(ctx, gateway)
+    (told,) = await wrong(ctx, operator)
+    assert NO.message in told
+    assert f"payments:settle {paid.id}` and `--outcome succeeded` or `--outcome failed`" in told
+    seen = await only(ctx, world.user)
+    assert (seen.state, seen.failure_code, seen.failure_message) == ("succeeded", None, None)
+    await settle_payment(ctx, operator, str(paid.id), succeeded=came, evidence="statement of November")
+    assert await wrong(ctx, operator) == []
+    assert [each.state for each in await invoices(ctx)] == ["paid" if came else "past_due"]
+    assert (await ledger(ctx)).get("cash", 0) == (1000 if came else 0)
+    with pytest.raises(Conflict, match="ended already"):
+        await settle_payment(ctx, operator, str(paid.id), succeeded=False, evidence="or not")
+    # The gateway has another word: what failed came after all, and what was taken back by hand is paid.
+    gateway.becomes(paid.id, Succeeded("pi_late"))
+    await take_news(ctx, "fake", news("pi_late", 2, subject=paid.id))
+    await work(ctx, gateway)
+    assert await wrong(ctx, operator) == []
+    assert [each.state for each in await invoices(ctx)] == ["paid"]
+
+
+async def test_a_payment_that_was_settled_by_hand_is_not_asked_for_without_end(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway(lost=True)
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    paid = await only(ctx, world.user)
+    later(ctx, days=2)
+    await settle_payment(ctx, operator, str(paid.id), succeeded=True, evidence="seen at the dashboard")
+    gateway.asked.clear()
+    for _ in range(12):
+        later(ctx, minutes=6)
+        await work(ctx, gateway)
+    assert len(gateway.asked) <= 1
+    gateway.lost = False
+    later(ctx, days=1)
+    await work(ctx, gateway)
+    assert await wrong(ctx, operator) == []
+
+
+async def test_what_a_bank_of_a_gateway_that_is_gone_decided_is_settled_by_hand(world: World, operator: Actor) -> None:
+    ctx, gateway = world.ctx, FakeGateway()
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    reference = f"pi_{(await only(ctx, world.user)).id}"
+    gateway.aftermaths[reference] = Aftermath(0, chargebacks=[Chargeback("dp_1", 600, Verdict.OPEN, "general", 15)])
+    await take_news(ctx, "fake", news("dp_1", taken_from=reference))
+    await work(ctx, gateway)
+    with pytest.raises(Conflict, match="day"):
+        await settle_chargeback(ctx, operator, "dp_1", won=False, evidence="letter of the bank")
+    later(ctx, days=121)
+    (told,) = await wrong(ctx, operator)
+    assert "chargebacks:settle dp_1" in told
+    for actor, key in ((world.user, "dp_1"), (operator, "dp_2"), (operator, "")):
+        with pytest.raises(NotFound):
+            await settle_chargeback(ctx, actor, key, won=False, evidence="letter of the bank")
+    done = await settle_chargeback(ctx, operator, "dp_1", won=False, evidence="letter of the bank")
+    assert (done.state, [each.state for each in await invoices(ctx)]) == ("lost", ["past_due"])
+    assert await evidence(ctx, "payment.chargeback_settled_by_hand") == [("olga@example.com", "letter of the bank")]
+    with pytest.raises(Conflict, match="lost"):
+        await settle_chargeback(ctx, operator, "dp_1", won=True, evidence="or not")
+    assert (await ledger(ctx))["cash"] == 1000 - 600 - 15
+    assert await wrong(ctx, operator) == []
+    # The bank has another word.
+    gateway.aftermaths[reference] = Aftermath(0, chargebacks=[Chargeback("dp_1", 600, Verdict.WON, "general", 15)])
+    await take_news(ctx, "fake", news("dp_1", 2, taken_from=reference))
+    await work(ctx, gateway)
+    assert [each.state for each in await list_chargebacks(ctx, operator)] == ["won"]
+    assert ([each.state for each in await invoices(ctx)], await wrong(ctx, operator)) == (["paid"], [])
 
 
 async def test_a_refund_is_settled_by_hand_or_written_off(world: World, operator: Actor) -> None:
