@@ -158,10 +158,8 @@ async def own(request: Request, actor: CurrentActor) -> Answer:
 )
 async def accept(request: Request, actor: CurrentActor) -> Answer:
     """Come into the team."""
-    body = await read(request, AnswerBody)
-    ctx, token = face_of(request).ctx, Secret(body.token) if body.token else None
-    view = await invitations.accept_invitation(ctx, actor, token=token, key=body.invitation or "")
-    return Answer(invitation_shape(view))
+    ctx, (token, key) = face_of(request).ctx, await _which(request)
+    return Answer(invitation_shape(await invitations.accept_invitation(ctx, actor, token=token, key=key)))
 
 
 @router.post(
@@ -171,7 +169,10 @@ async def accept(request: Request, actor: CurrentActor) -> Answer:
 )
 async def decline(request: Request, actor: CurrentActor) -> Answer:
     """Say no."""
+    ctx, (token, key) = face_of(request).ctx, await _which(request)
+    return Answer(invitation_shape(await invitations.decline_invitation(ctx, actor, token=token, key=key)))
+
+
+async def _which(request: Request) -> tuple[Secret | None, str]:
     body = await read(request, AnswerBody)
-    ctx, token = face_of(request).ctx, Secret(body.token) if body.token else None
-    view = await invitations.decline_invitation(ctx, actor, token=token, key=body.invitation or "")
-    return Answer(invitation_shape(view))
+    return Secret(body.token) if body.token else None, body.invitation or ""

@@ -69,20 +69,16 @@ async def make_account(request: Request) -> Response:
 @router.post(_JOIN)
 async def answer(request: Request) -> Response:
     """Come into the team, or say no."""
-    seen = await browser.who(request)
-    if seen is None:
-        return RedirectResponse(f"/login?next={_JOIN}", 303, {"cache-control": "no-store"})
-    try:
-        sent = await browser.read_form(request)
-        browser.check_form(request, sent, seen)
-    except BrokerError as error:
-        return refusal_page(error, seen)
-    try:
-        response = await _answered(request, seen, sent.one("decision") == "accept")
-    except BrokerError as error:
-        return await _question(request, seen, error)
-    browser.keep_invited(request, response, None)
-    return response
+
+    async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
+        response = await _answered(ctx, seen, sent, token=_token(request))
+        browser.keep_invited(request, response, None)
+        return response
+
+    async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
+        return await _question(request, seen, fault)
+
+    return await taken(request, deed, show, _JOIN)
 
 
 @router.post(TEAMS + "/invitations/{team_invitation}")
@@ -90,11 +86,7 @@ async def answer_own(request: Request, team_invitation: str) -> Response:
     """The same for one to the address of the account."""
 
     async def deed(ctx: Context, seen: SignedIn, sent: Form) -> Response:
-        if sent.one("decision") == "accept":
-            view = await accept_invitation(ctx, seen.actor, key=team_invitation)
-            return onward(team_address(view.team_name), "joined")
-        await decline_invitation(ctx, seen.actor, key=team_invitation)
-        return onward(TEAMS, "declined")
+        return await _answered(ctx, seen, sent, key=team_invitation)
 
     async def show(seen: SignedIn, fault: BrokerError | None, sent: Form | None) -> Response:
         return await all_teams(request, seen, fault, None)
@@ -102,13 +94,11 @@ async def answer_own(request: Request, team_invitation: str) -> Response:
     return await taken(request, deed, show, TEAMS)
 
 
-async def _answered(request: Request, seen: SignedIn, accepts: bool) -> Response:
-    ctx: Context = request.app.state.ctx
-    token = _token(request)
-    if accepts:
-        view = await accept_invitation(ctx, seen.actor, token=token)
+async def _answered(ctx: Context, seen: SignedIn, sent: Form, token: Secret | None = None, key: str = "") -> Response:
+    if sent.one("decision") == "accept":
+        view = await accept_invitation(ctx, seen.actor, token=token, key=key)
         return onward(team_address(view.team_name), "joined")
-    await decline_invitation(ctx, seen.actor, token=token)
+    await decline_invitation(ctx, seen.actor, token=token, key=key)
     return onward(TEAMS, "declined")
 
 

@@ -92,7 +92,7 @@ async def test_a_team_is_made_and_whoever_is_invited_signs_up_and_comes_back_to_
     page = await text_of(browser, "/teams/join")
     for told in ("alice@example.com", "acme", "viewer", 'href="/login?next=/teams/join"', f"A mail to {NEW} leads on"):
         assert told in page
-    assert (await browser.http.post("/teams/join")).headers["location"] == "/login?next=/teams/join"
+    assert (await browser.http.post("/teams/join")).headers["location"] == "/login?next=%2Fteams%2Fjoin"
     sent = await send(browser, "/teams/join", "/teams/join/account", email="somebody.else@example.com")
     assert (sent.status_code, NEW in sent.text) == (200, True)
     signed_up = await send(browser, await link_in_mail(ctx), "/confirm", password=GOOD, name=EVIL)
