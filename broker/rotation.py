@@ -6,7 +6,6 @@ import asyncio
 import base64
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +17,7 @@ from sqlalchemy import Table, select, update
 
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
+from broker.kernel.files import replaced
 from broker.kernel.vault import KEY_BYTES
 from broker.metadata import metadata
 
@@ -120,13 +120,5 @@ def _drop_old_keys(path: Path) -> None:
 
 
 def _write(path: Path, keys: list[str]) -> None:
-    status = path.stat()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".key-")
-    with os.fdopen(handle, "w") as file:
-        file.write("\n".join(keys) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(0o600)
-    if os.geteuid() == 0:
-        os.chown(name, status.st_uid, status.st_gid)
-    Path(name).replace(path)
+    with replaced(path) as file:
+        file.write(("\n".join(keys) + "\n").encode())

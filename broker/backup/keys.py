@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from broker.backup.container import Header
 from broker.backup.errors import BackupError
-from broker.backup.files import replaced
+from broker.kernel.files import replaced
 from broker.kernel.vault import DataKey, KeyRing, SealBroken, Vault, key_id
 
 _COST: Final = {"n": 1 << 17, "r": 8, "p": 1}

@@ -14,12 +14,12 @@ from typing import Final
 from broker.backup import manifest
 from broker.backup.container import CHUNK_BYTES, DATA, END, MAGIC, MANIFEST, FrameWriter
 from broker.backup.errors import BackupError
-from broker.backup.files import replaced
 from broker.backup.keys import Keys, lock
 from broker.backup.manifest import Dump, Manifest
 from broker.backup.read import Progress, checked
 from broker.backup.tools import connected, running
 from broker.kernel.clock import SystemClock, rfc3339
+from broker.kernel.files import replaced
 from broker.kernel.vault import key_id
 
 _DUMP: Final = ("--format=custom", "--schema=public", "--no-privileges", "--lock-wait-timeout=30s", "-w")
