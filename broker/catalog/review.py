@@ -68,27 +68,33 @@ async def request_review(ctx: Context, actor: Actor, slug: str, kit: Mapping[str
 
 
 async def approve(
-    ctx: Context, actor: Actor, slug: str, checked: Collection[str], note: str | None = None, *, override: bool = False
+    tx: Tx,
+    actor: Actor,
+    service: PartnerService,
+    now: datetime,
+    checked: Collection[str],
+    note: str | None,
+    *,
+    override: bool,
 ) -> ReviewView:
-    """Bring the listing to the state that was asked for. `checked` names what the operator has checked by hand.
+    """Bring the listing to the state that was asked for. `checked` names what the operator has checked by hand; with
+    `override` points may be open.
 
-    With `override` points may be open, and `note` says why.
-    Raises: NotFound for whoever is no operator, Conflict when no review is pending, InvalidParams naming the open points.
+    Transactions: the caller's, with the service locked; see `addons/sunset.py`, where users are told.
+    Raises: Conflict when no review is pending, InvalidParams naming the open points.
     """
-    actor.require_operator()
-    async with ctx.database.transaction() as tx:
-        service, now = await locked_service(tx, actor, slug, Role.OWNER), ctx.clock.now()
-        row = await _pending_one(tx, service)
-        points = _with_checked(await points_of(tx, service, row.wanted), checked)
-        open_ = [point.name for point in points if not point.met]
-        if open_ and not (override and note):
-            raise InvalidParams(f"Not everything is as it should be yet: {', '.join(open_)}. {_HOW}")
-        moved = {"state": row.wanted, "sunset_at": None, "successor": None, "updated_at": now}
-        await tx.execute(update(AddonService).where(AddonService.id == service.id).values(**moved))
-        await state_changed(tx, service.id, row.wanted)
-        decided = await _decide(tx, row, actor, now, "approved", points, note)
-        await emit(tx, "addon_service.state_changed", actor, now, service=slug, state=row.wanted, before=service.state)
-        return _view(decided, service, points)
+    row = await _pending_one(tx, service)
+    points = _with_checked(await points_of(tx, service, row.wanted), checked)
+    open_ = [point.name for point in points if not point.met]
+    if open_ and not override:
+        raise InvalidParams(f"Not everything is as it should be yet: {', '.join(open_)}. {_HOW}")
+    moved = {"state": row.wanted, "sunset_at": None, "successor": None, "updated_at": now}
+    await tx.execute(update(AddonService).where(AddonService.id == service.id).values(**moved))
+    await state_changed(tx, service.id, row.wanted)
+    decided = await _decide(tx, row, actor, now, "approved", points, note)
+    told = {"service": service.slug, "state": row.wanted, "before": service.state}
+    await emit(tx, "addon_service.state_changed", actor, now, **told)
+    return _view(decided, service, points)
 
 
 async def refuse(ctx: Context, actor: Actor, slug: str, note: str) -> ReviewView:

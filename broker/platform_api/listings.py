@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, Field
 
-from broker.addons.sunset import announce_sunset, shut_down
+from broker.addons.sunset import announce_sunset, approve_review, shut_down
 from broker.catalog.checklist import Point
 from broker.catalog.conformance import record_conformance
 from broker.catalog.listing import ListingView, get_listing, list_own
 from broker.catalog.members import Role
-from broker.catalog.review import ReviewView, approve, list_pending, list_reviews, refuse, request_review
+from broker.catalog.review import ReviewView, list_pending, list_reviews, refuse, request_review
 from broker.catalog.views import PlanView, ServiceView
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
@@ -118,7 +118,7 @@ async def approve_(request: Request, actor: CurrentActor, service: str) -> Answe
     actor.require_operator()
     body = await read(request, ApproveBody)
     ctx = face_of(request).ctx
-    view = await approve(ctx, actor, service, body.checked or (), body.note, override=body.override)
+    view = await approve_review(ctx, actor, service, body.checked or (), body.note, override=body.override)
     return Answer(_review(view))
 
 

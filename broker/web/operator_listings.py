@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from broker.addons.sunset import announce_sunset, shut_down
+from broker.addons.sunset import announce_sunset, approve_review, shut_down
 from broker.catalog.featured import feature
 from broker.catalog.listing import ListingView, get_listing
 from broker.catalog.overview import overview
-from broker.catalog.review import approve, refuse
+from broker.catalog.review import refuse
 from broker.catalog.views import INSTALLABLE_STATES, SUNSET
 from broker.kernel.context import Actor, Context
 from broker.kernel.errors import BrokerError, InvalidParams
@@ -67,7 +67,7 @@ async def _review(ctx: Context, actor: Actor, slug: str, form: Form) -> str:
     note = form.one("note").strip()
     if form.one("decision") == "approve":
         override = form.one("override") == "1"
-        await approve(ctx, actor, slug, form.all("checked"), note or None, override=override)
+        await approve_review(ctx, actor, slug, form.all("checked"), note or None, override=override)
         return "approved"
     if not note:
         raise InvalidParams("Say in the note why it is refused: its owner reads it.")

@@ -17,7 +17,6 @@ DOORS = re.compile(
 
 CHECKED_BEFORE = {
     "broker/addons/config.py displace": "its caller holds the lock of the app",
-    "broker/addons/sunset.py _tell_users": "writes to everybody who uses a service; members and operators cause it",
     "broker/addons/service_trail.py list_trail": "tells those who make the service what their program was asked for",
 }
 """Functions that are handed what has been looked up already."""

@@ -12,6 +12,7 @@ from broker.accounts.models import User
 from broker.catalog.canary_runs import Outcome, claim_due, end
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
+from broker.notices.models import Notice
 from tests.catalog.samples import cache_manifest, plans
 from tests.domain import StoppedClock, new_user
 from tests.platform_api.conftest import client_of, token_of
@@ -183,6 +184,31 @@ async def test_the_end_is_announced_and_comes_on_the_day_and_not_before(
     clock.advance(days=120)
     assert (await operator.post(f"{SERVICE}/actions/shutdown")).json()["state"] == "shutdown"
     assert (await intruder.get(f"/addons/{addon['id']}")).json()["addon_service"]["state"] == "shutdown"
+    assert await mails(ctx) == ["service.sunset", "service.ended"]
+
+
+@pytest.mark.usefixtures("registered")
+async def test_whatever_changes_about_an_end_is_told_once(
+    ctx: Context, api: httpx.AsyncClient, operator: httpx.AsyncClient, intruder: httpx.AsyncClient
+) -> None:
+    await brought_to_ga(api, operator)
+    await intruder.post("/apps", json={"name": "shop"})
+    await intruder.post("/apps/shop/addons", json={"plan": "acme-cache:test"})
+    for day in ("2027-03-01", "2027-03-01", "2027-06-01", "2027-03-01"):
+        assert (await api.post(f"{SERVICE}/actions/sunset", json={"at": f"{day}T00:00:00Z"})).status_code == 200
+    assert await mails(ctx) == ["service.sunset"] * 3, "back to the first day is news, the same day again is none"
+    await api.post(f"{SERVICE}/reviews", json={})
+    decided = {"checked": [], "override": True, "note": "sold to somebody else"}
+    assert (await operator.post(f"{SERVICE}/actions/approve", json=decided)).status_code == 200
+    assert (await mails(ctx))[3:] == ["service.continues"]
+    assert (await intruder.get("/apps/shop/addons")).json()[0]["addon_service"]["sunset"] is None
+
+
+async def mails(ctx: Context) -> list[str]:
+    """What was told about services, in order."""
+    told = select(Notice.kind).where(Notice.kind.like("service.%")).order_by(Notice.created_at, Notice.id)
+    async with ctx.database.transaction() as tx:
+        return list((await tx.execute(told)).scalars())
 
 
 @pytest.mark.usefixtures("registered")
