@@ -54,7 +54,7 @@ async def get_health(ctx: Context, actor: Actor, key: str) -> HealthView:
     """
     found = [view for view in await list_health(ctx, actor) if key in (view.service, str(view.service_id))]
     if not found:
-        raise NotFound("add_on service")
+        raise NotFound("add_on_service")
     return found[0]
 
 

@@ -49,7 +49,7 @@ async def _meant(ctx: Context, addon: str | None, service: str | None) -> Sequen
         if service is not None:
             service_id = (await tx.execute(select(AddonService.id).where(AddonService.slug == service))).scalar()
             if service_id is None:
-                raise NotFound("addon_service")
+                raise NotFound("add_on_service")
             which: ColumnElement[bool] = Addon.service_id == service_id
             in_use = select(Addon.id).where(which, Addon.state == AddonState.PROVISIONED)
             return list((await tx.execute(in_use.order_by(Addon.id))).scalars())

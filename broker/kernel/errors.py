@@ -60,7 +60,8 @@ class NotFound(BrokerError):
     id = "not_found"
 
     def __init__(self, resource: str, message: str | None = None) -> None:
-        super().__init__(message or f"Couldn't find that {resource.replace('_', '-')}.", resource=resource)
+        named = resource.replace("add_on", "add-on").replace("_", " ")
+        super().__init__(message or f"Couldn't find that {named}.", resource=resource)
 
 
 class InvalidParams(BrokerError):

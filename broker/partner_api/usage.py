@@ -33,7 +33,7 @@ async def events(request: Request, service: CurrentService, slug: str) -> Answer
 
 def _check(service: AuthenticatedService, slug: str) -> None:
     if slug != service.slug:
-        raise NotFound("add_on service")
+        raise NotFound("add_on_service")
     service.require("usage")
 
 
