@@ -4,14 +4,20 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from broker.accounts.cli_logins import begin_cli_login
 from broker.accounts.models import User
+from broker.addons.models import AddonCredential
 from broker.app import create_app
+from broker.catalog.models import AddonService, ServiceReview
+from broker.flags.models import FlagRow
 from broker.kernel.context import Actor, Context, Scope
+from broker.kernel.ids import new_id
 from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST
 from tests.matrix.requests import NAMES, Making, instead
@@ -93,7 +99,26 @@ async def site(ctx: Context) -> AsyncIterator[Site]:
             browser.headers["accept"] = "text/html,*/*;q=0.8"
         for name in PEOPLE:
             browsers[name].cookies.update(cookie_of(await begin_session(ctx, await person(ctx, name), "a browser")))
-        yield Site(app, browsers, {**world.named, "other_id": other})
+        more = {"other_id": other, "login": (await begin_cli_login(ctx, "a word")).page.reveal()}
+        await _kept_in_words(ctx, world.named)
+        yield Site(app, browsers, {**world.named, **more})
+
+
+async def _kept_in_words(ctx: Context, named: Mapping[str, str]) -> None:
+    """Rows that none of these requests leaves behind, and that hold what people write all the same."""
+    at, alice, olga = ctx.clock.now(), await person(ctx, "alice"), await person(ctx, "olga")
+    async with ctx.database.transaction() as tx:
+        service_id = (await tx.execute(select(AddonService.id).where(AddonService.slug == "store"))).scalar_one()
+        switched = {"service": "store", "is_on": False, "changed_by_id": olga.id, "changed_by": olga.email}
+        await tx.execute(insert(FlagRow).values(name="installs", reason="a word", changed_at=at, **switched))
+        asked = {"wanted": "ga", "state": "refused", "checklist": [], "note": "a word", "requested_by": alice.id}
+        asked |= {"requested_by_email": alice.email, "decided_by": olga.id, "decided_by_email": olga.email}
+        row = {"id": new_id(), "service_id": service_id, "created_at": at, "decided_at": at}
+        await tx.execute(insert(ServiceReview).values(**row, **asked))
+        login = {"name": "word", "permission": "read_only", "state": "failed", "reason": "a word", "attempts": 1}
+        login |= {"while_attached": False, "was_attached": False, "actor_id": alice.id, "actor_email": alice.email}
+        row = {"id": new_id(), "addon_id": UUID(named["addon_id"]), "created_at": at, "updated_at": at}
+        await tx.execute(insert(AddonCredential).values(**row, **login))
 
 
 async def person(ctx: Context, name: str) -> Actor:
