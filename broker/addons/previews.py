@@ -178,14 +178,8 @@ async def preview_removal(ctx: Context, actor: Actor, key: AddonKey, *, force: b
         obstacle = await _tried(record_removal(tx, ctx, actor, key, new_id(), force))
         if obstacle is not None and not force:
             await _tried(record_removal(tx, ctx, actor, key, new_id(), True))
-        return PreviewView(
-            Action.DESTROY,
-            addon=addon.name,
-            plan=addon.plan_name,
-            cost=_cost(before, lambda had: had.losing(addon.id), None, None, addon),
-            apps=await changes_since(tx, ctx, environments),
-            obstacles=_found(obstacle),
-        )
+        cost = _cost(before, lambda had: had.losing(addon.id), None, None, addon)
+        return await _came_of(tx, ctx, Action.DESTROY, addon, environments, obstacle, cost)
 
     return await _undone(ctx, actor, deed)
 
@@ -204,14 +198,7 @@ async def preview_attachment(ctx: Context, actor: Actor, request: AttachAddon) -
         if obstacle is not None and obstacle.id == ConfirmationRequired.id:
             confirmed = AttachAddon(request.addon, request.app, request.name, app.name, request.namespace)
             await _tried(record_attachment(tx, ctx, actor, confirmed, new_id()))
-        return PreviewView(
-            Action.ATTACH,
-            addon=addon.name,
-            plan=addon.plan_name,
-            cost=None,
-            apps=await changes_since(tx, ctx, environments),
-            obstacles=_found(obstacle),
-        )
+        return await _came_of(tx, ctx, Action.ATTACH, addon, environments, obstacle)
 
     return await _undone(ctx, actor, deed)
 
@@ -228,14 +215,7 @@ async def preview_detachment(ctx: Context, actor: Actor, key: str) -> PreviewVie
         addon = await lock_visible_addon(tx, ctx, actor, addon_key, seeing_suffices=True)
         environments = await environments_of(tx, addon.apps.values())
         await record_detachment(tx, ctx, actor, key)
-        return PreviewView(
-            Action.DETACH,
-            addon=addon.name,
-            plan=addon.plan_name,
-            cost=None,
-            apps=await changes_since(tx, ctx, environments),
-            obstacles=(),
-        )
+        return await _came_of(tx, ctx, Action.DETACH, addon, environments, None)
 
     return await _undone(ctx, actor, deed)
 
@@ -251,16 +231,24 @@ async def preview_move(ctx: Context, actor: Actor, key: AddonKey, to_app: str) -
         addon = await lock_visible_addon(tx, ctx, actor, key, target.id)
         environments = await environments_of(tx, addon.apps.values())
         obstacle = await _tried(record_move(tx, ctx, actor, key, to_app))
-        return PreviewView(
-            Action.MOVE,
-            addon=addon.name,
-            plan=addon.plan_name,
-            cost=None,
-            apps=await changes_since(tx, ctx, environments),
-            obstacles=_found(obstacle),
-        )
+        return await _came_of(tx, ctx, Action.MOVE, addon, environments, obstacle)
 
     return await _undone(ctx, actor, deed)
+
+
+async def _came_of(
+    tx: Tx, ctx: Context, action: Action, addon: LockedAddon, before: Environments, obstacle: Obstacle | None,
+    cost: CostPreview | None = None,
+) -> PreviewView:  # fmt: skip
+    """What the deed made of an add-on and of the apps that it is attached to."""
+    return PreviewView(
+        action,
+        addon=addon.name,
+        plan=addon.plan_name,
+        cost=cost,
+        apps=await changes_since(tx, ctx, before),
+        obstacles=_found(obstacle),
+    )
 
 
 async def _environments(tx: Tx, ctx: Context, apps: Iterable[AppView]) -> Environments:
