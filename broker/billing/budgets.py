@@ -85,11 +85,6 @@ async def lock_limits(tx: Tx, account_id: UUID) -> list[Limit]:
     return sorted(map(_limit, rows), key=lambda limit: (limit.limit_minor, limit.id))
 
 
-async def limits_of(tx: Tx, account_id: UUID) -> list[Limit]:
-    """The same for whoever only reads."""
-    return [_limit(row) for row in await _READ.all(tx, account_id=account_id)]
-
-
 _COLUMNS: Final = (
     Budget.id,
     Budget.account_id,
@@ -99,9 +94,9 @@ _COLUMNS: Final = (
     Budget.currency,
     Budget.policy,
 )
-_OF_ACCOUNT: Final = select(*_COLUMNS).where(Budget.account_id == bindparam("account_id")).order_by(Budget.id)
-_READ: Final = Direct(_OF_ACCOUNT)
-_LOCK: Final = Direct(_OF_ACCOUNT.with_for_update())
+_LOCK: Final = Direct(
+    select(*_COLUMNS).where(Budget.account_id == bindparam("account_id")).order_by(Budget.id).with_for_update()
+)
 
 
 def _limit(row: Any) -> Limit:
