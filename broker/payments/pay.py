@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import and_, case, func, or_, select, update
 
+from broker.accounts.models import User
 from broker.billing.models import BillingAccount, Invoice
 from broker.kernel.context import Context
 from broker.kernel.db import Tx, again_on_deadlock
@@ -24,6 +25,7 @@ from broker.payments.customers import reference_of
 from broker.payments.models import Payment, PaymentMethod, PaymentState
 from broker.payments.ports import ActionNeeded, ChargeCall, Charged, Declined, Gateway, LookCall, NotThere, Unknown
 from broker.payments.settle import settle, withdraw
+from broker.payments.standing import payment_page
 from broker.payments.start import LOOK_BACK, PAY, WITHDRAWN, to_collect
 
 LEASE: Final = timedelta(minutes=2)
@@ -122,16 +124,18 @@ async def _claim(ctx: Context, payment_id: UUID) -> Work | None:
         if row is None:
             return None
         about = (
-            select(PaymentMethod.reference, BillingAccount.gateway_customer, Invoice.number)
+            select(PaymentMethod.reference, BillingAccount.gateway_customer, Invoice.number, User.team_name)
             .select_from(Payment)
+            .join(User, User.id == Payment.account_id)
             .join(Invoice, Invoice.id == Payment.invoice_id)
             .outerjoin(PaymentMethod, PaymentMethod.id == Payment.method_id)
             .outerjoin(BillingAccount, BillingAccount.id == Payment.account_id)
             .where(Payment.id == payment_id)
         )
-        method, customer, number = (await tx.execute(about)).one()
+        method, customer, number, team = (await tx.execute(about)).one()
         known = reference_of(customer, row["gateway"])
-        return _work(row, method, known, number, ctx.rules.public_url, now)
+        page = ctx.rules.public_url + payment_page(row["account_id"], is_team=team is not None)
+        return _work(row, method, known, number, page, now)
 
 
 async def _lock_invoice(tx: Tx, payment_id: UUID) -> str | None:
@@ -159,13 +163,13 @@ def _free(now: datetime) -> Any:
 
 
 def _work(
-    row: Mapping[Any, Any], method: str | None, customer: str | None, number: str | None, public_url: str, now: datetime
+    row: Mapping[Any, Any], method: str | None, customer: str | None, number: str | None, page: str, now: datetime
 ) -> Work:
     """Ask for the money while its key is known to the gateway, and look what became of it afterwards."""
     call: ChargeCall | LookCall = LookCall(row["id"], row["gateway_reference"], customer)
     fresh = row["gateway_reference"] is None and now < row["called_at"] + KEYS_KEPT
     if fresh and customer is not None and method is not None and row["finished_at"] is None:
-        back = f"{public_url}/account/payment" if row["by_hand"] else None
+        back = page if row["by_hand"] else None
         call = ChargeCall(row["id"], customer, method, row["minor"], row["currency"], number or "", back)
     over = now >= row["created_at"] + TO_CONFIRM
     return Work(row["id"], row["fencing"], row["tries"], row["gateway"], call, over)

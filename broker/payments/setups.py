@@ -28,6 +28,7 @@ from broker.payments.customers import known_customer
 from broker.payments.methods import keep_method
 from broker.payments.models import OPEN_SETUPS, PaymentSetup, SetupState
 from broker.payments.ports import CustomerMade, Declined, Gateway, SetupCall, SetupDone, SetupOpen, SetupOver
+from broker.payments.standing import payment_page
 from broker.payments.start import collect_account
 
 SETUP: Final = "broker.payment_setup"
@@ -66,7 +67,7 @@ async def begin_setup(
     onward: str | None = None,
 ) -> UUID:
     """Ask for a page on which the actor can add a payment method; the page leads back to ours, and that one on to `onward`, an
-    address on this server. A team's page is named by its id: it may be called something else by then.
+    address on this server.
 
     Raises: Forbidden; Conflict where no payment gateway is set up, or too many pages are open.
     """
@@ -75,7 +76,7 @@ async def begin_setup(
         raise Conflict("No payment gateway is set up here: paid plans need no payment method.")
     now, setup_id = ctx.wall.now(), setup_id or new_id()
     then = "" if onward is None else f"next={quote(onward, safe='')}&"
-    own = "/account/payment" if actor.behind is None else f"/teams/{actor.id}/payment"
+    own = payment_page(actor.id, is_team=actor.behind is not None)
     back = f"{ctx.rules.public_url}{own}?{then}setup={setup_id}"
     row = {"id": setup_id, "account_id": actor.id, "state": SetupState.PENDING, "return_url": back}
     row |= {"next_at": now, "expires_at": now + LIFE, "created_at": now, "updated_at": now}

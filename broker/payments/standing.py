@@ -66,9 +66,9 @@ async def require_verified(tx: Tx, ctx: Context, account_id: UUID) -> None:
     """
     if ctx.rules.paid_plans_need_verification and not await is_verified(tx, account_id):
         team = await for_team(tx, account_id)
-        page = "" if team else f", or at {ctx.rules.public_url}/account/payment,"
+        page = f"{ctx.rules.public_url}{payment_page(account_id, is_team=bool(team))}"
         raise Unverified(
-            f"Paid plans need a payment method. Add one with `broker payment-methods:add{team}`{page} and try again."
+            f"Paid plans need a payment method. Add one with `broker payment-methods:add{team}`, or at {page}, and try again."
         )
 
 
@@ -76,3 +76,8 @@ async def for_team(tx: Tx, account_id: UUID) -> str:
     """What to add to a command about money so that it is about this account: ` --team NAME`, if it is a team's."""
     name = (await tx.execute(select(User.team_name).where(User.id == account_id))).scalar()
     return f" --team {name}" if name else ""
+
+
+def payment_page(account_id: UUID, *, is_team: bool) -> str:
+    """Where the account's payments are on this server. A team is named by its id: it may be called something else by then."""
+    return f"/teams/{account_id}/payment" if is_team else "/account/payment"

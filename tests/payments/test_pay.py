@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from broker.accounts.models import User
 from broker.billing.collect import record_collected
 from broker.billing.credits import list_credits
 from broker.billing.invoices import issue_finalized
@@ -213,6 +214,22 @@ async def test_what_must_be_confirmed_waits_for_its_owner_and_not_for_ever(world
     await work(ctx, gateway)
     shown = await get_payment(ctx, world.user, str(there.id))
     assert (shown.state, shown.failure_code, shown.action_url) == ("failed", "not_confirmed", None)
+
+
+@pytest.mark.parametrize("team", [None, "acme"])
+async def test_the_gateway_s_page_leads_back_to_the_page_of_whoever_pays(
+    world: World, gateway: FakeGateway, team: str | None
+) -> None:
+    ctx = world.ctx
+    await with_card(ctx, gateway, world.user)
+    number = await billed(world, 1000)
+    async with ctx.database.transaction() as tx:
+        await tx.execute(update(User).where(User.id == world.user.id).values(team_name=team))
+    await pay_invoice(ctx, world.user, number)
+    await work(ctx, gateway)
+    (call,) = [each for each in gateway.asked if isinstance(each, ChargeCall)]
+    page = f"/teams/{world.user.id}/payment" if team else "/account/payment"
+    assert call.return_url == f"https://broker.test{page}"
 
 
 async def test_what_the_gateway_knows_no_more_the_second_time_does_not_count_as_failed(
