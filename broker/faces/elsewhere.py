@@ -8,7 +8,7 @@ from typing import Final
 _APP: Final = r"/(?:teams/)?apps/[^/]+"
 _INSIDE: Final = (
     "The broker does nothing inside of a database (backups, followers, upgrades, settings, connections): its provider does."
-    " `heroku addons:open` leads there, and `heroku pg:psql` to the database itself."
+    " See what it offers with `heroku addons:open`, or connect to the address in the app's config vars."
 )
 _SENTENCES: Final = {
     rf"{_APP}/(?:dynos|formation|ps|process-tier|release-dynos)": (

@@ -22,6 +22,8 @@ MAX: Final = 1000
 _RANGE: Final = re.compile(
     r"\s*(?P<key>[a-z_]+)\s+(?P<open>\]?)(?P<start>[^\s;,]*?)\.\.(?P<end>[^\s;,]*)\s*(?:;(?P<params>.*))?"
 )
+_WORD: Final = re.compile(r"(?!.*\.\.)[!-+\--:<-~]+")
+"""What can stand in the header and is read there again: no two dots, blank, comma or semicolon, and nothing beyond ASCII."""
 _LONGEST: Final = 400
 
 
@@ -91,7 +93,7 @@ def page(request: Request, entries: Sequence[Any]) -> Answer:
     wanted = range_of(request)
     if wanted == ListRange() and len(entries) <= MAX:
         return Answer(list(entries))
-    key = wanted.key if wanted.key in ("id", "name") and all(wanted.key in entry for entry in entries) else "id"
+    key = "name" if wanted.key == "name" and _are_told_apart([entry.get("name") for entry in entries]) else "id"
     ordered = sorted(entries, key=lambda entry: str(entry[key]), reverse=wanted.descending)
     if wanted.key == key:
         ordered = [entry for entry in ordered if _within(str(entry[key]), wanted)]
@@ -99,11 +101,19 @@ def page(request: Request, entries: Sequence[Any]) -> Answer:
 
 
 def sliced(ordered: Sequence[Any], wanted: ListRange, key: str) -> Answer:
-    """The first `max` entries; 206 with `Next-Range` if there are more."""
+    """The first `max` entries; 206 with `Content-Range` and `Next-Range` if there are more."""
     if len(ordered) <= wanted.max:
         return Answer(list(ordered))
     shown = list(ordered[: wanted.max])
-    return Answer(shown, 206, {"Next-Range": wanted.next(key, str(shown[-1][key]))})
+    first, last = str(shown[0][key]), str(shown[-1][key])
+    headers = {"Accept-Ranges": key, "Content-Range": f"{key} {first}..{last}; max={wanted.max}"}
+    return Answer(shown, 206, {**headers, "Next-Range": wanted.next(key, last)})
+
+
+def _are_told_apart(names: Sequence[Any]) -> bool:
+    """Whether a list can be cut between two names: each is one word of a header, and there is none twice."""
+    words = {name for name in names if isinstance(name, str) and _WORD.fullmatch(name)}
+    return len(words) == len(names)
 
 
 def _within(value: str, wanted: ListRange) -> bool:

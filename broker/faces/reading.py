@@ -89,6 +89,8 @@ async def read_json(request: Request, bounds: Bounds) -> Any:
     if not raw.strip():
         return {}
     _check_type(request.headers.get("content-type"))
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("Send the request body as it is, without `Content-Encoding`.")
     try:
         return json.loads(raw.decode(), parse_constant=_no_constant)
     except RecursionError:

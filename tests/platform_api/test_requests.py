@@ -52,6 +52,11 @@ async def test_a_body_of_another_type_is_not_read(api: httpx.AsyncClient, kind: 
     assert (refused.status_code, refused.json()["id"]) == (415, "unsupported_media_type")
 
 
+async def test_a_compressed_body_is_named_as_such(api: httpx.AsyncClient) -> None:
+    refused = await api.post("/apps", content=b"\x1f\x8b", headers={**JSON, "content-encoding": "gzip"})
+    assert (refused.status_code, "without `Content-Encoding`" in refused.json()["message"]) == (415, True)
+
+
 @pytest.mark.parametrize(
     "kind", ["application/json", "application/json; charset=utf-8", "application/vnd.heroku+json; version=3", ""]
 )
