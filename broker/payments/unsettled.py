@@ -22,6 +22,9 @@ STUCK_AFTER: Final = timedelta(days=3)
 """By then a gateway has told what it has to tell."""
 DECIDED_AFTER: Final = timedelta(days=120)
 """By then a bank has decided about a chargeback."""
+MOVED: Final = ("succeeded", "failed")
+BANKS: Final = ("won", "lost")
+"""What can be said of a payment or a refund, and of what a bank decides: first what is well."""
 _MOST: Final = 100
 
 
@@ -43,7 +46,7 @@ class Unsettled:
     invoice: str
     why: str
     outcomes: tuple[str, ...]
-    """What can be said of it: first what is well."""
+    """What can be said of it."""
 
     def __str__(self) -> str:
         """All of it with what to do, in words."""
@@ -69,15 +72,13 @@ async def unsettled(tx: Tx, now: datetime) -> list[Unsettled]:
         *await _refunds(tx, now - STUCK_AFTER),
         *[
             Unsettled(
-                Kind.CHARGEBACK, each.reference, Money(each.minor, each.currency), each.invoice, _UNDECIDED, _BANKS
+                Kind.CHARGEBACK, each.reference, Money(each.minor, each.currency), each.invoice, _UNDECIDED, BANKS
             )
             for each in await undecided(tx, now - DECIDED_AFTER, _MOST)
         ],
     ]
 
 
-_MOVED: Final = ("succeeded", "failed")
-_BANKS: Final = ("won", "lost")
 _UNDECIDED: Final = f"nobody has told for {DECIDED_AFTER.days} days how the bank decided: find out."
 _UNBOOKED: Final = "it is done, and the books do not allow it: write it off."
 
@@ -89,7 +90,7 @@ async def _payments(tx: Tx, before: datetime) -> list[Unsettled]:
     wanted = _columns(Payment, Payment.failure_message).join(Invoice, Invoice.id == Payment.invoice_id)
     rows: Any = await tx.execute(wanted.where(or_(silent, Payment.failure_code == DENIED)).limit(_MOST))
     return [
-        Unsettled(Kind.PAYMENT, str(row.id), Money(row.minor, row.currency), row.number, _why(row), _MOVED)
+        Unsettled(Kind.PAYMENT, str(row.id), Money(row.minor, row.currency), row.number, _why(row), MOVED)
         for row in rows
     ]
 
@@ -118,7 +119,7 @@ async def _refunds(tx: Tx, before: datetime) -> list[Unsettled]:
             str(row.id),
             Money(row.minor, row.currency),
             row.number,
-            *((_UNBOOKED, _MOVED[:1]) if row.failure_code == NOT_BOOKED else (_silent(row.gateway), _MOVED)),
+            *((_UNBOOKED, MOVED[:1]) if row.failure_code == NOT_BOOKED else (_silent(row.gateway), MOVED)),
         )
         for row in rows
     ]

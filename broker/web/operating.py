@@ -38,6 +38,7 @@ _DONE: Final = {
     "nothing": "There is nothing to pay out: balances are held, or too small.",
     "payable": "It is approved, and in the export for the bank.",
     "paid": "It is marked as paid, and its owner is told.",
+    "settled": "It is settled, and in the books.",
     "failed": "It is taken back; the amount is in the balance again.",
     "reconciling": "The comparison is under way.",
     "on": "It is on, from this moment on and for every process.",

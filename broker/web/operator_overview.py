@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter, Request, Response
 
 from broker.addons.attention import look_over
@@ -9,9 +11,11 @@ from broker.addons.health import list_health
 from broker.addons.operations import LATE, OFTEN, STATES, UNFINISHED, every_operation
 from broker.kernel.errors import BrokerError
 from broker.oauth.sessions import SignedIn
+from broker.payments.unsettled import list_unsettled
 from broker.web.operating import operator_page, page_number, searched, shown
 
 router = APIRouter(include_in_schema=False)
+_PAGE: Final = 50
 
 
 @router.get("/operator")
@@ -35,8 +39,10 @@ async def services(request: Request) -> Response:
 async def _overview(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
     ctx = request.app.state.ctx
     found = await look_over(ctx, seen.actor)
-    overdue = found.chain.is_overdue(ctx.clock.now())
-    return operator_page(request, "operator.html", seen, fault, here="/operator", found=found, overdue=overdue)
+    overdue, unsettled = found.chain.is_overdue(ctx.clock.now()), len(await list_unsettled(ctx, seen.actor))
+    return operator_page(
+        request, "operator.html", seen, fault, here="/operator", found=found, overdue=overdue, unsettled=unsettled
+    )
 
 
 async def _operations(request: Request, seen: SignedIn, fault: BrokerError | None) -> Response:
@@ -56,4 +62,9 @@ async def _services(request: Request, seen: SignedIn, fault: BrokerError | None)
     seen.actor.require_operator()
     rows = await list_health(request.app.state.ctx, seen.actor)
     rows.sort(key=lambda row: (row.circuit == "closed", row.service))
-    return operator_page(request, "operator_services.html", seen, fault, here="/operator/services", rows=rows)
+    number = page_number(request)
+    here, first = "/operator/services", (number - 1) * _PAGE
+    return operator_page(
+        request, "operator_services.html", seen, fault, here=here, rows=rows[first : first + _PAGE], number=number,
+        more=len(rows) > first + _PAGE,
+    )  # fmt: skip

@@ -22,16 +22,21 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Paused
 from broker.oauth.models import BrowserSession
 from broker.oauth.sessions import begin_session, find_session
+from broker.payments.news import take_news
+from broker.payments.ports import Aftermath, Chargeback, Verdict
+from broker.payments.start import collect_issued
 from broker.payouts.payouts import every_payout
 from tests.addons.conftest import World, make_world
 from tests.addons.test_orphans import lost_provision
+from tests.billing.test_books import billed
 from tests.domain import StoppedClock, new_user
+from tests.payments.fake import FakeGateway, news, only, with_card, work
 from tests.payouts.test_payouts import seasoned
 from tests.platform_api.conftest import settings
 
 EVIL = "<script>alert(1)</script>"
 PAGES = (
-    "", "/operations", "/orphans", "/services", "/listings", "/reconcile", "/accounts", "/payouts", "/audit",
+    "", "/operations", "/orphans", "/services", "/listings", "/reconcile", "/accounts", "/payments", "/payouts", "/audit",
     "/audit/chain", "/queues", "/flags", "/settings",
 )  # fmt: skip
 
@@ -107,7 +112,15 @@ async def test_nobody_else_is_told_that_there_is_a_console(
         assert (answer.status_code, answer.text) == (404, expected), path
     token = re.search(r'name="form_token" value="(\w+)"', (await browser.get("/logout")).text)
     assert token is not None
-    forms = ("reconcile", "accounts/invite", "payouts/run", "payouts/approve", "orphans/1/retry", "payouts/1/paid")
+    forms = (
+        "reconcile",
+        "accounts/invite",
+        "payments/settle",
+        "payouts/run",
+        "payouts/approve",
+        "orphans/1/retry",
+        "payouts/1/paid",
+    )
     for path in (*forms, "flags", "queues/1/retry", f"accounts/{alice.id}/sign-out"):
         assert (await browser.post(f"/operator/{path}", data={"form_token": token[1]})).status_code == 404, path
     await sign_in(browser, world.ctx, operator)
@@ -134,6 +147,7 @@ async def test_what_does_not_get_on_is_told_and_dealt_with(
     assert addon.name not in await read(browser, "/operator/operations?state=failed")
     assert "must be one of" in await read(browser, "/operator/operations?state=odd", 422)
     assert "go on" in await read(browser, "/operator/services")
+    assert "There are no more" in await read(browser, "/operator/services?page=2")
     (orphan,) = await list_orphans(world.ctx, operator)
     here = f"/operator/orphans/{orphan.id}"
     assert orphan.addon_name in await read(browser, "/operator/orphans")
@@ -194,6 +208,38 @@ async def test_a_payout_goes_its_way(browser: httpx.AsyncClient, world: World, o
     back = await send(browser, here, f"payouts/{payout.id}/fail", reason="came back")
     assert "in the balance again" in await told(browser, back)
     assert (await send(browser, here, f"payouts/{payout.id}/fail", reason="again")).status_code == 409
+
+
+async def test_what_no_gateway_tells_is_settled(
+    browser: httpx.AsyncClient, world: World, operator: Actor, clock: StoppedClock
+) -> None:
+    ctx, gateway, here = world.ctx, FakeGateway(), "/operator/payments"
+    await with_card(ctx, gateway, world.user)
+    await billed(world, 1000)
+    await collect_issued(ctx)
+    await work(ctx, gateway)
+    reference = f"pi_{(await only(ctx, world.user)).id}"
+    gateway.aftermaths[reference] = Aftermath(0, chargebacks=[Chargeback("dp_1", 600, Verdict.OPEN, "general")])
+    await take_news(ctx, "fake", news("dp_1", taken_from=reference))
+    await work(ctx, gateway)
+    await sign_in(browser, ctx, operator)
+    page = await read(browser, here)
+    assert "Nothing waits for anybody." in page
+    assert "alice@example.com 6.00 USD open The gateway is gone" in page
+    clock.advance(days=121)
+    await sign_in(browser, ctx, operator)
+    assert "Payments to settle 1 No gateway tells" in await read(browser, "/operator")
+    assert "6.00 USD chargeback for INV-2026-000001 Nobody has told for 120 days" in await read(browser, here)
+    said = {"kind": "chargeback", "key": "dp_1", "outcome": "lost", "evidence": EVIL}
+    for wrong, status in (
+        ({"outcome": "failed"}, 422),
+        ({"kind": "moon"}, 422),
+        ({"evidence": " "}, 422),
+        ({"key": "dp_2"}, 404),
+    ):
+        assert (await send(browser, here, "payments/settle", **(said | wrong))).status_code == status, wrong
+    assert "It is settled" in await told(browser, await send(browser, here, "payments/settle", **said))
+    assert "6.00 USD lost" in await read(browser, here)
 
 
 async def test_the_audit_is_searched_and_its_chain_computed_again(
