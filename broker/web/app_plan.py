@@ -12,7 +12,7 @@ from broker.addons.previews import preview_plan_change
 from broker.addons.queries import AddonView
 from broker.addons.resolve import AddonKey, read_addon
 from broker.addons.scheduled_changes import schedule_plan_change, unschedule_plan_change
-from broker.catalog.docs import compare
+from broker.catalog.compare import compare
 from broker.catalog.price_kinds import monthly_words, price_of
 from broker.catalog.storefront import listing
 from broker.catalog.views import PlanView

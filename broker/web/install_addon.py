@@ -16,7 +16,7 @@ from broker.addons.resolve import AddonKey, read_addon
 from broker.apps.create import REGIONS, CreateApp, create_app
 from broker.apps.queries import get_app, list_apps
 from broker.apps.visibility import Role
-from broker.catalog.docs import compare
+from broker.catalog.compare import compare
 from broker.catalog.option_fields import FieldKind, OptionField, answered, option_fields
 from broker.catalog.price_kinds import hourly_words, monthly_words, price_of, rates_of
 from broker.catalog.storefront import Listing, listing

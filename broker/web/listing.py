@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from broker.catalog.categories import CATEGORIES, shelves
-from broker.catalog.docs import compare
+from broker.catalog.compare import compare
 from broker.catalog.price_kinds import hourly_words, monthly_words, price_of, rates_of
 from broker.catalog.reliability import seconds
 from broker.catalog.search_index import FEATURES, features_of
