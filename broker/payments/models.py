@@ -34,19 +34,9 @@ class PaymentState(StrEnum):
     ACTION_NEEDED = "action_needed"
     """Whoever pays has to confirm it: at `action_url` while there is one, else by paying by hand."""
     SUCCEEDED = "succeeded"
+    """For good."""
     FAILED = "failed"
-
-
-PAYMENT_TRANSITIONS: Final[dict[PaymentState, frozenset[PaymentState]]] = {
-    PaymentState.PENDING: frozenset({PaymentState.CALLING}),
-    PaymentState.CALLING: frozenset(PaymentState) - {PaymentState.PENDING},
-    PaymentState.WAITING: frozenset({PaymentState.CALLING}),
-    PaymentState.UNSURE: frozenset({PaymentState.CALLING}),
-    PaymentState.ACTION_NEEDED: frozenset({PaymentState.CALLING}),
-    PaymentState.FAILED: frozenset({PaymentState.CALLING}),
-    PaymentState.SUCCEEDED: frozenset(),
-}
-"""`succeeded` is terminal. What failed is looked at again when the gateway says so: money may have come all the same."""
+    """Looked at again when the gateway says so: money may have come all the same."""
 
 
 class RefundState(StrEnum):
