@@ -56,6 +56,7 @@ def heroku_environment(url: str, token: str) -> dict[str, str]:
         "HEROKU_LOGIN_HOST": url,
         "HEROKU_DATA_HOST": str(parts.hostname),
         "HEROKU_ADDONS_HOST": f"{parts.scheme}://{parts.hostname}",
+        "PGDIAGNOSE_URL": str(parts.hostname),  # or the address of a database would be sent to another host
         "HEROKU_POSTGRESQL_ADDON_NAME": "postgres",
         "HEROKU_REDIS_ADDON_NAME": "redis",
         "HEROKU_NETRC_WRITE": "true",

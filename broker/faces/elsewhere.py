@@ -29,7 +29,7 @@ _SENTENCES: Final = {
         "There are no pipelines here: make an app for each stage, and add or attach its add-ons."
     ),
     r"/enterprise-accounts?": "There are no enterprise accounts here: `heroku teams` lists the teams that you are in.",
-    r"/(?:client/v1\d|postgres/v\d|redis/v\d|data)": _INSIDE,
+    r"/(?:client/v1\d|postgres/v\d|redis/v\d|data|reports)": _INSIDE,
 }
 _KNOWN: Final = tuple((re.compile(rf"(?:{path})(?:/.*)?"), sentence) for path, sentence in _SENTENCES.items())
 _LONGEST: Final = 1000

@@ -47,7 +47,7 @@ def test_a_refusal_carries_its_public_fields() -> None:
         ("/apps/demo/domains", "no domains"), ("/account/keys/1", "no key"), ("/spaces", "no private spaces"),
         ("/pipelines/1", "no pipelines"), ("/apps/demo/pipeline-couplings", "no pipelines"), ("/filters/apps", "no pipelines"),
         ("/enterprise-accounts", "no enterprise accounts"), ("/client/v11/apps/demo/transfers", "its provider does"),
-        ("/redis/v0/databases/demo/config", "its provider does"), ("/data/maintenances/v1/demo", "its provider does"),
+        ("/redis/v0/databases/demo/config", "its provider does"), ("/data/maintenances/v1/demo", "its provider does"), ("/reports", "its provider does"),
     ],
 )  # fmt: skip
 def test_what_only_heroku_has_is_answered_with_where_it_is(path: str, words: str) -> None:

@@ -265,3 +265,17 @@ def test_a_wrong_token_is_named_as_such(heroku: Heroku) -> None:
 def test_psql_is_opened_on_a_database_with_the_url_scheme_of_the_heroku_cli(heroku: Heroku, app: str) -> None:
     heroku.ok("addons:create", "postgres", "-a", app, "--", "--url-scheme=postgres")
     assert "42" in heroku.ok("pg:psql", "-a", app, "-c", "select 40 + 2").out
+
+
+def test_a_database_is_promoted_a_redis_told_and_what_is_not_here_said_so(heroku: Heroku, api: Api, app: str) -> None:
+    api.add(app, "postgres")
+    second, cache = api.add(app, "postgres"), api.add(app, "redis")
+    wanted = api.config(app)[api.get(f"/addons/{second}")["config_vars"][0]]
+    assert f"Promoting {second} to DATABASE_URL on {app}... done" in heroku.ok("pg:promote", second, "-a", app).err
+    assert api.config(app)["DATABASE_URL"] == wanted
+    assert re.search(
+        rf"Status: +Available\n(.*\n)*Add-on: +{second}\n", heroku.ok("pg:info", "DATABASE", "-a", app).out
+    )
+    assert heroku.ok("redis:credentials", cache, "-a", app).out.strip() == api.config(app)["REDIS_URL"]
+    refused = heroku.run("ps:scale", "web=1", "-a", app)
+    assert (refused.status, "there are no dynos" in refused.said) == (2, True)
