@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Broker
-from tests.testkit.mutants import SaysThatItIsHtml
+from tests.testkit.mutants.provision import SaysThatItIsHtml
 from tests.testkit.shelf import PASSWORD, SALT, Shelf
 from tests.testkit.threads import manifest_file, running
 

@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from broker.testkit.results import GROUPS
 from tests.cli.conftest import Broker
-from tests.testkit.mutants import FailsAtTheSecondDelete, KeepsEverySecond, SaysThatItIsHtml
+from tests.testkit.mutants.deprovision import FailsAtTheSecondDelete, KeepsEverySecond
+from tests.testkit.mutants.provision import SaysThatItIsHtml
 from tests.testkit.shelf import PASSWORD, SALT, Shelf
 from tests.testkit.threads import manifest_file, running
 

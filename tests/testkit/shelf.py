@@ -1,6 +1,6 @@
 """A correct provider in memory, small enough to be made wrong in one place at a time. It speaks HTTP and nothing else.
 
-Each method is one promise; `mutants.py` overrides them. With `later` it accepts with 202 and finishes by itself.
+Each method is one promise; those of `mutants` override them. With `later` it accepts with 202 and finishes by itself.
 """
 
 from __future__ import annotations
