@@ -1,9 +1,11 @@
 """Fixtures that every test may ask for. Those of one domain live beside its tests, or in tests/domain.py."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from broker.kernel.garbage import look_seldom
 from tests import engines
 from tests.loopback import refuse_the_outside_world
 from tests.platform import Platform, running_platform
@@ -17,6 +19,17 @@ def pytest_configure() -> None:
 
 def pytest_report_header() -> str:
     return engines.description()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays until the end: looking through it for garbage, now or amid the tests, finds none and takes long."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        look_seldom()
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from broker.cli.options import host_and_port, json_option
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """For imports: what they make stays, and looking through it for garbage again and again takes a fifth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @click.command()
@@ -37,7 +50,8 @@ def up(home: Path | None, port: int | None, ready_file: Path | None) -> int:
 )
 def serve(host: str, port: int, with_worker: bool, with_canary: bool) -> None:
     """Serve the APIs and pages, on the database of DATABASE_URL."""
-    from broker.server import serve as run
+    with _undisturbed():
+        from broker.server import serve as run
 
     run(host, port, with_worker, with_canary)
 
@@ -45,7 +59,8 @@ def serve(host: str, port: int, with_worker: bool, with_canary: bool) -> None:
 @click.command()
 def worker() -> None:
     """Run operations: call providers and settle what they answer."""
-    from broker.server import work as run
+    with _undisturbed():
+        from broker.server import work as run
 
     run()
 
@@ -66,7 +81,8 @@ def canary(listen: str, origin: str | None, timeout: float, once: bool) -> None:
 
     Which those are, and how often: `broker provider:canary`. Runs best where apps run, and one at a time per address.
     """
-    from broker.server import try_providers as run
+    with _undisturbed():
+        from broker.server import try_providers as run
 
     run(host_and_port(listen), origin, timeout, once)
 
@@ -74,7 +90,8 @@ def canary(listen: str, origin: str | None, timeout: float, once: bool) -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database to the version of this program."""
-    from broker.server import migrate as run
+    with _undisturbed():
+        from broker.server import migrate as run
 
     run()
 
@@ -83,7 +100,8 @@ def migrate() -> None:
 @json_option
 def settings(as_json: bool) -> int:
     """Show every setting and its value; secrets are masked."""
-    from broker.server import print_settings as run
+    with _undisturbed():
+        from broker.server import print_settings as run
 
     return run(as_json)
 
@@ -92,6 +110,7 @@ def settings(as_json: bool) -> int:
 @json_option
 def rotate(as_json: bool) -> int:
     """Wrap the data keys under a new key-encryption key, while the broker runs."""
-    from broker.server import rotate_secrets as run
+    with _undisturbed():
+        from broker.server import rotate_secrets as run
 
     return run(as_json)
