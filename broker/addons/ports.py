@@ -49,6 +49,8 @@ class ProvisionCall:
     region: str
     options: Mapping[str, str]
     grant: Grant | None
+    requires: tuple[str, ...] = ()
+    """What the manifest asks for, of which some has its members in the request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ async def _call(tx: Tx, ctx: Context, operation_id: UUID, kind: OperationKind, c
         return RefreshCall(access, row.id, row.provider_id)
     grant = None if access.is_v1 else await mint_grant(tx, row.id, now)
     options = open_options(ctx, row.app_id, row.app_data_key, claimed["options_sealed"], row.id)
-    return ProvisionCall(access, row.id, row.name, row.app_id, row.plan_slug, row.region, options, grant)
+    requires = tuple(row.requires)
+    return ProvisionCall(access, row.id, row.name, row.app_id, row.plan_slug, row.region, options, grant, requires)
 
 
 _SUBJECT: Final = Direct(
@@ -207,6 +208,7 @@ _SUBJECT: Final = Direct(
         AddonService.api_version,
         AddonService.base_url,
         AddonService.url_style,
+        AddonService.requires,
         AddonService.data_key,
         AddonService.password_sealed,
         AddonService.old_password_sealed,

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import uuid5
 
 from broker.addons.ports import (
     Answer,
@@ -117,6 +118,7 @@ class PartnerApi:
             "plan": call.plan,
             "region": region_name(call.region),
             "options": dict(call.options),
+            **self._logs(call),
         }
         callback = self._public_url + callback_path(call.uuid, call.access.is_v1)
         if call.access.is_v1:
@@ -127,6 +129,16 @@ class PartnerApi:
             "expires_at": rfc3339(call.grant.expires_at),
         }
         return common | {"name": call.name, "callback_url": callback, "oauth_grant": grant}
+
+    def _logs(self, call: ProvisionCall) -> dict[str, str]:
+        """What providers that read or write logs expect. No app's logs are here: nothing is sent, and what comes is forgotten."""
+        found = {}
+        if "log_input" in call.requires:
+            scheme, _, host = self._public_url.partition("://")
+            found["log_input_url"] = f"{scheme}://token:t.{uuid5(call.uuid, 'log_input')}@{host}/logs"
+        if "syslog_drain" in call.requires:
+            found["log_drain_token"] = f"d.{uuid5(call.uuid, 'log_drain')}"
+        return found
 
     async def _send(
         self, method: str, access: ProviderAccess, remote_id: str, body: Mapping[str, Any] | None, below: str = ""

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from broker.faces import shapes as common
 from broker.faces import webhook_shapes
 from broker.faces.describe import REFS, gives, shape_schemas, takes_shape
-from broker.partner_api import addon_usage, addons, apps, manifests, shapes, usage, vendor, webhooks
+from broker.partner_api import addon_usage, addons, apps, logs, manifests, shapes, usage, vendor, webhooks
 from broker.partner_api.provider_calls import CALLS
 
 _DESCRIPTION: Final = """\
@@ -33,8 +33,18 @@ _SCHEMES: Final[dict[str, Any]] = {
         "description": "The manifest's id and password, in both directions.",
     },
     "user": {"type": "http", "scheme": "bearer", "description": "The API token of somebody who works on the service."},
+    "address": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "What stands in the address that a provider was given.",
+    },
 }
-_TAKERS: Final = {"grant": (addons, apps, webhooks, addon_usage), "manifest": (vendor, usage), "user": (manifests,)}
+_TAKERS: Final = {
+    "grant": (addons, apps, webhooks, addon_usage),
+    "manifest": (vendor, usage),
+    "user": (manifests,),
+    "address": (logs,),
+}
 """Which credentials the endpoints of which modules take."""
 
 _REF: Final = re.compile(f'"{REFS.format(model="([A-Za-z]+)")}"')

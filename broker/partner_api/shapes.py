@@ -196,6 +196,8 @@ class ProvisionRequest(TypedDict):
     options: dict[str, str]
     callback_url: str
     oauth_grant: Grant
+    log_input_url: NotRequired[str]
+    log_drain_token: NotRequired[str]
 
 
 class ProvisionAnswer(TypedDict):

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -324,6 +325,20 @@ async def test_headers_say_what_is_spoken_and_the_password_is_in_one_of_them_alo
         assert PASSWORD not in request.line + request.body.decode()
     assert [request.headers.get("content-type") for request in requests] == ["application/json"] * 2 + [None]
     assert len({request.headers["request-id"] for request in requests}) == 3
+
+
+@pytest.mark.parametrize("version", ["1", "3"])
+async def test_providers_of_logs_are_given_what_they_store_the_same_each_time(api: PartnerApi, version: str) -> None:
+    async with listening(http(200, FULL)) as wire:
+        to = access(wire.url, version)
+        for requires in (("log_input", "syslog_drain"), ("syslog_drain", "log_input"), ("many_per_app",)):
+            await api.provision(provision_call(to, requires=requires))
+    first, again, without = (json.loads(request.body) for request in wire.requests)
+    names = ("log_input_url", "log_drain_token")
+    assert [first[name] for name in names] == [again[name] for name in names]
+    assert re.fullmatch(r"https://token:t\.[0-9a-f-]{36}@broker\.example\.com/logs", first["log_input_url"])
+    assert re.fullmatch(r"d\.[0-9a-f-]{36}", first["log_drain_token"])
+    assert not set(names) & set(without)
 
 
 async def test_a_provider_that_does_not_know_the_new_password_yet_is_given_the_one_before(api: PartnerApi) -> None:

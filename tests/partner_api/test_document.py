@@ -113,7 +113,7 @@ def test_every_endpoint_of_this_face_is_there_with_a_sentence_and_credentials() 
     for found in (*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values()):
         for operation in found.values():
             assert operation["summary"]
-            assert all(set(kinds) < {"grant", "manifest", "user"} for kinds in operation["security"])
+            assert all(set(kinds) < {"grant", "manifest", "user", "address"} for kinds in operation["security"])
     assert DOCUMENT["info"]["title"] == "Addon Broker for providers"
 
 
@@ -128,7 +128,7 @@ async def test_what_the_broker_sends_is_as_described(outgoing: PartnerApi) -> No
     uuid, other = UUID(int=1), UUID(int=2)
     async with listening(http(200, '{"id": "1"}')) as wire:
         to = access(wire.url)
-        await outgoing.provision(provision_call(to, uuid=uuid))
+        await outgoing.provision(provision_call(to, uuid=uuid, requires=("log_input", "syslog_drain")))
         await outgoing.change_plan(PlanChangeCall(to, uuid, other, None, "big"))
         await outgoing.deprovision(DeprovisionCall(to, uuid, None))
         await outgoing.rotate(RotateCall(to, uuid, None, other))
