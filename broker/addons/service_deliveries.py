@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -21,8 +21,7 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import as_uuid
-
-MOST: Final = 50
+from broker.kernel.parts import NEWEST, Part, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,9 @@ class ServiceDelivery:
 
 
 async def list_service_deliveries(
-    ctx: Context, actor: Actor, slug: str, *, status: str = "", after: UUID | None = None, most: int = MOST
+    ctx: Context, actor: Actor, slug: str, *, status: str = "", part: Part = NEWEST
 ) -> list[ServiceDelivery]:
-    """What was told, the newest first, for any member of the service; `after` is one of them.
+    """What was told, the newest first unless another order is asked for, for any member of the service.
 
     Raises: NotFound; InvalidParams for a status that there is not.
     """
@@ -57,12 +56,10 @@ async def list_service_deliveries(
         raise InvalidParams(f"status: must be one of {', '.join(DeliveryStatus)}.")
     async with ctx.database.transaction() as tx:
         service = await member_service(tx, actor, slug, Role.DEVELOPER)
-        wanted = _deliveries(service.id).order_by(WebhookDelivery.id.desc()).limit(most)
+        wanted = _deliveries(service.id)
         if status:
             wanted = wanted.where(WebhookDelivery.status == status)
-        if after is not None:
-            wanted = wanted.where(WebhookDelivery.id < after)
-        return [_told(row) for row in await tx.execute(wanted)]
+        return [_told(row) for row in await tx.execute(bounded(wanted, WebhookDelivery.id, part))]
 
 
 async def redeliver(ctx: Context, actor: Actor, slug: str, key: str) -> DeliveryView:

@@ -23,8 +23,8 @@ from broker.catalog.members import Role, member_service
 from broker.catalog.models import AddonService, Plan
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx
+from broker.kernel.parts import NEWEST, Part, bounded
 
-MOST: Final = 50
 _LONGEST_NOTE: Final = 500
 _TOLD: Final = ("at", "step", "outcome", "status", "note")
 _ROOT_PATH: Final = "/heroku/resources"
@@ -82,9 +82,9 @@ class InstallsView:
 
 
 async def list_trail(
-    ctx: Context, actor: Actor, slug: str, *, only_open: bool = False, after: UUID | None = None, most: int = MOST
+    ctx: Context, actor: Actor, slug: str, *, only_open: bool = False, part: Part = NEWEST
 ) -> list[TrailEntry]:
-    """The operations of all add-ons of a service, the newest first, for any of its members; `after` is one of them.
+    """The operations of all add-ons of a service, the newest first unless another order is asked for, for any of its members.
 
     Raises: NotFound.
     """
@@ -101,14 +101,10 @@ async def list_trail(
             .join(AddonService, AddonService.id == Addon.service_id)
             .outerjoin(Plan, Plan.id == Operation.plan_id)
             .where(Addon.service_id == service.id)
-            .order_by(Operation.id.desc())  # ids grow with time
-            .limit(most)
         )  # fmt: skip
         if only_open:
             wanted = wanted.where(Operation.finished_at.is_(None))
-        if after is not None:
-            wanted = wanted.where(Operation.id < after)
-        rows = (await tx.execute(wanted)).all()
+        rows = (await tx.execute(bounded(wanted, Operation.id, part))).all()
         found, now = await standings(tx, [row.id for row in rows]), ctx.clock.now()
         return [_entry(row, decide_replay(found[row.id], now)) for row in rows]
 

@@ -9,8 +9,8 @@ from broker.cli.options import app_option, json_option
 from broker.cli.output import card, heading, moment, note, say, say_json, table
 from broker.cli.progress import Progress
 
-_STATUSES = ["pending", "scheduled", "retrying", "failed", "succeeded", "skipped"]
-_num = click.option("-n", "--num", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
+STATUSES = ["pending", "scheduled", "retrying", "failed", "succeeded", "skipped"]
+num_option = click.option("-n", "--num", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
 
 
 def _path(app: str, noun: str, key: str | None = None) -> str:
@@ -23,8 +23,8 @@ def _newest(num: int) -> dict[str, str]:
 
 @click.command()
 @app_option
-@click.option("-s", "--status", type=click.Choice(_STATUSES), help="Those of one status alone.")
-@_num
+@click.option("-s", "--status", type=click.Choice(STATUSES), help="Those of one status alone.")
+@num_option
 @json_option
 def list_(app: str, status: str | None, num: int, as_json: bool) -> None:
     """List what an app's webhooks were told and how it went, newest last."""
@@ -102,7 +102,7 @@ def retry(delivery: str, app: str, as_json: bool) -> None:
 
 @click.command()
 @app_option
-@_num
+@num_option
 @json_option
 def events(app: str, num: int, as_json: bool) -> None:
     """List what an app's webhooks were told, newest last."""

@@ -105,7 +105,7 @@ async def remove(request: Request, actor: Actor, owner_of: OwnerOf, key: str) ->
 
 async def listed_deliveries(request: Request, owner_of: OwnerOf) -> Answer:
     """Deliveries in order of their ids, which is that of time; `eq[status]` chooses."""
-    wanted, status = range_of(request), _status(request)
+    wanted, status = range_of(request), status_of(request)
     found = await deliveries.list_deliveries(_ctx(request), owner_of, part_of(wanted), status)
     return sliced([delivery(view) for view in found], wanted, "id")
 
@@ -132,7 +132,11 @@ async def event_info(request: Request, owner_of: OwnerOf, key: str) -> Answer:
     return Answer(event(await deliveries.get_event(_ctx(request), owner_of, key)))
 
 
-def _status(request: Request) -> str | None:
+def status_of(request: Request) -> str | None:
+    """The status that deliveries are filtered by.
+
+    Raises: InvalidParams for another filter.
+    """
     unknown = sorted(name for name in request.query_params if name.startswith("eq[") and name != _STATUS)
     if unknown:
         raise InvalidParams(f"{unknown[0][:60]}: there is no such filter; deliveries are filtered by {_STATUS}.")

@@ -80,6 +80,7 @@ from broker.platform_api.oauth_shapes import OAuthClient as OAuthClient
 from broker.platform_api.oauth_shapes import OAuthClientRef as OAuthClientRef
 from broker.platform_api.oauth_shapes import OAuthToken as OAuthToken
 from broker.platform_api.oauth_shapes import Session as Session
+from broker.platform_api.operating_shapes import AccountLock as AccountLock
 from broker.platform_api.operating_shapes import AuditEntry as AuditEntry
 from broker.platform_api.operating_shapes import AuditVerification as AuditVerification
 from broker.platform_api.operating_shapes import Drift as Drift
@@ -130,6 +131,11 @@ from broker.platform_api.term_shapes import Payer as Payer
 from broker.platform_api.term_shapes import ScheduledPlanChange as ScheduledPlanChange
 from broker.platform_api.term_shapes import TagSet as TagSet
 from broker.platform_api.term_shapes import Trial as Trial
+from broker.platform_api.work_shapes import AskedRequest as AskedRequest
+from broker.platform_api.work_shapes import OperationRef as OperationRef
+from broker.platform_api.work_shapes import Replayed as Replayed
+from broker.platform_api.work_shapes import ServiceDelivery as ServiceDelivery
+from broker.platform_api.work_shapes import ServiceOperation as ServiceOperation
 
 
 class Operation(TypedDict):

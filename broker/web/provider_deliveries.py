@@ -6,16 +6,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from broker.addons.service_deliveries import MOST, ServiceDelivery, list_service_deliveries, redeliver
+from broker.addons.service_deliveries import ServiceDelivery, list_service_deliveries, redeliver
 from broker.events.models import DeliveryStatus
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, InvalidParams
 from broker.kernel.ids import as_uuid
+from broker.kernel.parts import Part
 from broker.oauth.sessions import SignedIn
 from broker.web.app_pages import shown, taken
 from broker.web.browser import Form
 from broker.web.moments import exactly
-from broker.web.provider_pages import HERE, provider_address, provider_page, the_listing
+from broker.web.provider_pages import HERE, MOST, provider_address, provider_page, the_listing
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,10 +50,12 @@ async def _deliveries(request: Request, seen: SignedIn, slug: str, fault: Broker
     listing = await the_listing(request, seen, slug)
     status, after = request.query_params.get("status", ""), as_uuid(request.query_params.get("after", ""))
     try:
-        found = await list_service_deliveries(ctx, seen.actor, slug, status=status, after=after)
+        found = await list_service_deliveries(
+            ctx, seen.actor, slug, status=status, part=Part(MOST, newest_first=True, after=after)
+        )
     except InvalidParams as error:
         fault, status = error, ""
-        found = await list_service_deliveries(ctx, seen.actor, slug)
+        found = await list_service_deliveries(ctx, seen.actor, slug, part=Part(MOST, newest_first=True))
     return provider_page(
         request, "provider_deliveries.html", seen, listing, "deliveries", fault,
         rows=[_row(each) for each in found], chosen=status, statuses=list(DeliveryStatus), is_first=after is None,

@@ -18,6 +18,8 @@ from broker.web import browser
 from broker.web.pages import Flash, page
 
 HERE: Final = "/provider"
+MOST: Final = 50
+"""Entries of a list on one page."""
 _DONE: Final = {
     "pushed": "It is pushed, and published.",
     "same": "It is as it was: nothing was pushed.",

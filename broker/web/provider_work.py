@@ -11,12 +11,13 @@ from fastapi import APIRouter, Request, Response
 from broker.addons.gate import Circuit
 from broker.addons.health import own_health
 from broker.addons.replay import Replay, replay_operation
-from broker.addons.service_trail import MOST, TrailEntry, list_trail
+from broker.addons.service_trail import TrailEntry, list_trail
 from broker.catalog.reliability import seconds
 from broker.kernel.context import Context
 from broker.kernel.errors import BrokerError, InvalidParams
 from broker.kernel.ids import as_uuid
 from broker.kernel.money import Money
+from broker.kernel.parts import Part
 from broker.oauth.sessions import SignedIn
 from broker.payouts.accrual import list_accruals
 from broker.payouts.agreements import list_agreements
@@ -26,7 +27,7 @@ from broker.payouts.statements import list_statements
 from broker.web.app_pages import shown, taken
 from broker.web.browser import Form
 from broker.web.moments import day, moment
-from broker.web.provider_pages import HERE, provider_address, provider_page, the_listing
+from broker.web.provider_pages import HERE, MOST, provider_address, provider_page, the_listing
 
 router = APIRouter(include_in_schema=False)
 _KINDS: Final = {
@@ -75,7 +76,9 @@ async def _operations(request: Request, seen: SignedIn, slug: str, fault: Broker
     query = request.query_params
     only_open, after = query.get("open") == "1", as_uuid(query.get("after", ""))
     listing = await the_listing(request, seen, slug)
-    found = await list_trail(request.app.state.ctx, seen.actor, slug, only_open=only_open, after=after)
+    found = await list_trail(
+        request.app.state.ctx, seen.actor, slug, only_open=only_open, part=Part(MOST, newest_first=True, after=after)
+    )
     older = found[-1].id if len(found) == MOST else None
     return provider_page(
         request, "provider_operations.html", seen, listing, "operations", fault, words=_WORDS, hints=_HINTS,

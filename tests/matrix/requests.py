@@ -100,6 +100,9 @@ NAMES = {
 _OF_ADDON = {"webhook": "{addon_webhook}", "event": "{addon_event}", "delivery": "{addon_delivery}"}
 
 INSTEAD: dict[Key, dict[str, str]] = {
+    ("POST", "/provider-services/{service}/webhook-deliveries/{delivery}/actions/retry"): {
+        "delivery": "{addon_delivery}"
+    },
     ("GET", "/teams/{team}/apps/{app}/usage"): {"app": "crew"},
     ("GET", "/teams/{team}/features/{feature}"): {"feature": "team-invite-acceptance"},
     ("GET", "/dashboard/apps/{app}/attachments/{attachment}/detach"): {"app": "other"},

@@ -64,6 +64,8 @@ _PARTNERS = {"partn": "my-store", "sibl": "far-store", "rival": "my-queue"}
 _UNPROTECTED = ("ident", "read", "write")
 _OUTSIDERS = ("strang", "else", "sibl", "basic2", "member", "none")
 _PRIVATE = ("shop_id", "addon_id", "attachment", "authorization", "webhook", "delivery", "session", "client", "value")
+_KNOWN = {"member": ("addon_id",)}
+"""The id of an add-on is told to the provider with the first call, and so to whoever works on the service."""
 _MANIFESTS: dict[str, Any] = {"basic": MANIFEST, "basic2": OTHER_SERVICE}
 
 
@@ -79,7 +81,8 @@ class World:
         """What no answer to this actor may hold: ids of what is not theirs, and values of config vars."""
         if actor in _UNPROTECTED:
             return [self.named["value"]]
-        return [self.named[name] for name in _PRIVATE] if actor in _OUTSIDERS else []
+        private = [name for name in _PRIVATE if name not in _KNOWN.get(actor, ())]
+        return [self.named[name] for name in private] if actor in _OUTSIDERS else []
 
 
 @asynccontextmanager
