@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -20,6 +20,9 @@ from broker.platform_api.deps import Body, CurrentActor, SigningIn, face_of, rea
 from broker.platform_api.describe import REFUSED, gives, takes
 
 router = APIRouter(tags=["authorizations"], responses=REFUSED)
+
+_UNDESCRIBED: Final = "API token"
+"""What lists and mails call a token that nobody described."""
 
 
 def _seconds(value: Any) -> Any:
@@ -74,7 +77,7 @@ async def create(request: Request, actor: SigningIn) -> Answer:
     """Make a token. Only this answer holds it in full."""
     face, body = face_of(request), await read(request, CreateAuthorizationBody)
     life = None if body.expires_in is None else timedelta(seconds=body.expires_in)
-    wanted = use.CreateAuthorization(body.description or "", body.scope, life)
+    wanted = use.CreateAuthorization(body.description or _UNDESCRIBED, body.scope, life)
     return await _answer(
         request, await use.create_authorization(face.ctx, actor, wanted, default_life=face.token_life), 201
     )

@@ -90,6 +90,7 @@ async def test_tokens_are_listed_with_hints_described_renewed_and_revoked(
         assert (await new.post("/apps")).status_code == 403
         assert (await new.get("/apps")).json() == []
     assert (await api.delete(path)).json()["description"] == "cd"
+    assert (await api.post("/oauth/authorizations")).json()["description"] == "API token"
     assert (await api.get(path)).json()["resource"] == "authorization"
 
 
