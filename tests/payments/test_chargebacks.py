@@ -8,7 +8,7 @@ import pytest
 from broker.billing.credit_notes import TakenBack, write_credit_note
 from broker.billing.credits import list_credits
 from broker.billing.invoices import get_document
-from broker.kernel.context import Actor, Context
+from broker.kernel.context import Actor
 from broker.kernel.errors import Conflict
 from broker.payments.by_hand import pay_invoice
 from broker.payments.chargebacks import list_chargebacks
@@ -19,33 +19,13 @@ from broker.payments.news import take_news
 from broker.payments.ports import Aftermath, Chargeback, Declined, Pending, SentBack, Succeeded, Unknown, Verdict
 from broker.payments.refunds import get_refund, refund_payment
 from broker.payments.standing import standing_of
-from broker.payments.start import collect_issued
 from broker.payments.transfers import record_transfer
 from broker.payments.views import list_payments
-from tests.addons.conftest import World, make_world
-from tests.billing.test_books import billed, differences
+from tests.addons.conftest import World
+from tests.billing.test_books import differences
 from tests.billing.test_close import invoices, ledger
-from tests.domain import new_user
-from tests.payments.fake import FakeGateway, kinds, later, news, only, taking_its_time, with_card, work
-
-
-@pytest.fixture
-async def world(ctx: Context) -> World:
-    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
-
-
-@pytest.fixture
-async def operator(ctx: Context) -> Actor:
-    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
-
-
-async def paid(world: World, gateway: FakeGateway) -> str:
-    """The id of a payment of 10.00 that succeeded."""
-    await with_card(world.ctx, gateway, world.user)
-    await billed(world, 1000)
-    await collect_issued(world.ctx)
-    await work(world.ctx, gateway)
-    return str((await only(world.ctx, world.user)).id)
+from tests.payments.conftest import paid
+from tests.payments.fake import FakeGateway, kinds, later, news, only, taking_its_time, work
 
 
 async def told(world: World, gateway: FakeGateway, reference: str, aftermath: Aftermath) -> None:

@@ -46,11 +46,6 @@ async def world(ctx: Context) -> World:
 
 
 @pytest.fixture
-async def operator(ctx: Context) -> Actor:
-    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
-
-
-@pytest.fixture
 def gateway() -> FakeGateway:
     return FakeGateway()
 

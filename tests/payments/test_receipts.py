@@ -7,25 +7,14 @@ import pytest
 from broker.billing.credits import list_credits
 from broker.billing.invoices import issue_finalized
 from broker.billing.months import month_at
-from broker.kernel.context import Actor, Context
+from broker.kernel.context import Actor
 from broker.kernel.errors import InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from broker.payments.receipts import Sent, get_receipt, receive
-from tests.addons.conftest import World, make_world
+from tests.addons.conftest import World
 from tests.billing.test_books import differences
 from tests.billing.test_close import after, close_all, ledger, used
 from tests.billing.test_collect import shares, states
-from tests.domain import new_user
-
-
-@pytest.fixture
-async def world(ctx: Context) -> World:
-    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
-
-
-@pytest.fixture
-async def operator(ctx: Context) -> Actor:
-    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
 
 
 async def test_the_oldest_invoice_is_paid_first_and_the_rest_is_a_credit(world: World, operator: Actor) -> None:

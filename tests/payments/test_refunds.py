@@ -1,7 +1,5 @@
 """Money that goes back: in the books when the gateway has done it, never twice, never more than came."""
 
-from dataclasses import replace
-
 import pytest
 
 from broker.billing.credit_notes import TakenBack, write_credit_note
@@ -10,33 +8,13 @@ from broker.kernel.context import Actor, Context
 from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.payments.ports import Declined, Pending, RefundCall, RefundLook, Succeeded
 from broker.payments.refunds import get_refund, refund_payment
-from broker.payments.start import collect_issued
 from broker.payments.transfers import record_transfer
-from tests.addons.conftest import World, make_world
+from tests.addons.conftest import World
 from tests.billing.test_books import billed, differences
 from tests.billing.test_close import ledger, used
 from tests.billing.test_collect import shares
-from tests.domain import new_user
-from tests.payments.fake import FakeGateway, kinds, later, only, with_card, work
-
-
-@pytest.fixture
-async def world(ctx: Context) -> World:
-    return await make_world(ctx, await new_user(ctx, "alice@example.com"))
-
-
-@pytest.fixture
-async def operator(ctx: Context) -> Actor:
-    return replace(await new_user(ctx, "olga@example.com"), is_operator=True)
-
-
-async def paid(world: World, gateway: FakeGateway) -> str:
-    """The id of a payment of 10.00 that succeeded."""
-    await with_card(world.ctx, gateway, world.user)
-    await billed(world, 1000)
-    await collect_issued(world.ctx)
-    await work(world.ctx, gateway)
-    return str((await only(world.ctx, world.user)).id)
+from tests.payments.conftest import paid
+from tests.payments.fake import FakeGateway, kinds, later, only, work
 
 
 async def cash(ctx: Context) -> int:
