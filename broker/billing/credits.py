@@ -95,7 +95,7 @@ async def grant_credit(ctx: Context, actor: Actor, new: NewCredit, credit_id: UU
 
 
 async def _account(tx: Tx, email: str) -> UUID:
-    found = (await tx.execute(select(User.id).where(User.email == email))).scalar_one_or_none()
+    found = (await tx.execute(select(User.id).where(func.lower(User.email) == email.lower()))).scalar_one_or_none()
     if found is None:
         raise NotFound("account")
     return found

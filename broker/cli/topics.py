@@ -195,6 +195,7 @@ TOPICS: dict[str, dict[str, str]] = {
         "billing:close": "bookkeeping:close",
         "billing:check": "bookkeeping:check",
         "billing:credit": "bookkeeping:credit",
+        "billing:terms": "billing_terms:terms",
         "billing:receive": "receipts:receive",
         "billing:export": "bookkeeping:export",
         "billing:verify": "payment_keeping:verify",

@@ -84,6 +84,24 @@ class Verification(TypedDict):
     exempt: bool
 
 
+class AgreedTax(TypedDict):
+    """So many percent, on the price or within it, and what is printed beside it."""
+
+    percent: str
+    inclusive: bool
+    note: str
+
+
+class AccountTerms(TypedDict):
+    """On which terms an account is billed. `discount_bp`: in hundredths of a percent."""
+
+    account_id: str
+    email: str
+    zone: str
+    tax: AgreedTax | None
+    discount_bp: int
+
+
 class ReceiptPart(TypedDict):
     """What of a receipt paid an invoice, and what is still owed of that."""
 

@@ -8,9 +8,11 @@ from sqlalchemy import text
 
 from broker.addons.change_plan import change_plan
 from broker.addons.destroy import destroy_addon
+from broker.addons.ports import Answer, Reply
 from broker.addons.resolve import AddonKey
 from broker.billing.accrual import accrued
 from broker.billing.explain import explain
+from broker.billing.months import month_at
 from broker.kernel.context import Context
 from broker.kernel.errors import Forbidden, InvalidParams
 from tests.addons.conftest import World, done, make_world
@@ -92,3 +94,40 @@ async def test_a_token_for_some_apps_does_not_tell_what_the_account_costs(world:
     limited = replace(world.user, only_apps=frozenset())
     with pytest.raises(Forbidden, match="limited to some apps"):
         await accrued(world.ctx, limited)
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+async def test_a_change_that_is_pending_over_the_month_s_end_counts_from_the_provider_s_word(
+    world: World, agreed: bool
+) -> None:
+    addon = await world.provisioned("store:big")
+    november = month_at(2026, 11).end
+    world.ctx.clock.advance(seconds=int((november - HOUR - world.ctx.clock.now()).total_seconds()))  # type: ignore[attr-defined]
+    await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
+    world.provider.will(done() if agreed else Reply(Answer.REFUSED, 422, "no"))
+    await world.run(hours=4)
+    world.ctx.clock.advance(days=40)  # type: ignore[attr-defined]
+    for month, expected in (
+        ("2026-11", {"big": None}),
+        ("2026-12", {"big": 3 * 3600, "huge": 31 * 86_400 - 3 * 3600} if agreed else {"big": 31 * 86_400}),
+    ):
+        (found,) = await accrued(world.ctx, world.user, month)
+        held = {line.price.plan: line.seconds for line in found.now.lines}
+        assert held.keys() == expected.keys()
+        assert all(seconds in (None, held[plan]) for plan, seconds in expected.items())
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_is_destroyed_while_it_is_provisioned_costs_nothing_whatever_the_provider_says_later(
+    world: World, late: bool
+) -> None:
+    addon = await world.create("store:big")
+    if late:
+        world.provider.will(Reply(Answer.ACCEPTED, 202))
+        await world.run()
+    await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
+    world.provider.will(*[done()] * 3)
+    await world.run(hours=1)
+    world.ctx.clock.advance(days=40)  # type: ignore[attr-defined]
+    for month in ("2026-11", "2026-12"):
+        assert [line for found in await accrued(world.ctx, world.user, month) for line in found.now.lines] == []

@@ -1,6 +1,8 @@
 """Closing a month: one bill per account and currency, or none, whatever happens."""
 
+from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +28,9 @@ from broker.billing.models import (
 )
 from broker.billing.months import Month, month_at
 from broker.billing.pricing import Tax, Terms, statement
+from broker.billing.terms import TermChanges, agree_terms, get_terms
 from broker.kernel.context import Actor, Context
+from broker.kernel.errors import Conflict, InvalidParams, NotFound
 from broker.kernel.ids import new_id
 from tests.addons.conftest import World, make_world
 from tests.billing.making import APRIL, history, price
@@ -250,3 +254,31 @@ def test_what_a_close_posts_always_balances(
     terms = Terms(account, tax=tax, discount_bp=discount_bp, carried_minor=carried)
     found = statement(terms, APRIL, segments, at=APRIL.end)
     assert sum(closing_amounts(found).values()) == 0
+
+
+async def test_operators_agree_on_what_an_account_is_billed_by(world: World) -> None:
+    ctx, olga = world.ctx, replace(world.user, is_operator=True)
+    tax = Tax(Fraction(19, 100), note="VAT 19 %")
+    agreed = await agree_terms(ctx, olga, "ALICE@example.com", TermChanges(tax, discount_bp=1000, zone="Europe/Berlin"))
+    assert agreed == await get_terms(ctx, olga, "alice@example.com")
+    addon = await world.provisioned("store:big")
+    async with ctx.database.transaction() as tx:
+        period = "update usage_periods set started_at = '2026-09-30T22:00Z', price_cents = 1000 where addon_id = :id"
+        await tx.execute(text(period), {"id": addon.id})
+    after(ctx)
+    await close_all(ctx)
+    found = {each.month: each for each in await invoices(ctx)}
+    for month, seconds in (("2026-10", 2_682_000), ("2026-11", 2_592_000)):  # October has an hour more in Berlin
+        assert (found[month].net_minor, found[month].tax_minor, found[month].zone) == (900, 171, "Europe/Berlin")
+        assert (found[month].ends_at - found[month].starts_at).total_seconds() == seconds
+    with pytest.raises(Conflict, match="zone"):
+        await agree_terms(ctx, olga, "alice@example.com", TermChanges(zone="UTC"))
+    assert (
+        await agree_terms(ctx, olga, "alice@example.com", TermChanges(ends_tax=True, zone="Europe/Berlin"))
+    ).tax is None
+    for wrong in (TermChanges(zone="Moon/Sea"), TermChanges(discount_bp=10_001), TermChanges(Tax(Fraction(2)))):
+        with pytest.raises(InvalidParams):
+            await agree_terms(ctx, olga, "alice@example.com", wrong)
+    for actor, email in ((world.user, "alice@example.com"), (olga, "nobody@example.com")):
+        with pytest.raises(NotFound):
+            await agree_terms(ctx, actor, email, TermChanges(discount_bp=10_000))

@@ -199,3 +199,18 @@ def test_what_no_gateway_tells_is_settled(broker: Broker, served: Canned, what: 
     done = broker(f"{what}:settle", "7", "--outcome", outcome, "--evidence", "a letter")
     assert (done.status, f"1250 JPY {told}" in done.err) == (0, True), done.err
     assert json.loads(served.seen[-1][2]) == {"outcome": outcome, "evidence": "a letter"}
+
+
+def test_terms_are_shown_and_agreed(broker: Broker, served: Canned) -> None:
+    tax = {"percent": "8.875", "inclusive": False, "note": "NY"}
+    terms = {"email": "a@example.com", "zone": "UTC", "tax": tax, "discount_bp": 1250, "account_id": "1"}
+    served.answer("GET /billing/terms/a%40example.com", body=terms)
+    served.answer("PATCH /billing/terms/a%40example.com", body=terms)
+    shown = broker("billing:terms", "a@example.com").out
+    assert shown.splitlines()[1:3] == ["Tax       8.875 %, on top of the price (NY)", "Discount  12.50 %"]
+    broker("billing:terms", "a@example.com", "--tax", "8.875", "--tax-note", "NY", "--discount", "12.5")
+    assert json.loads(served.seen[-1][2]) == {"tax": tax, "discount_bp": 1250}
+    broker("billing:terms", "a@example.com", "--no-tax", "--zone", "Europe/Berlin")
+    assert json.loads(served.seen[-1][2]) == {"tax": None, "zone": "Europe/Berlin"}
+    for wrong in (("--tax-note", "NY"), ("--tax", "1", "--no-tax"), ("--discount", "12.555")):
+        assert broker("billing:terms", "a@example.com", *wrong).status == 2

@@ -150,6 +150,7 @@ BODIES: dict[Key, Any] = {
     ("POST", "/billing/chargebacks/{chargeback}/settlement"): {"outcome": "lost", "evidence": "asked the bank"},
     ("POST", "/billing/refunds/{refund}/settlement"): {"outcome": "failed", "evidence": "asked the bank"},
     ("POST", "/billing/payments/{payment}/refunds"): {"reason": "for the matrix"},
+    ("PATCH", "/billing/terms/{email}"): {"discount_bp": 0},
     ("POST", "/billing/verifications"): {"email": "alice@example.com"},
     ("PATCH", "/account/payment-methods/{payment_method}"): {"default": True},
     ("POST", "/billing/invoices/{invoice}/disputes"): {"reason": "for the matrix"},

@@ -162,3 +162,15 @@ async def test_lines_and_ledger_are_exported(books: Books) -> None:
 )
 async def test_what_there_is_not_is_refused(books: Books, path: str, status: int) -> None:
     assert (await books.alice.get(path)).status_code == status
+
+
+async def test_terms_of_an_account_are_agreed(books: Books) -> None:
+    path, tax = "/billing/terms/alice@example.com", {"percent": "8.875", "inclusive": True, "note": "NY"}
+    before = (await books.olga.get(path)).json()
+    assert (before["tax"], before["zone"]) == ({"percent": "20", "inclusive": False, "note": "VAT 20 %"}, "UTC")
+    changed = (await books.olga.patch(path, json={"tax": tax})).json()
+    assert changed == before | {"tax": tax} == (await books.olga.get(path)).json()
+    assert (await books.olga.patch(path, json={"tax": None, "discount_bp": 50})).json()["tax"] is None
+    for wrong in ({"tax": {"percent": "-1"}}, {"tax": {"percent": "101"}}, {"discount_bp": 10_001}, {"zone": "Moon"}):
+        assert (await books.olga.patch(path, json=wrong)).status_code == 422, wrong
+    assert (await books.olga.patch(path, json={"zone": "Europe/Berlin"})).status_code == 409
