@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from broker.cli.client import Client, Json, connect, segment
-from broker.cli.errors import CliError, RefusedMissing
+from broker.cli.errors import NotFound, RefusedMissing
 from broker.cli.manifest_files import NAME, comparable, default_file, read_manifest, write_manifest
 from broker.cli.options import json_option
 from broker.cli.output import clean, heading, moment, note, paint, say, say_json, table, warn
@@ -118,7 +118,7 @@ def _version(client: Client, slug: str, version: str | None) -> Json:
         found: Json = client.get(f"{registry(slug)}{path}")
     except RefusedMissing as missing:
         hint = f"See `broker provider:manifest:versions {slug}`." if version else "Push it first, or check the slug."
-        raise CliError(missing.message, hint) from missing
+        raise NotFound(missing.message, hint) from missing
     return found
 
 

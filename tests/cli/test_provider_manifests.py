@@ -81,6 +81,8 @@ def test_the_way_of_a_manifest(partner: Broker, folder: Path) -> None:
     assert [one["revision"] for one in listed] == [2, 1]
     assert "alice@example.com" in partner("manifest:versions", "acme-cache").out
 
+    for missing in (("nope",), ("acme-cache", "--version", "99")):
+        assert partner("manifest:pull", *missing).status == Exit.NOT_FOUND
     assert partner("manifest:pull", "acme-cache").status == 0
     assert partner("provider:rotate-secret", "acme-cache").status == 0
     rotated = read(folder / FILE)
