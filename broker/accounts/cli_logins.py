@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 
 from broker.accounts.authorizations import AuthorizationView, CreateAuthorization, create_authorization
 from broker.accounts.brakes import Allowance, count
+from broker.accounts.locked import require_unlocked
 from broker.accounts.models import User
 from broker.accounts.proof_models import CliLogin
 from broker.accounts.tokens import token_hash
@@ -105,7 +106,7 @@ async def look_at_cli_login(ctx: Context, page: str) -> CliLoginView:
 async def decide_cli_login(ctx: Context, actor: Actor, page: str, *, allowed: bool, session_id: UUID | None) -> None:
     """Let the command line act for the actor, or refuse it; for ever.
 
-    Raises: NotFound, Forbidden.
+    Raises: NotFound, Forbidden, AccountLocked.
     """
     actor.require_own_token()
     view = await look_at_cli_login(ctx, page)
@@ -113,6 +114,7 @@ async def decide_cli_login(ctx: Context, actor: Actor, page: str, *, allowed: bo
     decided = {"state": state, "user_id": actor.id, "session_id": session_id}
     mine = update(CliLogin).where(CliLogin.id == view.id, CliLogin.state == LoginState.WAITING).values(decided)
     async with ctx.database.transaction() as tx:
+        await require_unlocked(tx, ctx, actor.id)
         if (await tx.execute(mine)).rowcount != 1:
             raise NotFound("login", "This login was decided already. Begin anew on the command line.")
 
@@ -120,7 +122,7 @@ async def decide_cli_login(ctx: Context, actor: Actor, page: str, *, allowed: bo
 async def fetch_cli_login(ctx: Context, page: str, token: Secret, life: timedelta) -> AuthorizationView | LoginState:
     """What came of a login, for the command line that began it: its token, once, or where it stands.
 
-    Raises: NotFound for whoever did not begin it, when it is too old, and when the token was fetched before.
+    Raises: NotFound for whoever did not begin it, when it is too old, and when the token was fetched before; AccountLocked.
     """
     row = await _fetched(ctx, page, token)
     if row.state != LoginState.ALLOWED:
