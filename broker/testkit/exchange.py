@@ -43,6 +43,8 @@ class Exchange:
     headers: Mapping[str, str] | None = None
     body: bytes = b""
     lost: str | None = None
+    late: bool = False
+    """Whether it was lost because nobody waited any longer."""
     then: str = ""
     """What followed it through the callback server."""
 

@@ -24,8 +24,8 @@ async def exchanged(client: httpx.AsyncClient, request: Request, timeout_s: floa
     """Send and read the whole answer, or say why there is none."""
     began = time.monotonic()
 
-    def lost(why: str) -> Exchange:
-        return Exchange(request, time.monotonic() - began, lost=why)
+    def lost(why: str, *, late: bool = False) -> Exchange:
+        return Exchange(request, time.monotonic() - began, lost=why, late=late)
 
     try:
         async with asyncio.timeout(timeout_s), _streamed(client, request) as response:
@@ -36,7 +36,7 @@ async def exchanged(client: httpx.AsyncClient, request: Request, timeout_s: floa
                     return lost(f"it is larger than {_LARGEST_ANSWER} bytes")
                 parts.append(part)
     except TimeoutError:
-        return lost(f"nothing came within {timeout_s:g} s")
+        return lost(f"nothing came within {timeout_s:g} s", late=True)
     except httpx.ConnectError as error:
         return lost(f"no connection could be made ({error})")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
