@@ -29,7 +29,7 @@ from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams
 from broker.kernel.ids import as_uuid, new_id
 from broker.payments.delinquency import require_paid_up
-from broker.payments.standing import require_verified
+from broker.payments.standing import require_currency, require_verified
 
 
 async def change_plan(
@@ -93,6 +93,8 @@ async def check_plan_change(tx: Tx, ctx: Context, actor: Actor, addon: LockedAdd
     require_usable(addon.name, addon.suspended_for, "its plan can be changed")
     if not (target.is_free and addon.is_free):
         await require_payer(tx, actor, addon.app_id, "change paid plans")
+    if not target.is_free and target.currency != addon.currency:
+        await require_currency(tx, addon.payer_id or actor.id, target.currency)
     if not target.is_free and mode_on(addon, target) is Mode.PAID:
         await require_verified(tx, ctx, addon.payer_id or actor.id)
     return target

@@ -25,7 +25,7 @@ from broker.catalog.manifest_meters import is_priced
 from broker.kernel.context import Actor, Context
 from broker.kernel.db import Tx, again_on_deadlock
 from broker.payments.delinquency import require_paid_up
-from broker.payments.standing import require_verified
+from broker.payments.standing import require_currency, require_verified
 
 
 async def accept_app_transfer(ctx: Context, actor: Actor, key: str) -> TransferView:
@@ -109,6 +109,8 @@ async def move_costs(
     if to_other and any(map(_is_paid, costs)):
         await require_verified(tx, ctx, to)
         await require_paid_up(tx, to)
+    if to_other:
+        await require_currency(tx, to, *(cost.subject.currency for cost in costs if _has_price(cost)))
     await check_new_costs(tx, actor, to, [cost for cost in costs if _is_paid(cost)], at)
     await hand_over(tx, addon_ids, at, payer_id=to, **({} if app_id is None else {"app_id": app_id}))
     for addon_id in over:

@@ -14,7 +14,7 @@ from broker.billing.models import BillingAccount
 from broker.kernel.context import Context
 from broker.kernel.db import Tx
 from broker.kernel.direct import Direct
-from broker.kernel.errors import Unverified
+from broker.kernel.errors import Conflict, Unverified
 from broker.payments.models import MethodState, PaymentMethod
 
 
@@ -33,6 +33,7 @@ _ACCOUNT: Final = bindparam("account_id", type_=BillingAccount.id.type)
 _ACTIVE: Final = exists().where(PaymentMethod.account_id == _ACCOUNT, PaymentMethod.state == MethodState.ACTIVE)
 _EXEMPT: Final = exists().where(BillingAccount.id == _ACCOUNT, BillingAccount.verified_at.is_not(None))
 _VERIFIED: Final = Direct(select(literal(1).label("yes")).where(or_(_ACTIVE, _EXEMPT)))
+_CURRENCY: Final = Direct(select(BillingAccount.currency).where(BillingAccount.id == _ACCOUNT))
 
 
 async def standing_of(tx: Tx, account_id: UUID) -> Standing:
@@ -69,6 +70,21 @@ async def require_verified(tx: Tx, ctx: Context, account_id: UUID) -> None:
         page = f"{ctx.rules.public_url}{payment_page(account_id, is_team=bool(team))}"
         raise Unverified(
             f"Paid plans need a payment method. Add one with `broker payment-methods:add{team}`, or at {page}, and try again."
+        )
+
+
+async def require_currency(tx: Tx, account_id: UUID, *currencies: str) -> None:
+    """Go on only if the account can be billed in these currencies: any, until its first invoice has fixed its own.
+
+    Raises: Conflict.
+    """
+    row = await _CURRENCY.first(tx, account_id=account_id)
+    fixed = None if row is None else row.currency
+    other = next((each for each in currencies if fixed not in (None, each)), None)
+    if other is not None:
+        raise Conflict(
+            f"This is priced in {other.upper()}, and the account that pays is billed in {str(fixed).upper()} since its first"
+            f" invoice: nothing is converted. Choose what is priced in {str(fixed).upper()}."
         )
 
 
