@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from sqlalchemy import insert, select
 
 from broker.accounts.cli_logins import begin_cli_login
 from broker.accounts.models import User
+from broker.accounts.team_models import TeamInvitation
+from broker.accounts.tokens import token_hash
 from broker.addons.models import AddonCredential
 from broker.app import create_app
 from broker.catalog.models import AddonService, ServiceReview
@@ -30,6 +33,8 @@ from tests.platform_api.conftest import settings
 PEOPLE: Final = {"alice": "owner", "bob": "collab", "mallory": "strang", "pat": "member", "olga": "operat"}
 """With the actor of the matrix that each is. Besides them, there is somebody who is not signed in."""
 NOBODY: Final = "nobody"
+_INVITED: Final = "an-invitation"
+"""What every browser keeps of the link of an invitation to the team."""
 
 _LISTING: Final = {
     "tagline": "a word",
@@ -97,6 +102,8 @@ async def site(ctx: Context) -> AsyncIterator[Site]:
         browsers = {name: await stack.enter_async_context(over_wire(app)) for name in (*PEOPLE, NOBODY)}
         for browser in browsers.values():
             browser.headers["accept"] = "text/html,*/*;q=0.8"
+        for browser in browsers.values():
+            browser.cookies["__Host-broker-invited"] = _INVITED
         for name in PEOPLE:
             browsers[name].cookies.update(cookie_of(await begin_session(ctx, await person(ctx, name), "a browser")))
         more = {"other_id": other, "login": (await begin_cli_login(ctx, "a word")).page.reveal()}
@@ -119,6 +126,20 @@ async def _kept_in_words(ctx: Context, named: Mapping[str, str]) -> None:
         login |= {"while_attached": False, "was_attached": False, "actor_id": alice.id, "actor_email": alice.email}
         row = {"id": new_id(), "addon_id": UUID(named["addon_id"]), "created_at": at, "updated_at": at}
         await tx.execute(insert(AddonCredential).values(**row, **login))
+        team_id = (await tx.execute(select(User.id).where(User.team_name == "acme"))).scalar_one()
+        asked = {
+            "team_id": team_id,
+            "email": "a@example.com",
+            "role": "viewer",
+            "state": "pending",
+            "invited_by": alice.id,
+        }
+        asked |= {
+            "token_hash": token_hash(_INVITED),
+            "invited_by_email": alice.email,
+            "expires_at": at + timedelta(days=1),
+        }
+        await tx.execute(insert(TeamInvitation).values(id=new_id(), created_at=at, updated_at=at, **asked))
 
 
 async def person(ctx: Context, name: str) -> Actor:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 _SENDERS = {"/operator": "olga", "/provider": "pat"}
 """Who may send the forms that begin so; alice all others."""
-_DOORS = ("/login", "/signup", "/confirm", "/reset")
+_DOORS = ("/login", "/signup", "/confirm", "/reset", "/teams/join/account")
 """Forms for whoever is not signed in are bound to the browser."""
 _ELSEWHERE: tuple[dict[str, str], ...] = (
     {"sec-fetch-site": "cross-site"},

@@ -44,7 +44,7 @@ async def test_nothing_of_others_runs_and_looking_changes_nothing(ctx: Context) 
                 await walk.visit(place, key, [reader])
     assert not walk.faults, "\n".join(walk.faults)
     assert len(walk.marked) > 40, walk.marked
-    assert walk.marked >= {"/auth/browser/{login}", "/teams/{team}", "/operator/listings/{slug}"}
+    assert walk.marked >= {"/auth/browser/{login}", "/teams/join", "/teams/{team}", "/operator/listings/{slug}"}
 
 
 @pytest.fixture

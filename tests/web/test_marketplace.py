@@ -200,6 +200,27 @@ async def test_a_listing_tells_what_somebody_has_to_know(http: httpx.AsyncClient
     assert answer.headers["location"] == "/login?next=%2Finstall%2Fpg-cloud"
 
 
+async def test_a_listing_that_says_next_to_nothing_is_a_page_all_the_same(
+    http: httpx.AsyncClient, ctx: Context
+) -> None:
+    bare = manifest("bare", "Bare", "", api={"config_vars": []}, plans=[{"name": "one", "price_cents": 0}])
+    await stock(ctx, {name: value for name, value in bare.items() if name != "listing"})
+    page = (await http.get("/marketplace/bare")).text
+    assert "<h1><bdi>Bare</bdi></h1>" in page
+    assert "Sets config vars" not in page
+    for told in ("None", "undefined", "[]", "{}"):
+        assert told not in re.sub(r"<head>.*?</head>", "", page, flags=re.DOTALL), told
+    for path in ("/marketplace/bare/docs", "/marketplace/bare/logo", "/search?q=bare"):
+        assert (await http.get(path)).status_code == 200, path
+
+
+async def test_whatever_is_typed_is_answered(http: httpx.AsyncClient) -> None:
+    odd = ("%00", "%", "_%25_", "'%20or%201=1--", "%E2%80%AE%D7%A9", "x" * 9000, "!%3F.", "%FF%FE", "a%0d%0ab")
+    for typed in odd:
+        answer = await http.get(f"/search?q={typed}&page=%00&feature=%00&region={typed}&price={typed}&sort={typed}")
+        assert (answer.status_code, "\r" in answer.headers["hx-replace-url"]) == (200, False), typed
+
+
 async def test_choices_are_in_the_form_and_in_the_addresses(http: httpx.AsyncClient) -> None:
     text = (await http.get("/search?free=1&region=tokyo&sort=price&price=10&category=caching")).text
     assert '<option value="tokyo" selected>' in text
