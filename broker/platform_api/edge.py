@@ -64,6 +64,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # whatever answers GET answers HEAD: the same, but for the body
+            scope, send = {**scope, "method": "GET"}, _without_bodies(send)
         passage = _Passage(scope, send, self._rates, self._clock.now(), is_https=self._is_https)
         with structlog.contextvars.bound_contextvars(request_id=passage.request_id), bound_origin(passage.origin):
             await self._pass(passage, receive)
@@ -145,6 +147,17 @@ class _Passage:
         route = getattr(self.scope.get("route"), "path", None)
         took = round((time.perf_counter() - self._began) * 1000, 1)
         return {"method": self.scope["method"], "route": route, "status": self._status, "ms": took}
+
+
+def _without_bodies(send: Send) -> Send:
+    """Sends the head of an answer, and no part of its body; an answer that would go on is over with that."""
+
+    async def only_heads(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b""})
+
+    return only_heads
 
 
 def _origin(error: BaseException) -> list[str]:

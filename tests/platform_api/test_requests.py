@@ -166,6 +166,14 @@ async def test_unknown_paths_and_methods_answer_in_json(anonymous: httpx.AsyncCl
         assert answer.json()["message"].endswith(("and add or attach its add-ons.", "where you deploy it."))
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/static/style.css", "/apps", "/nowhere", "/oauth/token"])
+async def test_head_is_answered_like_get_without_the_body(api: httpx.AsyncClient, path: str) -> None:
+    head, get = await api.head(path), await api.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers.get("content-length") == get.headers.get("content-length")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
 async def test_every_answer_has_a_fresh_request_id_and_what_is_left_of_the_rate(api: httpx.AsyncClient) -> None:
     first, second = (
         await api.get("/apps"),
