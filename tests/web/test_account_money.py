@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from broker.accounts.authorizations import CreateAuthorization, create_authorization
 from broker.addons.budgets import SetBudget, set_budget
 from broker.addons.create import CreateAddon, create_addon
-from broker.app import create_app
 from broker.billing.budgets import ScopeKind
 from broker.catalog.manifest import parse
 from broker.catalog.publish import publish
@@ -20,26 +19,15 @@ from broker.kernel.context import SYSTEM, Actor, Context
 from broker.kernel.errors import BudgetExceeded
 from broker.oauth.sessions import begin_session
 from broker.web.moments import day
-from tests.addons.conftest import MANIFEST, World, make_world
+from tests.addons.conftest import MANIFEST, World
 from tests.billing.test_books import billed
-from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
+from tests.oauth.conftest import Browser, cookie_of, fields_of, over_wire
 from tests.payments.debtor import Debtor
 from tests.payments.debtor import debtor as debtor
-from tests.platform_api.conftest import settings
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 EVIL = '<script>alert("x")</script>'
 PAGES = ("billing", "invoices", "spending", "budgets", "notices")
-
-
-@pytest.fixture
-def app(ctx: Context) -> FastAPI:
-    return create_app(ctx, settings(public_url=ISSUER))
-
-
-@pytest.fixture
-async def world(ctx: Context, alice: Actor) -> World:
-    return await make_world(ctx, alice)
 
 
 @pytest.fixture

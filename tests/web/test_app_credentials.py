@@ -23,9 +23,7 @@ from broker.oauth.sessions import begin_session
 from tests.addons.conftest import MANIFEST, World
 from tests.domain import new_user
 from tests.oauth.conftest import Browser, cookie_of, fields_of, over_wire
-from tests.web.test_apps import EVIL, SHOP, app, browser, recorded, send, world
-
-__all__ = ["app", "browser", "world"]
+from tests.web.test_apps import EVIL, SHOP, recorded, send
 
 HERE = f"{SHOP}/addons/mine/credentials"
 CAPABLE = MANIFEST | {"capabilities": ["rotate", "attachment_credentials"]}

@@ -12,9 +12,7 @@ from broker.oauth.sessions import begin_session
 from tests.addons.conftest import World
 from tests.domain import new_user
 from tests.oauth.conftest import Browser, cookie_of, fields_of, over_wire
-from tests.web.test_apps import SHOP, app, browser, send, world
-
-__all__ = ["app", "browser", "world"]
+from tests.web.test_apps import SHOP, send
 
 HERE = f"{SHOP}/addons/mine/move"
 

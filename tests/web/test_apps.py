@@ -1,16 +1,13 @@
 """The pages of apps: what they tell and change, to whom, and what they never show."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
 from broker.addons.ports import Answer, Reply
-from broker.app import create_app
 from broker.apps.collaborators import add_collaborator
 from broker.apps.config_vars import get_config_vars, list_var_names
 from broker.apps.create import CreateApp
@@ -19,31 +16,12 @@ from broker.apps.queries import get_app, list_apps
 from broker.events.models import Event
 from broker.kernel.context import Actor, Context
 from broker.oauth.sessions import begin_session
-from tests.addons.conftest import World, done, make_world
+from tests.addons.conftest import World, done
 from tests.domain import new_user
-from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
-from tests.platform_api.conftest import settings
+from tests.oauth.conftest import Browser, cookie_of, fields_of, over_wire
 
 SHOP = "/dashboard/apps/shop"
 EVIL = '<img src=x onerror="alert(1)">'
-
-
-@pytest.fixture
-def app(ctx: Context) -> FastAPI:
-    return create_app(ctx, settings(public_url=ISSUER))
-
-
-@pytest.fixture
-async def world(ctx: Context, alice: Actor) -> World:
-    return await make_world(ctx, alice)
-
-
-@pytest.fixture
-async def browser(app: FastAPI, world: World) -> AsyncIterator[Browser]:
-    """Alice's, signed in."""
-    async with over_wire(app) as http:
-        http.cookies.update(cookie_of(await begin_session(world.ctx, world.user, "test")))
-        yield Browser(http)
 
 
 async def send(browser: Browser, page: str, action: str, **fields: Any) -> httpx.Response:

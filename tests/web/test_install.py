@@ -1,13 +1,11 @@
 """From the wish for an add-on to the add-on, page by page, as a browser without JavaScript goes."""
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from html import unescape
 from typing import Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 
 from broker.addons.budgets import SetBudget, set_budget
@@ -20,7 +18,7 @@ from broker.catalog.publish import publish
 from broker.kernel.context import SYSTEM, Actor, Context, Rules
 from broker.oauth.sessions import begin_session
 from broker.payments.ports import MethodFacts, SetupCall, SetupDone
-from tests.addons.conftest import MANIFEST, World, done, make_world
+from tests.addons.conftest import MANIFEST, World, done
 from tests.oauth.conftest import ISSUER, Browser, cookie_of, fields_of, over_wire
 from tests.payments.fake import FakeGateway, work
 from tests.platform_api.conftest import settings
@@ -44,24 +42,6 @@ ASKING = MANIFEST | {
         {"name": "big", "human_name": "Big", "price_cents": 5000},
     ],
 }  # fmt: skip
-
-
-@pytest.fixture
-def app(ctx: Context) -> FastAPI:
-    return create_app(ctx, settings(public_url=ISSUER))
-
-
-@pytest.fixture
-async def world(ctx: Context, alice: Actor) -> World:
-    return await make_world(ctx, alice)
-
-
-@pytest.fixture
-async def browser(app: FastAPI, world: World) -> AsyncIterator[Browser]:
-    """Alice's, signed in."""
-    async with over_wire(app) as http:
-        http.cookies.update(cookie_of(await begin_session(world.ctx, world.user, "test")))
-        yield Browser(http)
 
 
 async def follow(browser: Browser, answer: httpx.Response) -> httpx.Response:

@@ -8,21 +8,14 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from broker.accounts.models import User
-from broker.app import create_app
 from broker.catalog.models import AddonService
 from broker.catalog.review import request_review
 from broker.kernel.context import Actor, Context
 from broker.oauth.sessions import begin_session
 from tests.catalog.shelf import manifest, stock
-from tests.oauth.conftest import ISSUER, Browser, ann, cookie_of, fields_of, over_wire
-from tests.platform_api.conftest import settings
+from tests.oauth.conftest import Browser, ann, cookie_of, fields_of, over_wire
 
 __all__ = ["ann"]
-
-
-@pytest.fixture
-def app(ctx: Context) -> FastAPI:
-    return create_app(ctx, settings(public_url=ISSUER))
 
 
 @pytest.fixture

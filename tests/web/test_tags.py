@@ -3,9 +3,7 @@
 from broker.apps.tags import account_tags, app_tags
 from tests.addons.conftest import World
 from tests.oauth.conftest import Browser
-from tests.web.test_apps import EVIL, SHOP, app, browser, send, world
-
-__all__ = ["app", "browser", "world"]
+from tests.web.test_apps import EVIL, SHOP, send
 
 PAGE, SPENDING = f"{SHOP}/settings", "/account/spending"
 
