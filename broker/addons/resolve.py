@@ -207,9 +207,10 @@ async def _within_app(tx: Tx, actor: Actor, key: str, app_key: str, condition: C
 async def resolve_attachments(
     ctx: Context, actor: Actor, key: str, app: str | None = None, service: str | None = None
 ) -> list[AttachmentView]:
-    """The one attachment that a user means: by its id, or, with an app, by its name, a config var, or its add-on.
+    """The attachment that a user means: by its id, or, with an app, by its name, a config var, or its add-on, whose
+    attachments to that app are all given.
 
-    Raises: NotFound; MultipleMatches with the names that fit.
+    Raises: NotFound; MultipleMatches with the names that fit, if they are of several add-ons.
     """
     actor.require(Scope.READ)
     app, key = _split(key, app)
@@ -226,6 +227,8 @@ async def resolve_attachments(
     by_addon = [view for view in views if _is_of(view, key)]
     loose = [view for view in views if key.upper() in (view.name, *view.config_vars)]
     found = exact or by_addon or loose
+    if len({view.addon_id for view in found}) == 1:
+        return found
     return _one("add_on attachment", found, [view.name for view in found])
 
 

@@ -152,13 +152,13 @@ def open_(addon: str, app: str | None, path: str | None, show_url: bool, as_json
 
 
 def _openable(client: Client, key: str, app: str | None) -> Json:
-    """The attachment of that name, else the add-on."""
+    """An attachment of that name, or of the add-on of that name, else the add-on."""
     try:
         found = client.post("/actions/addon-attachments/resolve", {"addon_attachment": key, "app": app})
     except RefusedMissing:
         found = []
-    plain = [item for item in found if not item.get("namespace")] if len(found) > 1 else found
-    return plain[0] if len(plain) == 1 else resolve(client, key, app)
+    plain = [item for item in found if not item.get("namespace")]
+    return next(iter(plain or found), None) or resolve(client, key, app)
 
 
 def _link(client: Client, found: Json, path: str) -> str:

@@ -127,7 +127,7 @@ async def destroy(request: Request, actor: CurrentActor, attachment: str) -> Ans
     responses=gives(list[shapes.Attachment]),
 )
 async def resolve(request: Request, actor: CurrentActor) -> Answer:
-    """The attachment that a user means, as a list of one."""
+    """The attachment that a user means, as a list of one; of an add-on, all its attachments to the app."""
     face, body = face_of(request), await read(request, ResolveAttachmentBody)
     views = await resolve_attachments(face.ctx, actor, body.addon_attachment, body.app, body.addon_service)
     return Answer([_shape(face, actor, view) for view in views])

@@ -79,6 +79,19 @@ async def test_everything_a_user_may_type_finds_the_add_on(shared: World) -> Non
         await resolve_addons(shared.ctx, shared.user, "elsewhere", "shop")
 
 
+async def test_an_add_on_that_is_attached_twice_is_meant_by_its_name_all_the_same(shared: World) -> None:
+    addon = await shared.provisioned()
+    await attach(shared.ctx, shared.user, AttachAddon(AddonKey(addon.name), "shop", name="MAIN"))
+    for key in (addon.name, str(addon.id), "store"):
+        both = await resolve_attachments(shared.ctx, shared.user, key, "shop")
+        assert sorted(view.name for view in both) == ["MAIN", "STORE"]
+    (one,) = await resolve_attachments(shared.ctx, shared.user, "main", "shop")
+    assert one.name == "MAIN"
+    await shared.provisioned()
+    with pytest.raises(MultipleMatches):
+        await resolve_attachments(shared.ctx, shared.user, "store:free", "shop")
+
+
 async def test_an_ambiguous_name_lists_what_fits(shared: World) -> None:
     first, second = await shared.provisioned(), await shared.provisioned()
     with pytest.raises(MultipleMatches) as refusal:
