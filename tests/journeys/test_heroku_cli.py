@@ -273,9 +273,7 @@ def test_a_database_is_promoted_a_redis_told_and_what_is_not_here_said_so(heroku
     wanted = api.config(app)[api.get(f"/addons/{second}")["config_vars"][0]]
     assert f"Promoting {second} to DATABASE_URL on {app}... done" in heroku.ok("pg:promote", second, "-a", app).err
     assert api.config(app)["DATABASE_URL"] == wanted
-    assert re.search(
-        rf"Status: +Available\n(.*\n)*Add-on: +{second}\n", heroku.ok("pg:info", "DATABASE", "-a", app).out
-    )
+    assert re.search(rf"Status: +Available\n(.*\n)*Add-on: +{second}\n", heroku.ok("pg:info", second, "-a", app).out)
     assert heroku.ok("redis:credentials", cache, "-a", app).out.strip() == api.config(app)["REDIS_URL"]
     refused = heroku.run("ps:scale", "web=1", "-a", app)
     assert (refused.status, "there are no dynos" in refused.said) == (2, True)
