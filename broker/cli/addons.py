@@ -5,7 +5,7 @@ Also the resolving of what people call an add-on, which the changing commands sh
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 
@@ -26,6 +26,7 @@ from broker.cli.output import (
     say,
     say_json,
     table,
+    time_until,
     warn,
 )
 from broker.cli.progress import Progress
@@ -121,7 +122,7 @@ def _end(sunset: Json | None) -> str | None:
     """The announced end of the service, with the days that are left."""
     if not sunset:
         return None
-    left = datetime.fromisoformat(sunset["at"]) - datetime.now(UTC)
+    left = time_until(sunset["at"])
     when = (
         "which is over" if left <= timedelta(0) else f"in {left.days} days" if left.days > 1 else "which is very soon"
     )

@@ -11,7 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -121,9 +121,9 @@ def moment(text: str | None, now: datetime | None = None) -> str | None:
     return f"{shown} ({span(seconds)} ago)" if seconds >= 0 else f"{shown} (in {span(-seconds)})"
 
 
-def days_until(text: str, now: datetime | None = None) -> int:
-    """Whole days from now to an RFC 3339 time; none when it is past."""
-    return max((datetime.fromisoformat(text) - (now or datetime.now(UTC))).days, 0)
+def time_until(text: str) -> timedelta:
+    """From now to an RFC 3339 time; less than nothing when it is past."""
+    return datetime.fromisoformat(text) - datetime.now(UTC)
 
 
 def span(seconds: float) -> str:

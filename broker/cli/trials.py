@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
 from broker.cli.addons import resolve
 from broker.cli.client import Json, connect
 from broker.cli.options import addon_argument, for_team_option, json_option, optional_app_option
-from broker.cli.output import clean, days_until, moment, note, say, say_json, table
+from broker.cli.output import clean, moment, note, say, say_json, table, time_until
 from broker.cli.progress import Progress
 
 
@@ -42,7 +44,7 @@ def then(item: Json) -> str:
     if item["outcome"]:
         return str(clean(item["outcome"]))
     if item["addon"] is None:
-        return "what is left is for the next add-on" if days_until(item["ends_at"]) > 0 else "over"
+        return "what is left is for the next add-on" if time_until(item["ends_at"]) > timedelta(0) else "over"
     return "paid" if item["accepted_at"] else "suspended, unless you accept"
 
 
