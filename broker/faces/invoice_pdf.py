@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from broker.billing.invoices import Document
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from fpdf import FPDF
 
 _FONT: Final = "helvetica"
+_WRITTEN: Final = {
+    "–": "-", "—": "-", "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "…": "...", "€": "EUR", "•": "*",
+    "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "Œ": "OE", "œ": "oe", "≈": "about ",
+}  # fmt: skip
+_UNSEEN: Final = ("Cf", "Mn", "Me")
+"""Marks that turn the direction of writing, join what is beside them, or stand on it."""
 _WIDTHS: Final = (8, 92, 45, 35)
 """Of the columns, in millimetres."""
 
@@ -32,17 +39,28 @@ def invoice_pdf(document: Document) -> bytes:
 
 
 def _text(text: str) -> str:
-    """What the fonts have no letters for is shown as a question mark."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+    """What the fonts have no letters for is written in others, or shown as a question mark; the page has all of it."""
+    return "".join(map(_letter, text))
+
+
+def _letter(letter: str) -> str:
+    if letter < " ":
+        return letter if letter == "\n" else " "
+    if letter < "\x7f" or "\xa0" <= letter <= "\xff":
+        return letter
+    plain = _WRITTEN.get(letter) or unicodedata.normalize("NFKD", letter).encode("latin-1", "ignore").decode("latin-1")
+    return plain or ("" if unicodedata.category(letter) in _UNSEEN else "?")
 
 
 def _head(pdf: FPDF, bill: Printed) -> None:
+    from fpdf.enums import WrapMode  # noqa: PLC0415 - as above
+
     pdf.set_font(_FONT, "B", 18)
     pdf.cell(0, 12, _text(bill.title), new_x="LMARGIN", new_y="NEXT")
     pdf.set_font(_FONT, "", 10)
     for name, value in bill.facts:
         pdf.cell(28, 6, _text(name))
-        pdf.cell(0, 6, _text(value), new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(0, 6, _text(value), wrapmode=WrapMode.CHAR, new_x="LMARGIN", new_y="NEXT")
     pdf.ln(6)
 
 

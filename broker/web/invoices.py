@@ -13,7 +13,7 @@ from broker.billing.models import InvoiceState
 from broker.faces.csv_stream import as_csv
 from broker.faces.invoice_html import PRINTED_HEADERS, invoice_html
 from broker.faces.invoice_pdf import invoice_pdf
-from broker.faces.invoice_text import printed
+from broker.faces.invoice_text import printed, quantity_text
 from broker.kernel.context import Context
 from broker.kernel.money import Money, decimal
 from broker.oauth.sessions import SignedIn
@@ -153,7 +153,7 @@ def _line(document: Document, line: LineView) -> dict[str, Any]:
         "plan": f"{line.service}:{line.plan}",
         "mode": _MODES.get(line.mode),
         "meter": line.meter,
-        "quantity": line.quantity if line.meter else _time(line.seconds),
+        "quantity": quantity_text(line.quantity) if line.meter else _time(line.seconds),
         "amount": decimal(line.minor, currency),
         "explanation": line.explanation,
     }
