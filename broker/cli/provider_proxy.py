@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from broker.testkit.proxy import FaultProxy, Passage
 
-_EXAMPLE = "500:every=3:on=provision"
-
 
 @click.command("provider:proxy")
 @click.option("--to", "to", required=True, metavar="ORIGIN", help="The provider: scheme, host and port.")

@@ -30,7 +30,6 @@ ORDERS: Final = {
     Order.PRICE: "Lowest price",
     Order.NAME: "Name",
 }
-_LONGEST_ADDRESS: Final = 2000
 
 
 @router.get("/")
