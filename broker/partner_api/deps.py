@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 
 from broker.accounts.login import LoginThrottle
 from broker.addons.partner import Partner, authenticate_partner
 from broker.catalog.manifest_auth import AuthenticatedService, authenticate_service
 from broker.faces.credentials import Credentials
+from broker.faces.errors import refusal
 from broker.kernel.context import Context
 from broker.kernel.errors import Unauthorized
 
@@ -50,6 +53,23 @@ async def current_service(request: Request) -> AuthenticatedService:
         raise
     request.state.vouch()
     return service
+
+
+class ByPassword(APIRoute):
+    """A route for the manifest's id and password. Many programs send them only when they are asked for in this way."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def answer_or_ask(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except Unauthorized as error:
+                asking = refusal(error)
+                asking.headers["www-authenticate"] = 'Basic realm="manifest"'
+                return asking
+
+        return answer_or_ask
 
 
 CurrentPartner = Annotated[Partner, Depends(current_partner)]

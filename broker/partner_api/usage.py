@@ -9,12 +9,14 @@ from broker.catalog.manifest_auth import AuthenticatedService
 from broker.faces.answers import Answer
 from broker.faces.describe import REFUSED, takes_shape
 from broker.kernel.errors import NotFound
-from broker.partner_api.deps import CurrentService, ctx_of
+from broker.partner_api.deps import ByPassword, CurrentService, ctx_of
 from broker.partner_api.shapes import UsageBatch, UsageEvent
 from broker.partner_api.usage_answers import ANSWERED, answer
 from broker.partner_api.usage_reading import Incoming, read_batch, read_events
 
-router = APIRouter(prefix="/api/v3/addons/{slug}", tags=["usage"], responses=REFUSED, include_in_schema=False)
+router = APIRouter(
+    prefix="/api/v3/addons/{slug}", tags=["usage"], responses=REFUSED, route_class=ByPassword, include_in_schema=False
+)
 
 
 @router.post("/usage_batches", openapi_extra=takes_shape(UsageBatch), responses=ANSWERED)

@@ -24,9 +24,9 @@ from broker.kernel.ids import as_uuid
 from broker.kernel.secret import Secret
 from broker.partner_api import shapes
 from broker.partner_api.addons import Value
-from broker.partner_api.deps import CurrentService, ctx_of
+from broker.partner_api.deps import ByPassword, CurrentService, ctx_of
 
-router = APIRouter(tags=["installs"], responses=REFUSED, include_in_schema=False)
+router = APIRouter(tags=["installs"], responses=REFUSED, route_class=ByPassword, include_in_schema=False)
 
 
 class ConfigMap(Body):

@@ -113,7 +113,8 @@ async def test_there_is_no_grant_for_what_is_gone(stall: Stall, vendor: httpx.As
 
 async def test_wrong_credentials_are_refused_alike_and_soon_no_longer_tried(stall: Stall) -> None:
     async with stall.client(None) as anyone:
-        assert (await anyone.get("/vendor/apps")).status_code == 401
+        asked = await anyone.get("/vendor/apps")
+        assert (asked.status_code, asked.headers["www-authenticate"]) == (401, 'Basic realm="manifest"')
         wrong = await anyone.get("/vendor/apps", auth=("store", "wrong"))
         unknown = await anyone.get("/vendor/apps", auth=("nothing", PASSWORD))
         assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
