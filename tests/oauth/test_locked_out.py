@@ -28,6 +28,7 @@ from broker.oauth.sessions import begin_session, find_session
 from tests.accounts.test_passkeys import Key, added, signed_in
 from tests.accounts.test_two_factor import PASSWORD, now_code, turned_on
 from tests.addons.conftest import make_world
+from tests.addons.test_grants import give_client_secret, tokens_of
 from tests.domain import new_user
 from tests.oauth.conftest import CALLBACK, EMAIL, Browser, ThirdParty, over_wire
 
@@ -64,6 +65,7 @@ async def test_every_way_in_is_refused_while_the_account_is_locked(
     assert site is not None
     await added(ctx, ann, site, key)
     world = await make_world(ctx, ann)
+    await give_client_secret(ctx)
     addon = await world.provisioned(name="my-store")
     visit, soon = Visit(ann.id, addon.id, (await world.read(addon.id)).app_id), ctx.wall.now().replace(year=2027)
     ticket, hint = mint_ticket(ctx.vault, visit, soon), mint_hint(ctx.vault, visit, soon)
@@ -113,6 +115,10 @@ async def test_every_way_in_is_refused_while_the_account_is_locked(
     assert {name: await outcome(way) for name, (way, _) in ways.items()} == {
         name: said for name, (_, said) in ways.items()
     }
+    of_provider = await with_token(f"/addons/{addon.id}", (await tokens_of(ctx, addon.id)).access.reveal())()
+    assert of_provider.status_code == 200, "the add-on goes on"
+    counted = [(await wire.get("/account", auth=("", mine))).headers["ratelimit-remaining"] for _ in range(2)]
+    assert int(counted[0]) - int(counted[1]) == 1, "its own requests, and nobody else's at this network address"
     asked = await tool.http.post("/oauth/introspect", data={"token": given["access_token"]}, auth=tool.basic)  # type: ignore[arg-type]
     assert asked.json() == {"active": False}
     assert await find_session(ctx, Secret(str(http.cookies["__Host-broker-session"]))) is None
