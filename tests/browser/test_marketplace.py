@@ -48,6 +48,7 @@ async def test_results_come_while_one_types(chromium: Browser, site: Site) -> No
         await page.wait_for_url("**/marketplace/postgres")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Postgres")
         await page.get_by_role("button", name="Copy").click()
+        await page.wait_for_function("navigator.clipboard.readText()")  # once it is not empty
         assert await page.evaluate("navigator.clipboard.readText()") == "broker addons:add postgres"
 
 
@@ -114,6 +115,7 @@ async def test_a_look_is_signed_in_all_over_and_ends_with_signing_out(chromium: 
         await expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.timeout(400)  # some eighty pages, each looked at by a script of half a megabyte
 @pytest.mark.parametrize(("scheme", "size"), [("light", {"width": 1280, "height": 800}), ("dark", PHONE)])
 async def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
     chromium: Browser, site: Site, scheme: str, size: dict[str, int]
