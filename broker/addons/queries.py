@@ -122,7 +122,7 @@ _VERSION_FROM: Final = len(_OWN) + 1
 
 
 def addons() -> Select[*tuple[Any, ...]]:
-    """What `addon_views` reads, of every add-on."""
+    """What `read_addons` reads, of every add-on."""
     return (
         select(*_OWN, _ATTACHMENT_NAMES, *VERSION_COLUMNS)
         .select_from(Addon)

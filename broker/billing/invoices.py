@@ -116,7 +116,7 @@ LINE_COLUMNS: Final = [getattr(InvoiceLine, name) for name in LineView.__slots__
 
 
 def visible_invoices(actor: Actor) -> Select[Any]:
-    """Bills of the actor's account; an operator's are still only its own, see `any_invoice`."""
+    """Bills of the actor's account; an operator's are still only its own, see `every_document`."""
     return select(*INVOICE_COLUMNS).where(Invoice.account_id == actor.id)
 
 
