@@ -185,7 +185,7 @@ def _on_top_of(newest: VersionView | None, contents: Mapping[str, Any], networks
 
 def _refuse_outdated(base: object, service: PartnerService, newest: VersionView | None) -> None:
     # Who leaves the base out has never pulled: there is nothing that it could have overlooked knowingly.
-    if base is None or base in (service.revision, str(service.revision)):
+    if base is None or str(base) == str(service.revision):
         return
     pushed = f", pushed by {newest.pushed_by} at {newest.created_at:%Y-%m-%dT%H:%M:%SZ}" if newest else ""
     raise Conflict(

@@ -52,6 +52,8 @@ def certify(
     from broker.testkit.results import GROUPS
     from broker.testkit.statement import public_text, sign, statement
 
+    if not output.parent.is_dir():  # said before minutes are spent on what could not be kept
+        raise Misused(f"{clean(output)} cannot be written: there is no such folder.")
     key = _key(key_file)
     outcome = tested(manifest or default_file(), Wanted(frozenset(GROUPS), timeout, ("127.0.0.1", 0), strict, base_url))
     if not outcome.report.conformant:

@@ -104,3 +104,9 @@ def test_a_file_that_is_no_key_is_told(broker: Broker, tmp_path: Path) -> None:
     files = ("--key", str(tmp_path / "key.pem"), "--output", str(tmp_path / "out.json"))
     result = broker("provider:certify", manifest, *files)
     assert (result.status, "is no PEM file" in result.err) == (2, True)
+
+
+def test_a_statement_that_could_not_be_kept_is_not_worked_for(broker: Broker, tmp_path: Path) -> None:
+    key, output = tmp_path / "key.pem", tmp_path / "no" / "s.json"
+    result = broker("provider:certify", str(tmp_path / "none.json"), "--key", str(key), "--output", str(output))
+    assert (result.status, "no such folder" in result.err, key.exists()) == (2, True, False)
