@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from broker.accounts.login import LoginThrottle
 from broker.addons.backlog import Backlog
-from broker.faces import errors
+from broker.faces import errors, signpost
 from broker.faces.answers import Answer
 from broker.faces.reading import Bounds
 from broker.kernel.context import Actor, Context
@@ -58,6 +58,7 @@ def create_app(ctx: Context, settings: Settings, read_news: ReadNews | None = No
     partner_routes.install(app)
     pages.install(app)
     app.add_api_route("/health", _health, include_in_schema=False)
+    signpost.put_up(app)
     partners = partner_face(ctx, settings.public_url, app.state.bounds)
     app.add_middleware(Edge, **edge, explain=explained)
     partners.add_middleware(Edge, **edge)

@@ -37,16 +37,14 @@ from broker.apps.resolve import AppView, changeable_app
 from broker.billing.budgets import Place
 from broker.catalog.offers import Offer
 from broker.catalog.options import check_options
-from broker.catalog.queries import PlanView, resolve_offer
+from broker.catalog.queries import PlanView, offer_to_install
 from broker.events.emit import fact
-from broker.flags.models import Flag
-from broker.flags.switch import check_on
 from broker.kernel.context import Actor, Context, Scope
 from broker.kernel.db import Tx
 from broker.kernel.errors import BudgetExceeded, Conflict, InvalidParams, NameTaken
 from broker.kernel.ids import new_id
 from broker.payments.delinquency import require_paid_up
-from broker.payments.standing import require_verified
+from broker.payments.standing import require_currency, require_verified
 
 _NAME_TRIES: Final = 6
 _LONGEST_OPTIONS: Final = 16 * 1024
@@ -125,12 +123,12 @@ async def record_creation(
 ) -> AddonView:
     """Write the intent, in the caller's transaction; the add-on as it was written."""
     app = await changeable_app(tx, actor, request.app, keep=True)
-    offer = await resolve_offer(tx, actor, request.plan)
+    offer = await offer_to_install(tx, actor, request.plan)
     plan, now = offer.plan, ctx.clock.now()
-    await check_on(tx, Flag.INSTALLS, offer.service.slug)
     if not plan.is_free:
         require_owner(actor, app, "add paid add-ons to it")
         await require_paid_up(tx, app.payer_id)
+        await require_currency(tx, app.payer_id, plan.currency)
     check_options(plan.name, plan.options_schema, request.options)
     await _check_installable(tx, app, plan)
     if not plan.is_free and not await _is_tried(tx, app, plan, addon_id, request, now):

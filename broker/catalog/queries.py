@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,7 +14,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from broker.catalog.access import ANYBODY, Standing, listed_for, standing
 from broker.catalog.manifest_plans import PlanState
 from broker.catalog.models import AddonService, Plan
-from broker.catalog.offers import VERSION_COLUMNS, Offer, look_up
+from broker.catalog.offers import SLUG, Offer, find_install, find_offer
 from broker.catalog.search_models import NAME, SearchEntry
 from broker.catalog.shared_secrets import ServiceSecrets, old_password, open_secrets, owner
 from broker.catalog.views import (
@@ -50,6 +49,7 @@ __all__ = [
     "get_service",
     "list_plans",
     "list_services",
+    "offer_to_install",
     "plans_for",
     "resolve_offer",
     "resolve_plan",
@@ -60,7 +60,6 @@ __all__ = [
     "visible_service",
 ]
 
-_SLUG: Final = re.compile(r"[a-z0-9-]{1,63}")
 _LONGEST_QUOTED: Final = 60
 _MOST_SIMILAR, _MOST_WORDS, _ALIKE = 200, 5, 2
 
@@ -204,18 +203,33 @@ async def resolve_plan(tx: Tx, actor: Actor, text: str) -> PlanView:
 
     Raises: NotFound for a service that there is not, InvalidParams for a plan that there is not; both say what there is.
     """
-    offer = await _offer(tx, text)
+    offer = await find_offer(tx, text)
     if offer is not None and (offer.plan.installable or (await _standing(tx, actor, offer)).may_have(offer.plan)):
         return offer.plan
     raise await _refusal(tx, actor, text, offer)
 
 
 async def resolve_offer(tx: Tx, actor: Actor, text: str) -> Offer:
-    """The plan that the actor wants for a new add-on, by the same, with its service. One statement for what is for all.
+    """The plan that the actor may want for a new add-on, by the same, with its service.
 
     Raises: NotFound, InvalidParams, as above.
     """
-    offer = await _offer(tx, text)
+    return await _allowed(tx, actor, text, await find_offer(tx, text))
+
+
+async def offer_to_install(tx: Tx, actor: Actor, text: str) -> Offer:
+    """The same for an add-on that is going to be made. One statement for what is for all, with the flag of installs.
+
+    Raises: NotFound, InvalidParams, as above; Paused.
+    """
+    offer, refusal = await find_install(tx, text)
+    offer = await _allowed(tx, actor, text, offer)
+    if refusal is not None:
+        raise refusal
+    return offer
+
+
+async def _allowed(tx: Tx, actor: Actor, text: str, offer: Offer | None) -> Offer:
     if offer is not None and (offer.plan.installable or (await _standing(tx, actor, offer)).may_install(offer.plan)):
         return offer
     raise await _refusal(tx, actor, text, offer)
@@ -255,31 +269,11 @@ def _service(key: str | UUID) -> ColumnElement[bool] | None:
     service_id = key if isinstance(key, UUID) else as_uuid(key)
     if service_id is not None:
         return AddonService.id == service_id
-    return AddonService.slug == key if _SLUG.fullmatch(str(key)) else None
+    return AddonService.slug == key if SLUG.fullmatch(str(key)) else None
 
 
 def _plans() -> Select[*tuple[Any, ...]]:
     return select(*PLAN_COLUMNS).join(AddonService, AddonService.id == Plan.service_id)
-
-
-_OFFERS: Final = select(*VERSION_COLUMNS).join(AddonService, AddonService.id == Plan.service_id)
-_OFFER_BY_ID: Final = Direct(_OFFERS.where(Plan.id == bindparam("plan_id")))
-_OFFER_OF_SERVICE: Final = Direct(_OFFERS.where(AddonService.slug == bindparam("service"), Plan.is_default))
-_OFFER_BY_NAME: Final = Direct(_OFFERS.where(AddonService.slug == bindparam("service"), Plan.slug == bindparam("plan")))
-
-
-async def _offer(tx: Tx, key: str) -> Offer | None:
-    """What `_find` finds, from the views that are kept."""
-    plan_id, (service, colon, plan) = as_uuid(key), key.partition(":")
-    if plan_id is not None:
-        row = await _OFFER_BY_ID.first(tx, plan_id=plan_id)
-    elif not _SLUG.fullmatch(service) or (colon and not _SLUG.fullmatch(plan)):
-        return None
-    elif colon:
-        row = await _OFFER_BY_NAME.first(tx, service=service, plan=plan)
-    else:
-        row = await _OFFER_OF_SERVICE.first(tx, service=service)
-    return None if row is None else (await look_up(tx, [tuple(row)]))[tuple(row)]
 
 
 async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:
@@ -287,7 +281,7 @@ async def _find(tx: Tx, key: str | UUID) -> RowMapping | None:
     if plan_id is not None:
         return (await tx.execute(_plans().where(Plan.id == plan_id))).mappings().one_or_none()
     service, colon, slug = str(key).partition(":")
-    if not _SLUG.fullmatch(service) or (colon and not _SLUG.fullmatch(slug)):
+    if not SLUG.fullmatch(service) or (colon and not SLUG.fullmatch(slug)):
         return None
     wanted = Plan.slug == slug if colon else Plan.is_default
     return (await tx.execute(_plans().where(AddonService.slug == service, wanted))).mappings().one_or_none()
@@ -306,7 +300,7 @@ async def _refusal(tx: Tx, actor: Actor, text: str, offer: Offer | None) -> NotF
     if as_uuid(text):
         return _no_plan(text)
     service = text.partition(":")[0]
-    plans = await _plans_where(tx, AddonService.slug == service) if _SLUG.fullmatch(service) else []
+    plans = await _plans_where(tx, AddonService.slug == service) if SLUG.fullmatch(service) else []
     reach = await standing(tx, actor, plans[0].service.id) if plans else ANYBODY
     if offer is not None and offer.service.state == SUNSET:
         return InvalidParams(sunset_text(offer.service))

@@ -3,9 +3,11 @@ expansion that a client may ask for in a header is there without asking."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from broker.addons.queries import AddonView, AttachmentView
@@ -17,6 +19,9 @@ from broker.catalog.reliability import Reliability
 from broker.faces import shapes
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor
+
+V = TypeVar("V")
+S = TypeVar("S")
 
 
 class SignOnUrl(Protocol):
@@ -50,7 +55,12 @@ def ref(id_: UUID, name: str) -> shapes.Ref:
 
 def named(name: str) -> shapes.Ref:
     """Something that has only a name: its id is made from it."""
-    return ref(uuid5(_NAMES, name), name)
+    return ref(_id_of(name), name)
+
+
+@lru_cache(maxsize=256)
+def _id_of(name: str) -> UUID:
+    return uuid5(_NAMES, name)
 
 
 def app(view: AppView, public_url: str) -> shapes.App:
@@ -205,19 +215,33 @@ def plan(view: catalog.PlanView) -> shapes.Plan:
     }
 
 
+_MOST_SHAPES: Final = 2_000
+_shapes: dict[int, tuple[object, Any]] = {}
+
+
+def _once(make: Callable[[V], S], view: V) -> S:
+    """The shape of a view that the catalog keeps (`catalog/offers.py`), made when it is first shown. Nobody changes it."""
+    if id(view) not in _shapes:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        _shapes[id(view)] = (view, make(view))  # with the view, so that the id stays its own
+    shape: S = _shapes[id(view)][1]
+    return shape
+
+
 def addon(view: AddonView, seer: Seer) -> shapes.Addon:
     return {
         "id": str(view.id),
         "name": view.name,
         "actions": [],
-        "addon_service": service(view.service),
+        "addon_service": _once(service, view.service),
         "app": ref(view.app_id, view.app_name),
         "billing_entity": {"id": str(view.app_id), "name": view.app_name, "type": "app"},
         "billed_price": _price(view.price_cents, view.plan, view.currency),
         "config_vars": list(view.config_vars),
         "created_at": rfc3339(view.created_at),
         "updated_at": rfc3339(view.updated_at),
-        "plan": plan(view.plan),
+        "plan": _once(plan, view.plan),
         "provider_id": view.provider_id or "",
         "provision_message": view.provision_message or "",
         "reason": view.reason,
@@ -237,7 +261,7 @@ def attachment(view: AttachmentView, seer: Seer) -> shapes.Attachment:
             "id": str(view.addon_id),
             "name": view.addon_name,
             "app": ref(view.owner_app_id, view.owner_app_name),
-            "plan": plan(view.plan),
+            "plan": _once(plan, view.plan),
             "state": view.addon_state.value,
         },
         "app": ref(view.app_id, view.app_name),

@@ -9,23 +9,24 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 
-_ALWAYS: Final = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
-_ONLY_HTTPS: Final = "max-age=31536000"
+_ALWAYS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_ONLY_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 """A year, for this host alone: what else is below the same name is not ours to bind."""
-_KEPT_BY: Final = ("cache-control", "etag")
+_KEPT_BY: Final = frozenset((b"cache-control", b"etag"))
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
 
 
 def shield(headers: MutableHeaders, *, is_https: bool) -> None:
     """Add what is missing. Whatever does not say how long it may be kept is not kept at all."""
-    for name, value in _ALWAYS.items():
-        headers.setdefault(name, value)
-    if is_https:
-        headers.setdefault("strict-transport-security", _ONLY_HTTPS)
-    if not any(name in headers for name in _KEPT_BY):
-        headers["cache-control"] = "no-store"
+    there = {name.lower() for name, _ in headers.raw}
+    headers.raw.extend(header for header in _ALWAYS if header[0] not in there)
+    if is_https and _ONLY_HTTPS[0] not in there:
+        headers.raw.append(_ONLY_HTTPS)
+    if there.isdisjoint(_KEPT_BY):
+        headers.raw.append(_NOT_KEPT)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Text, bindparam, column, select, table
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from broker.events.emit import emit
 from broker.flags.models import Flag, FlagRow
@@ -89,22 +91,32 @@ async def set_flag(
         return await _switch(tx, actor, flag, on, why, service or "", ctx.clock.now())
 
 
-async def check_on(tx: Tx, flag: Flag, service: str = "") -> None:
-    """Go on if a flag is on, as a whole and for this service.
+async def check_on(tx: Tx, flag: Flag) -> None:
+    """Go on if a flag is on as a whole.
 
     Raises: Paused, with what the operators say about it.
     """
-    row = await _OFF.first(tx, flag=flag.value, slug=service)
+    row = await _OFF.first(tx, flag=flag.value)
     if row is not None:
-        said = (
-            f"No add-ons of {service} are created at the moment; nothing was created or charged." if row.slug else None
-        )
-        raise Paused(f"{said or _PAUSED[flag]} The operators say: {row.reason}")
+        raise paused(flag, "", row.reason)
+
+
+def paused(flag: Flag, service: str, reason: str) -> Paused:
+    """The refusal for a flag that is off: for this service alone, or, if that is empty, as a whole."""
+    said = f"No add-ons of {service} are created at the moment; nothing was created or charged." if service else None
+    return Paused(f"{said or _PAUSED[flag]} The operators say: {reason}")
+
+
+def switched_off_for(flag: Flag, service: InstrumentedAttribute[str]) -> LateralFromClause:
+    """What holds a flag off for that service, as a row to be joined by a statement that reads the service: `reason`, `slug`."""
+    off = select(FlagRow.reason, FlagRow.service.label("slug"))
+    found = off.where(FlagRow.name == flag.value, FlagRow.service.in_(("", service)), FlagRow.is_on.is_(False))
+    return found.order_by(FlagRow.service).limit(1).lateral("off")
 
 
 async def is_on(tx: Tx, flag: Flag) -> bool:
     """Whether a flag is on as a whole."""
-    return await _OFF.first(tx, flag=flag.value, slug="") is None
+    return await _OFF.first(tx, flag=flag.value) is None
 
 
 async def switched_off(tx: Tx) -> list[str]:
@@ -114,13 +126,8 @@ async def switched_off(tx: Tx) -> list[str]:
 
 
 _OFF: Final = Direct(
-    select(FlagRow.reason, FlagRow.service.label("slug"))
-    .where(
-        FlagRow.name == bindparam("flag"), FlagRow.service.in_(("", bindparam("slug", type_=Text))), FlagRow.is_on.is_(False)
-    )
-    .order_by(FlagRow.service)
-    .limit(1)
-)  # fmt: skip
+    select(FlagRow.reason).where(FlagRow.name == bindparam("flag"), FlagRow.service == "", FlagRow.is_on.is_(False))
+)
 
 
 async def _check_service(tx: Tx, flag: Flag, service: str) -> None:

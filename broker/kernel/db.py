@@ -1,7 +1,8 @@
-"""The database: one engine, one way to open a transaction, and the only `commit` of the house (in `begin()`)."""
+"""The database: one engine, one way to open a transaction, and the only `commit` of the house."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text, event
+from sqlalchemy import BigInteger, Connection, DateTime, LargeBinary, MetaData, Text, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.engine import make_url
@@ -31,6 +32,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 _AGAIN: Final = frozenset({"40P01", "40001"})
 """A deadlock; a transaction that does not fit to another one."""
+_SESSION: Final = {"application_name": "broker", "timezone": "UTC", "random_page_cost": "1.1"}
+"""Looking up a row costs what reading on costs: what is asked for all the time is in memory, and disks do not turn any more. By
+the server's default, ids are looked up by reading small tables whole."""
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 _log = structlog.get_logger()
 
@@ -135,13 +139,40 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
+        """As `engine.begin()`, but leaving nothing to other greenlets and tasks that has nothing to wait for.
+
+        To begin sends nothing yet, and after a commit there is nothing to roll back.
+        """
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if snapshot else self.engine
-        async with engine.begin() as connection:
+        connection = await engine.connect()
+        sync, done = _open(connection), False
+        try:
+            sync.begin()
             yield connection
+            await connection.commit()
+            done = not snapshot  # otherwise there is its isolation to be put back
+        finally:
+            if done:
+                sync.close()
+            else:
+                await asyncio.shield(_give_up(connection))
 
     async def close(self) -> None:
         """Give back every connection."""
         await self.engine.dispose()
+
+
+def _open(connection: AsyncConnection) -> Connection:
+    assert connection.sync_connection is not None, "it is open"
+    return connection.sync_connection
+
+
+async def _give_up(connection: AsyncConnection) -> None:
+    """Roll back what was not committed, and give the connection back whatever comes of that."""
+    try:
+        await connection.rollback()
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -184,7 +215,7 @@ def connect(url: str, *, pool_size: int, pool_timeout_s: float) -> Database:
         pool_pre_ping=False,
         pool_recycle=1800,
         hide_parameters=True,  # errors of the driver end in logs; what they were about may be secret
-        connect_args={"timeout": 10, "server_settings": {"application_name": "broker", "timezone": "UTC"}},
+        connect_args={"timeout": 10, "server_settings": _SESSION},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
     return Database(engine)

@@ -29,7 +29,8 @@ class _Record(asyncpg.Record):  # type: ignore[misc]  # the driver has no annota
             raise AttributeError(name) from None
 
 
-_Argument = tuple[str, Any, bool, Callable[[Any], Any] | None]
+_Convert = Callable[[Any], Any]
+_Compiled = tuple[str, tuple[str, ...], Mapping[str, Any], tuple[tuple[int, _Convert], ...]]
 
 
 class Direct:
@@ -42,27 +43,34 @@ class Direct:
         self._statement = statement
 
     @cached_property
-    def _compiled(self) -> tuple[str, tuple[_Argument, ...]]:
-        """The text, and of each argument the name, a value, whether another one must be given, and the conversion."""
+    def _compiled(self) -> _Compiled:
+        """The text; of each argument the name; the values of those that need not be given; what has to be converted."""
         compiled: Any = self._statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         for column in getattr(self._statement, "exported_columns", ()):
             if isinstance(column.type, JSON):
                 raise TypeError(f"the driver does not decode {column}; leave it to `Tx.execute`")
-        names = compiled.positiontup or ()
-        return str(compiled), tuple(_argument(name, compiled.params[name], compiled.binds.get(name)) for name in names)
+        names = tuple(compiled.positiontup or ())
+        binds = [compiled.binds.get(name) for name in names]  # None for one of a list of constants
+        given = {
+            name: compiled.params[name]
+            for name, bind in zip(names, binds, strict=True)
+            if bind is None or not bind.required
+        }
+        found = [None if bind is None else _conversion(bind) for bind in binds]
+        return str(compiled), names, given, tuple((at, convert) for at, convert in enumerate(found) if convert)
 
     def call(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The text with its arguments, as the driver wants them.
 
         Raises: KeyError for a parameter that has no value.
         """
-        text, arguments = self._compiled
-        found = [values[name] if required else values.get(name, given) for name, given, required, _ in arguments]
-        return (
-            text,
-            *(value if convert is None or value is None else convert(value)
-              for value, (_, _, _, convert) in zip(found, arguments, strict=True)),
-        )  # fmt: skip
+        text, names, given, conversions = self._compiled
+        every = {**given, **values} if given else values
+        found = [every[name] for name in names]
+        for at, convert in conversions:
+            if found[at] is not None:
+                found[at] = convert(found[at])
+        return (text, *found)
 
     async def all(self, tx: Tx, **values: Any) -> list[Record]:
         """Every row."""
@@ -96,10 +104,9 @@ def filled(row: Mapping[str, Any]) -> dict[str, Any]:
     return {f"new_{column}": value for column, value in row.items()}
 
 
-def _argument(name: str, value: Any, bind: Any) -> _Argument:
-    if bind is None:  # one of a list of constants
-        return name, value, False, None
-    return name, value, bind.required, bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+def _conversion(bind: Any) -> _Convert | None:
+    convert: _Convert | None = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    return convert
 
 
 async def driver_of(tx: Tx) -> Any:

@@ -27,9 +27,10 @@ from broker.platform_api.bodies import AddonName, AttachmentName, Named, Text, T
 from broker.platform_api.deps import Body, CurrentActor, Face, face_of, read
 from broker.platform_api.describe import REFUSED, gives, takes
 from broker.platform_api.idempotency import once
+from broker.platform_api.plain import PlainRoute
 from broker.platform_api.pre_authorizations import code_was_shown
 
-router = APIRouter(tags=["add-ons"], responses=REFUSED)
+router = APIRouter(tags=["add-ons"], responses=REFUSED, route_class=PlainRoute)
 
 
 def _option(value: Any) -> Any:

@@ -9,7 +9,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any, Final
 from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -33,6 +33,7 @@ _UNCOUNTED: Final = re.compile(r"/account/rate-limits|/health|/openapi\.json|/st
 _TOO_MANY: Final = "Your account reached the API rate limit. Please wait a few minutes before making new requests."
 _NO_NAME: Final = "\ufffd"
 """Stands in addresses for NUL, which no column can hold: nothing is called so, and every endpoint says that in its own way."""
+_QUOTED_NO_NAME: Final = quote(_NO_NAME).encode()
 _log = structlog.get_logger()
 
 
@@ -111,10 +112,11 @@ class _Passage:
         credentials = parse(Headers(scope=scope).get("authorization"))
         self.scope = scope
         scope["path"] = scope["path"].replace("\0", _NO_NAME)
-        scope["query_string"] = scope.get("query_string", b"").replace(b"%00", quote(_NO_NAME).encode())
-        self.request_id = str(uuid4())
+        scope["query_string"] = scope.get("query_string", b"").replace(b"%00", _QUOTED_NO_NAME)
+        request_id = uuid4()
+        self.request_id = str(request_id)
         client = scope.get("client")
-        self.origin = Origin(client[0] if client else None, UUID(self.request_id))
+        self.origin = Origin(client[0] if client else None, request_id)
         token = None if credentials is None else token_hash(credentials.secret.reveal())
         self.tally = Tally(rates, self.origin.place or "", token, now)
         self._send = send
