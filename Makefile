@@ -13,19 +13,20 @@ LINTERS := '$(BIN)/ruff check .' '$(BIN)/ruff format --check .' $(BIN)/mypy '$(B
 unexport PYTHONDONTWRITEBYTECODE
 # Whole processes again and again, or every example of a fuzzer: part of `make check`, so that `make test` stays short.
 # The longest come first: at the end, one of them would keep one process busy and the other waiting.
-LONG := tests/journeys tests/browser tests/matrix tests/migrations/test_upgrade.py tests/local/test_up.py tests/bench \
-  tests/billing/test_year.py tests/platform_api/test_overload.py tests/backup tests/local/test_backup.py tests/worker \
-  tests/testkit tests/providers/styles tests/wire tests/docs/test_stories.py tests/docs/test_provider_story.py \
-  tests/payments/test_pay_interrupted.py tests/providers/redis/test_program.py tests/billing/test_close_interrupted.py \
-  tests/billing/test_properties.py tests/cli/test_provider_test.py tests/cli/test_provider_proxy.py \
-  tests/providers/postgres/test_program.py tests/providers/postgres/test_quota.py \
+LONG := tests/journeys tests/cli/test_journey.py tests/browser tests/matrix tests/migrations/test_upgrade.py \
+  tests/local/test_up.py tests/bench tests/billing/test_year.py tests/platform_api/test_overload.py tests/backup \
+  tests/local/test_backup.py tests/worker tests/testkit tests/providers/styles tests/wire tests/docs/test_stories.py \
+  tests/docs/test_provider_story.py tests/payments/test_pay_interrupted.py tests/providers/redis/test_program.py \
+  tests/billing/test_close_interrupted.py tests/billing/test_properties.py tests/cli/test_provider_test.py \
+  tests/cli/test_provider_proxy.py tests/providers/postgres/test_program.py tests/providers/postgres/test_quota.py \
   tests/payouts/test_payouts_interrupted.py tests/payouts/test_books.py tests/local/test_yesterday.py \
   tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py \
   tests/events/test_deliver.py tests/partner_api/test_addons_admin.py tests/payments/test_dunning_late.py \
   tests/platform_api/test_dunning.py tests/security/test_everybody.py tests/security/test_strangers.py \
   tests/security/test_forms.py
 FAULTS := $(wildcard tests/chaos/*kill_points.py) tests/chaos/test_machine.py
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --durations=10 --durations-min=5
+LONG_ARGS ?= -n 3 --dist loadfile --durations=20 --durations-min=20
 
 .PHONY: help setup program demo up test check lint tools bench docs screenshots chaos begun faults long clean
 
@@ -54,8 +55,9 @@ check: begun faults long test ## what CI runs: linters, types, import rules, fau
 begun: setup
 	@$(BIN)/python -m scripts.side_by_side $(LINTERS) scripts/optional-tools
 
+# Three at a time on two processors: a third of their time, these tests wait for processes and pages.
 long: setup tools
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) --no-loadscope-reorder $(LONG)
+	@$(BIN)/python -m pytest $(LONG_ARGS) --no-loadscope-reorder $(LONG)
 
 faults: setup
 	@$(BIN)/python -m pytest -n 2 --dist load $(FAULTS)

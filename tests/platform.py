@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-_READY_WITHIN_S = 120
-_STOP_WITHIN_S = 20
+_READY_WITHIN_S = 240
+_STOP_WITHIN_S = 60
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def gone(pid: int, within_s: float = 10, reap: Callable[[], object] = lambda: None) -> bool:
+def gone(pid: int, within_s: float = 60, reap: Callable[[], object] = lambda: None) -> bool:
     """Wait until no process has this number. `reap` collects it when it is a child of ours."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

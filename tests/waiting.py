@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 60) -> None:
     """Go on as soon as the condition holds.
 
     Raises: TimeoutError.

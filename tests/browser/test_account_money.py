@@ -7,7 +7,7 @@ from tests.browser.screenshots import sign_in
 from tests.browser.site import Site
 from tests.browser.test_marketplace import PHONE, opened, sideways
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 async def test_bills_are_read_and_a_budget_is_set_on_a_phone_without_javascript(chromium: Browser, site: Site) -> None:

@@ -13,7 +13,7 @@ from tests.browser.screenshots import sign_in
 from tests.browser.site import Site
 from tests.browser.test_marketplace import PHONE, opened, sideways
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 async def provider_answers(site: Site, actor: Actor, name: str, refusal: str | None = None) -> None:

@@ -9,7 +9,7 @@ from tests.browser.screenshots import sign_in
 from tests.browser.site import Site
 from tests.browser.test_marketplace import PHONE, opened
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 MOST_BYTES = 100 * 1024
 SHIFTS = """

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.screenshots import PAGES, SIGNED_IN, sign_in
 from tests.browser.site import Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 PHONE = {"width": 360, "height": 720}
 AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ SERIOUS = ("serious", "critical")
 async def opened(chromium: Browser, **options: Any) -> AsyncIterator[Page]:
     """A page whose console must stay silent: it tells of every breach of the policy."""
     context = await chromium.new_context(**options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     page, faults = await context.new_page(), []
     page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))

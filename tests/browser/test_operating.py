@@ -8,7 +8,7 @@ from tests.browser.screenshots import sign_in
 from tests.browser.site import Site
 from tests.browser.test_marketplace import PHONE, opened, sideways
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 async def through(page: Page, name: str) -> None:

@@ -11,7 +11,7 @@ from tests.browser.site import Site
 from tests.browser.test_marketplace import PHONE, opened, sideways
 from tests.catalog.shelf import manifest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Api:
 
 def api_client(url: str, token: str) -> Api:
     headers = {"authorization": f"Bearer {token}", "accept": "application/vnd.heroku+json; version=3"}
-    return Api(httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=40))
+    return Api(httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=120))
 
 
 @contextmanager

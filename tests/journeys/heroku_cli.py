@@ -13,7 +13,7 @@ from embedded import postgres
 from tests.journeys.terminal import Answers, converse
 from tests.platform import Platform
 
-_COMMAND_WITHIN_S: Final = 60
+_COMMAND_WITHIN_S: Final = 180
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Person:
 @contextmanager
 def signed_up(platform: Platform) -> Iterator[tuple[Person, httpx.Client]]:
     """A person with an account and an authenticator app that is on, and the browser that did it."""
-    with httpx.Client(base_url=platform.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=platform.url, trust_env=False, timeout=120) as http:
         yield _signed_up(Person(platform), http), http
 
 

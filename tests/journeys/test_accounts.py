@@ -19,7 +19,7 @@ from tests.journeys.test_browser import PHONE, QUIET, sideways
 from tests.platform import Platform
 from tests.waiting import until
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(400)]
 
 HOSTS = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 AUTHENTICATOR = {
@@ -44,7 +44,7 @@ async def chromium(chromium_program: str) -> AsyncIterator[Browser]:
 
 async def new_page(chromium: Browser, origin: str, **options: Any) -> Page:
     context = await chromium.new_context(base_url=origin, **options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return await context.new_page()
 
 
@@ -134,7 +134,7 @@ async def test_our_own_command_line_logs_in_with_a_browser_or_a_code(platform: P
 
     def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command, *words], env=surroundings, input=given, capture_output=True, text=True, timeout=60, check=False
+            [*command, *words], env=surroundings, input=given, capture_output=True, text=True, timeout=120, check=False
         )
 
     async def opened() -> bool:
@@ -147,7 +147,7 @@ async def test_our_own_command_line_logs_in_with_a_browser_or_a_code(platform: P
             page = asked.read_text().removeprefix(platform.url)
             code = re.search(r"<code>([A-Z]{4}-[A-Z]{4})</code>", browser.get(page).text)
             send(browser, page, decision="allow")
-            said = waiting.communicate(timeout=60)[0].decode()
+            said = waiting.communicate(timeout=120)[0].decode()
         assert waiting.returncode == 0, said
         assert code is not None
         assert f"Your code is {code[1]}." in said

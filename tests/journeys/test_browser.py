@@ -19,7 +19,7 @@ from tests.journeys.conftest import Api
 from tests.journeys.mailing import submission
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(400)]
 
 QUIET = (
     "--disable-background-networking",
@@ -59,7 +59,7 @@ def mail(api: Api, app: str) -> dict[str, Any]:
 
 async def opened(chromium: Browser, **options: Any) -> Page:
     context = await chromium.new_context(**options)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return await context.new_page()
 
 

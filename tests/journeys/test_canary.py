@@ -142,7 +142,7 @@ def open_dashboards(journey: Journey) -> None:
         link = journey.api.get(f"/addons/{addon}")["web_url"]
         [ticket] = parse_qs(urlsplit(link).query)["ticket"]
         journey.plant(f"ticket of {addon}", ticket)
-        with httpx.Client(trust_env=False, timeout=20) as browser:
+        with httpx.Client(trust_env=False, timeout=120) as browser:
             action, fields = form_of(browser.get(link).raise_for_status().text)
             for name in ("token", "resource_token", "user_scoped_resource_token"):
                 if fields[name] not in journey.planted.values():  # two of them are the same for a new provider
@@ -182,7 +182,7 @@ def go_wrong(journey: Journey) -> None:
     journey.refused("GET", f"/sso/addons/{'0' * 32}?ticket={journey.plant('forged ticket')}")
     for url in (provider["url"] for provider in journey.platform.providers.values()):
         basic_auth = ("someone", journey.plant(f"wrong provider password {url}"))
-        with httpx.Client(trust_env=False, timeout=20) as stranger:
+        with httpx.Client(trust_env=False, timeout=120) as stranger:
             body = {"uuid": secret, "plan": [secret], "options": {"x": secret}}
             answer = stranger.post(f"{url}/heroku/resources", json=body, auth=basic_auth)
             assert answer.status_code == 401

@@ -14,7 +14,7 @@ from tests.journeys.heroku_cli import surroundings
 from tests.journeys.test_using_it import cli
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 
 def test_a_second_app_reads_with_a_login_that_goes_with_its_attachment(

@@ -39,7 +39,7 @@ def broker(platform: Platform, team: str, *words: str) -> str:
     """Our own command line, for the team."""
     environment = {**os.environ, "BROKER_URL": platform.url, "BROKER_TOKEN": platform.token, "BROKER_TEAM": team}
     command = [sys.executable, "-m", "broker", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def test_a_team_is_worked_in_with_the_heroku_cli(

@@ -23,7 +23,7 @@ def test_a_node_program_goes_through_the_story(
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **told},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)

@@ -23,7 +23,7 @@ from tests.journeys.conftest import Api
 from tests.platform import Platform
 from tests.processes import descendants
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 SETTLED_WITHIN_S: Final = 60
 BROKER, POSTGRES, REDIS = "broker serve", "providers.postgres", "providers.redis"

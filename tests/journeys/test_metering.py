@@ -37,7 +37,7 @@ def reported(platform: Platform, *usages: dict[str, Any]) -> dict[str, int]:
 def broker(platform: Platform, *words: str) -> str:
     environment = {**os.environ, "BROKER_URL": platform.url, "BROKER_TOKEN": platform.token, "NO_COLOR": "1"}
     command = [sys.executable, "-m", "broker", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def test_usage_is_reported_shown_and_priced(heroku: Heroku, platform: Platform, api: Api, app: str) -> None:

@@ -28,7 +28,7 @@ def provider(platform: Platform) -> Iterator[httpx.Client]:
     manifest: dict[str, Any] = json.loads(Path(platform.providers["postgres"]["manifest"]).read_text())
     auth = (manifest["id"], manifest["api"]["password"])
     origin = platform.providers["postgres"]["url"]
-    with httpx.Client(base_url=origin, auth=auth, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=origin, auth=auth, trust_env=False, timeout=120) as client:
         yield client
 
 

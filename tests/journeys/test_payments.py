@@ -64,7 +64,7 @@ def broker(platform: Platform, *words: str) -> Any:
 def shown(platform: Platform, path: str) -> Any:
     """What the API shows: asking it again and again costs less than starting a command each time."""
     headers = {"authorization": f"Bearer {platform.token}"}
-    return httpx.get(platform.url + path, headers=headers, timeout=30, trust_env=False).json()
+    return httpx.get(platform.url + path, headers=headers, timeout=120, trust_env=False).json()
 
 
 def had_an_addon_last_month(platform: Platform, email: str) -> None:
@@ -93,7 +93,7 @@ def dashboard(platform: Platform) -> httpx.Client:
     home = Home(platform.home)
     key, port = home.secret("payment gateway key", prefix="sk_test_"), home.port("payment gateway")
     headers = {"authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers, timeout=30, trust_env=False)
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers, timeout=120, trust_env=False)
 
 
 def test_a_month_is_paid_from_a_card_and_a_part_is_sent_back(payer: Platform, platform: Platform) -> None:

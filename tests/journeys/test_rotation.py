@@ -15,7 +15,7 @@ from tests.journeys.conftest import Api, NewApp
 from tests.journeys.test_using_it import cli
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 VISIT = """
 import os, psycopg

@@ -16,7 +16,7 @@ from tests.platform import Platform
 
 __all__ = ["chromium"]
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

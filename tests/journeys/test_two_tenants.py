@@ -34,7 +34,7 @@ LIMITS = """
     from pg_database, pg_roles where datname = current_database() and rolname = session_user
 """
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 
 def test_one_database_does_not_open_another(api: Api, app: str, stranger: Api, strangers_app: str) -> None:

@@ -21,7 +21,7 @@ from tests.journeys.mailing import submission
 from tests.journeys.signing_on import form_of, sign_on
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 SEND = """
 import os, smtplib
@@ -34,7 +34,7 @@ with smtplib.SMTP(env["SENDGRID_HOST"], int(env["SENDGRID_PORT"])) as client:
 
 @pytest.fixture
 def browser() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=120) as client:
         yield client
 
 
@@ -47,7 +47,7 @@ def cli(platform: Platform, folder: Path, *words: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

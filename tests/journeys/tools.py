@@ -35,7 +35,7 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("Chromium is missing: the browser journey is skipped")
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     return found
 
 

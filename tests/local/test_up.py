@@ -18,7 +18,7 @@ import pytest
 
 from tests.processes import descendants, gone
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 READY_WITHIN_S = 90
 STOPPED_WITHIN_S = 10
@@ -158,7 +158,7 @@ def test_a_provider_that_dies_is_back_at_its_address(stack: Stack) -> None:
 
 
 def test_a_second_start_on_a_home_in_use_is_refused(stack: Stack) -> None:
-    second = subprocess.run(command(stack.home, "--port", "0"), capture_output=True, text=True, timeout=30)
+    second = subprocess.run(command(stack.home, "--port", "0"), capture_output=True, text=True, timeout=120)
     assert second.returncode == 1
     assert f"A broker (process {stack.process.pid}) is already running on {stack.home}" in second.stderr
     assert "Traceback" not in second.stderr
@@ -169,7 +169,7 @@ def test_a_taken_port_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         refused = subprocess.run(
-            command(tmp_path / "home", "--port", str(port)), capture_output=True, text=True, timeout=60
+            command(tmp_path / "home", "--port", str(port)), capture_output=True, text=True, timeout=120
         )
     assert refused.returncode == 1
     assert f"Port {port} of 127.0.0.1, for the broker, is used by another program" in refused.stderr
