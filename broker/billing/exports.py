@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 
 from broker.billing.accrual import asked_month
-from broker.billing.focus import FOCUS_COLUMNS, focus_rows
+from broker.billing.focus import FOCUS_COLUMNS, correction_rows, focus_rows
 from broker.billing.ledger import LedgerAccount
-from broker.billing.models import Invoice, InvoiceLine, LedgerEntry, LedgerTransaction
+from broker.billing.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, LedgerEntry, LedgerTransaction
 from broker.billing.months import Month
 from broker.kernel.clock import rfc3339
 from broker.kernel.context import Actor, Context, Scope
@@ -37,11 +37,18 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    columns: Sequence[str]
+class _Part:
+    """What is read in one order, and which rows each entry becomes."""
+
     statement: Callable[[Month, UUID | None], Select[Any]]
     keys: tuple[Any, ...]
-    rows: Callable[[Any], Sequence[Row]]
+    rows: Callable[[Any, Month], Sequence[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    columns: Sequence[str]
+    parts: Sequence[_Part]
 
 
 def own_export(ctx: Context, actor: Actor, format_: Format, month: str) -> AsyncIterator[Sequence[str]]:
@@ -66,16 +73,16 @@ def every_export(ctx: Context, actor: Actor, format_: Format, month: str) -> Asy
 async def _written(ctx: Context, table: _Table, month: Month, account: UUID | None) -> AsyncIterator[Sequence[str]]:
     """In pages of a transaction each, so that no export holds one open for long: what is closed does not change."""
     yield table.columns
-    after: tuple[Any, ...] | None = None
-    while True:
-        async with ctx.database.transaction() as tx:
-            page = await _page(tx, table.statement(month, account), table.keys, after)
-        for entry in page:
-            for row in table.rows(entry):
-                yield [row[column] for column in table.columns]
-        if len(page) < _AT_ONCE:
-            return
-        after = tuple(page[-1][: len(table.keys)])
+    for part in table.parts:
+        after: tuple[Any, ...] | None = None
+        page: Sequence[Any] = ()
+        while after is None or len(page) == _AT_ONCE:
+            async with ctx.database.transaction() as tx:
+                page = await _page(tx, part.statement(month, account), part.keys, after)
+            for entry in page:
+                for row in part.rows(entry, month):
+                    yield [row[column] for column in table.columns]
+            after = tuple(page[-1][: len(part.keys)]) if page else ()
 
 
 async def _page(tx: Tx, statement: Select[Any], keys: Sequence[Any], after: Sequence[Any] | None) -> Sequence[Any]:
@@ -103,7 +110,30 @@ def _lines(month: Month, account: UUID | None) -> Select[Any]:
     return statement if account is None else statement.where(Invoice.account_id == account)
 
 
-def _line_row(line: Any) -> Sequence[Row]:
+def _taken_back(month: Month, account: UUID | None) -> Select[Any]:
+    """What credit notes of the month take back, with the line and the bill that it was on."""
+    of_invoice = "account_id email currency starts_at ends_at".split()
+    of_line = "addon_id addon app_id app service plan tags".split()
+    statement = (
+        select(
+            *_NOTE_KEYS,
+            CreditNote.number.label("note"),
+            CreditNote.reason,
+            CreditNoteLine.net_minor.label("note_net_minor"),
+            CreditNoteLine.tax_minor.label("note_tax_minor"),
+            Invoice.number.label("invoice"),
+            *(getattr(Invoice, name) for name in of_invoice),
+            *(getattr(InvoiceLine, name) for name in of_line),
+        )
+        .join(CreditNote, CreditNote.id == CreditNoteLine.credit_note_id)
+        .join(InvoiceLine, InvoiceLine.id == CreditNoteLine.line_id)
+        .join(Invoice, Invoice.id == CreditNote.invoice_id)
+        .where(CreditNote.created_at >= month.start, CreditNote.created_at < month.end)
+    )
+    return statement if account is None else statement.where(Invoice.account_id == account)
+
+
+def _line_row(line: Any, _month: Month) -> Sequence[Row]:
     def money(minor: int) -> str:
         return decimal(minor, line.currency)
 
@@ -149,7 +179,7 @@ def _entries(month: Month, account: UUID | None) -> Any:
     return statement.where(transaction.account_id == account, LedgerEntry.ledger_account.not_in(_NOT_THE_PAYERS))
 
 
-def _entry_row(entry: Any) -> Sequence[Row]:
+def _entry_row(entry: Any, _month: Month) -> Sequence[Row]:
     row = {
         "at": rfc3339(entry.at),
         "transaction": str(entry.transaction_id),
@@ -168,19 +198,19 @@ _NOT_THE_PAYERS: Final = (LedgerAccount.SHARES, LedgerAccount.PARTNERS)
 """What the platform agreed with partners is between them. The two cancel out."""
 _LINE_KEYS: Final = (InvoiceLine.invoice_id, InvoiceLine.number)
 _ENTRY_KEYS: Final = (LedgerEntry.transaction_id, LedgerEntry.ledger_account, LedgerEntry.service)
+_NOTE_KEYS: Final = (CreditNoteLine.credit_note_id, CreditNoteLine.line_id)
+_OWN_COLUMNS: Final = (
+    "invoice line month account app addon plan mode meter seconds quantity currency amount discount promotion tax explanation"
+).split()
+_LEDGER_COLUMNS: Final = "at transaction key kind payer ledger_account service currency amount".split()
 _TABLES: Final = {
-    Format.FOCUS: _Table(FOCUS_COLUMNS, _lines, _LINE_KEYS, focus_rows),
-    Format.CSV: _Table(
-        "invoice line month account app addon plan mode meter seconds quantity currency amount discount promotion tax"
-        " explanation".split(),
-        _lines,
-        _LINE_KEYS,
-        _line_row,
+    Format.FOCUS: _Table(
+        FOCUS_COLUMNS,
+        (
+            _Part(_lines, _LINE_KEYS, lambda line, _: focus_rows(line)),
+            _Part(_taken_back, _NOTE_KEYS, correction_rows),
+        ),
     ),
-    Format.LEDGER: _Table(
-        "at transaction key kind payer ledger_account service currency amount".split(),
-        _entries,
-        _ENTRY_KEYS,
-        _entry_row,
-    ),
+    Format.CSV: _Table(_OWN_COLUMNS, (_Part(_lines, _LINE_KEYS, _line_row),)),
+    Format.LEDGER: _Table(_LEDGER_COLUMNS, (_Part(_entries, _ENTRY_KEYS, _entry_row),)),
 }

@@ -1,4 +1,4 @@
-"""A line of a bill as rows of the FOCUS format: one for what was used, one for its tax. Pure.
+"""A line of a bill, and what is taken back of one, as rows of the FOCUS format: one for what was used, one for its tax. Pure.
 
 Source: FinOps Open Cost and Usage Specification 1.0: every mandatory column, and of the conditional ones those that we have.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
+from broker.billing.months import Month
 from broker.billing.prices import unit_price_text
 from broker.kernel.clock import rfc3339
 from broker.kernel.money import decimal, rounded
@@ -31,12 +32,26 @@ def focus_rows(line: Any) -> list[Mapping[str, str]]:
     inclusive = bool(line.terms["tax"] and line.terms["tax"]["inclusive"])
     within = line.tax_minor if inclusive else 0
     net = line.minor - line.discount_minor - line.promo_minor - within
-    usage = _whole(line) | _used(line) | _costs(line, net, line.minor - within)
+    contracted = line.minor - line.discount_minor - within
+    usage = _whole(line) | _used(line) | _costs(line, net, contracted, line.minor - within)
     if not line.tax_minor:
         return [usage]
-    tax = dict.fromkeys(FOCUS_COLUMNS, "") | _whole(line) | _costs(line, line.tax_minor, line.tax_minor)
+    tax = dict.fromkeys(FOCUS_COLUMNS, "") | _whole(line) | _costs(line, line.tax_minor)
     tax |= {"ChargeCategory": "Tax", "ChargeDescription": f"Tax on {line.service}:{line.plan} of {line.addon}"}
     return [usage, tax]
+
+
+def correction_rows(part: Any, month: Month) -> list[Mapping[str, str]]:
+    """The rows of what a credit note takes back of a line, in the month in which it was written, about the one that was billed."""
+    rows: list[Mapping[str, str]] = []
+    for category, minor in (("Usage", part.note_net_minor), ("Tax", part.note_tax_minor)):
+        row = dict.fromkeys(FOCUS_COLUMNS, "") | _whole(part) | _costs(part, -minor)
+        row |= {"BillingPeriodStart": rfc3339(month.start), "BillingPeriodEnd": rfc3339(month.end)}
+        row |= {"ChargeCategory": category, "ChargeClass": "Correction", "x_InvoiceNumber": part.note}
+        row["ChargeDescription"] = f"{part.note} takes back of {part.invoice}: {part.reason}"
+        row["PricingCategory"] = "Standard" if category == "Usage" else ""
+        rows += [row] if minor else []
+    return rows
 
 
 def _whole(line: Any) -> dict[str, str]:
@@ -84,7 +99,8 @@ def _used(line: Any) -> dict[str, str]:
     }
 
 
-def _costs(line: Any, billed: int, listed: int) -> dict[str, str]:
-    cost = decimal(billed, line.currency)
-    costs = {"BilledCost": cost, "EffectiveCost": cost}
-    return costs | {"ContractedCost": decimal(listed, line.currency), "ListCost": decimal(listed, line.currency)}
+def _costs(line: Any, billed: int, contracted: int | None = None, listed: int | None = None) -> dict[str, str]:
+    """What it costs: as it is billed, before what was given, and before what was agreed."""
+    cost, rest = decimal(billed, line.currency), (billed if each is None else each for each in (contracted, listed))
+    contract, list_ = (decimal(each, line.currency) for each in rest)
+    return {"BilledCost": cost, "EffectiveCost": cost, "ContractedCost": contract, "ListCost": list_}

@@ -135,6 +135,18 @@ async def test_what_was_billed_is_exported_in_the_columns_of_focus(books: Books)
     assert [usage[name] for name in facts] == ["Usage", "10.00", "USD", "my-store", "2592000", "Seconds"]
     assert [tax[name] for name in facts] == ["Tax", "2.00", "USD", "my-store", "", ""]
     assert usage["BillingPeriodEnd"] == "2026-12-01T00:00:00Z"
+    back = {"reason": "was down", "lines": [{"line": 1, "net_minor": 400}]}
+    note = (await books.olga.post(f"/billing/invoices/{books.number}/credit-notes", json=back)).json()
+    corrected = await books.row("/billing/exports/focus?month=2026-12")
+    facts = ("ChargeClass", "ChargeCategory", "BilledCost", "ListCost", "ResourceName", "x_InvoiceNumber")
+    assert [[row[name] for name in facts] for row in corrected] == [
+        ["Correction", "Usage", "-4.00", "-4.00", "my-store", note["number"]],
+        ["Correction", "Tax", "-0.80", "-0.80", "my-store", note["number"]],
+    ]
+    assert (corrected[0]["BillingPeriodStart"], corrected[0]["ChargePeriodStart"]) == (
+        "2026-12-01T00:00:00Z", "2026-11-01T00:00:00Z",
+    )  # fmt: skip
+    assert len(await books.row("/billing/exports/focus?month=2026-11")) == 2
 
 
 async def test_lines_and_ledger_are_exported(books: Books) -> None:
