@@ -48,6 +48,6 @@ AppName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{PATTERN}$"})]
 AddonName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{ADDON_PATTERN}$"})]
 AttachmentName = Annotated[Text, Field(json_schema_extra={"pattern": f"^{ATTACHMENT_PATTERN}$"})]
 """Names to be given: what does not match is refused by the domain, in its own words."""
-Truth = Annotated[bool, BeforeValidator(_truth)]
+Truth = Annotated[bool, BeforeValidator(_truth), WithJsonSchema({"enum": [True, False, 0, 1]})]
 NumberText = Annotated[Text, BeforeValidator(_text), WithJsonSchema({"type": ["string", "integer"]})]
 """A number or a text that names something."""

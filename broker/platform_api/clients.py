@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from broker.faces.answers import Answer
 from broker.faces.ranges import page
 from broker.kernel.clock import rfc3339
+from broker.kernel.errors import InvalidParams
 from broker.oauth import clients as use
 from broker.oauth import redirects
 from broker.platform_api import oauth_shapes as shapes
@@ -39,6 +40,8 @@ class ClientBody(Body):
         """What of it is wished."""
         one = None if self.redirect_uri is None else [self.redirect_uri]
         uris = self.redirect_uris if self.redirect_uris is not None else one
+        if one and uris and one[0] != uris[0]:
+            raise InvalidParams("redirect_uri: must be the first of redirect_uris, or be left out.")
         return use.ClientWishes(self.name, uris, public, self.requires_pkce, self.own_scopes)
 
 

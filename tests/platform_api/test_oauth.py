@@ -73,6 +73,7 @@ IMPOSSIBLE: tuple[tuple[dict[str, Any], str], ...] = (
     ({"redirect_uri": "com.example.tool:/callback"}, "redirect_uri: must begin"),
     ({"redirect_uri": "com.example.tool:callback", "public": True}, "redirect_uri: must begin"),
     ({"redirect_uris": []}, "redirect_uri: give one"),
+    ({"redirect_uris": ["https://example.com/other"]}, "redirect_uri: must be the first of redirect_uris"),
     ({"public": True, "requires_pkce": False}, "requires_pkce: "),
     ({"public": True, "own_scopes": ["read"]}, "own_scopes: "),
     ({"own_scopes": ["global"]}, "own_scopes: "),
