@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from broker.addons.change_plan import change_plan
 from broker.addons.create import CreateAddon, create_addon
+from broker.addons.handover import accept_app_transfer
 from broker.addons.resolve import AddonKey
+from broker.apps.create import CreateApp, create_app
+from broker.apps.transfers import offer_app
 from broker.kernel.context import Context, Rules
 from broker.kernel.errors import Conflict, NotFound, Unverified
 from broker.payments.methods import list_methods, remove_method
@@ -127,3 +130,22 @@ async def test_a_paid_plan_is_not_changed_to_without_a_payment_method(world: Wor
     addon = await world.provisioned("store:free")
     with pytest.raises(Unverified):
         await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:big")
+
+
+async def test_an_account_stays_in_the_currency_of_its_first_invoice(world: World) -> None:
+    ctx = replace(world.ctx, rules=Rules())
+    async with ctx.database.transaction() as tx:
+        await tx.execute(text("update plans set currency = 'eur' where slug = 'huge'"))
+    await billed(world, 1000)
+    mine = World(ctx, world.user, world.provider)
+    with pytest.raises(Conflict, match="priced in EUR, and the account that pays is billed in USD"):
+        await mine.create("store:huge")
+    addon = await mine.provisioned("store:big")
+    with pytest.raises(Conflict, match="billed in USD"):
+        await change_plan(ctx, world.user, AddonKey(addon.name), "store:huge")
+    mallory = await new_user(ctx, "mallory@example.com")
+    await create_app(ctx, mallory, CreateApp(name="abroad"))
+    await World(ctx, mallory, world.provider, "abroad").provisioned("store:huge")
+    await offer_app(ctx, mallory, "abroad", world.user.email)
+    with pytest.raises(Conflict, match="billed in USD"):
+        await accept_app_transfer(ctx, world.user, "abroad")
