@@ -26,6 +26,8 @@ class SearchEntry(Base):
         Index("ix_search_entries_document", "document", postgresql_using="gin"),
         Index("ix_search_entries_heading", text(f"ts_filter(document, {HEADING})"), postgresql_using="gin"),
         Index("ix_search_entries_name", text(f"ts_filter(document, {NAME})"), postgresql_using="gin"),
+        Index("ix_search_entries_popular", text("installs DESC"), "slug", postgresql_where=text("is_listed IS TRUE")),
+        Index("ix_search_entries_categories", "categories", postgresql_where=text("is_listed IS TRUE")),
     )
 
     service_id: Mapped[UUID] = mapped_column(ForeignKey("addon_services.id", ondelete="CASCADE"), primary_key=True)

@@ -29,6 +29,8 @@ class PlainRoute(APIRoute):
 
 
 def _is_plain(endpoint: Callable[..., Any], parts: set[str]) -> bool:
+    if not inspect.iscoroutinefunction(endpoint):
+        return False
     hints = get_type_hints(endpoint, include_extras=True)
     taken = {name: hints.get(name) for name in inspect.signature(endpoint).parameters}
     return taken == {"request": Request, "actor": CurrentActor} | dict.fromkeys(parts, str)
