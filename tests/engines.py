@@ -21,6 +21,7 @@ from embedded.binaries import OLDEST_MAJOR
 from embedded.processes import free_port
 
 # A test server may lose everything at a power cut; it must not wait for disks, nor copy or tidy up what is dropped soon.
+# Tests that kill tasks leave connections until garbage is collected, hence so many.
 FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -29,7 +30,7 @@ FAST = {
     "max_wal_senders": "0",
     "autovacuum": "off",
     "shared_buffers": "256MB",
-    "max_connections": "200",
+    "max_connections": "600",
     "deadlock_timeout": "50ms",
 }
 
