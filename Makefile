@@ -23,7 +23,7 @@ LONG := tests/journeys tests/cli/test_journey.py tests/browser tests/matrix test
   tests/addons/test_handover.py tests/addons/test_suspension_races.py tests/addons/test_trials.py \
   tests/events/test_deliver.py tests/partner_api/test_addons_admin.py tests/payments/test_dunning_late.py \
   tests/platform_api/test_dunning.py tests/security/test_everybody.py tests/security/test_strangers.py \
-  tests/security/test_forms.py
+  tests/security/test_forms.py tests/addons/test_races.py tests/oauth/test_locked_out.py
 FAULTS := $(wildcard tests/chaos/*kill_points.py) tests/chaos/test_machine.py
 PYTEST_ARGS ?= -n 2 --dist loadfile --durations=10 --durations-min=5
 LONG_ARGS ?= -n 3 --dist loadfile --durations=20 --durations-min=20
