@@ -21,7 +21,6 @@ from embedded.binaries import OLDEST_MAJOR
 from embedded.processes import free_port
 
 # A test server may lose everything at a power cut; it must not wait for disks, nor copy or tidy up what is dropped soon.
-# Tests that kill tasks leave connections until garbage is collected, hence so many.
 FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -30,7 +29,7 @@ FAST = {
     "max_wal_senders": "0",
     "autovacuum": "off",
     "shared_buffers": "256MB",
-    "max_connections": "600",
+    "max_connections": "200",
     "deadlock_timeout": "50ms",
 }
 

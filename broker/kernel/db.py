@@ -139,23 +139,17 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self, snapshot: bool) -> AsyncIterator[Tx]:
-        """As `engine.begin()`, but leaving nothing to other greenlets and tasks that has nothing to wait for.
-
-        To begin sends nothing yet, and after a commit there is nothing to roll back.
+        """As `engine.begin()`, but beginning, which sends nothing yet, is left to no other greenlet, and what was committed is not
+        rolled back once more. Giving back is: it may close the connection.
         """
         engine = self.engine.execution_options(isolation_level="REPEATABLE READ") if snapshot else self.engine
         connection = await engine.connect()
-        sync, done = _open(connection), False
         try:
-            sync.begin()
+            _open(connection).begin()
             yield connection
             await connection.commit()
-            done = not snapshot  # otherwise there is its isolation to be put back
         finally:
-            if done:
-                sync.close()
-            else:
-                await asyncio.shield(_give_up(connection))
+            await asyncio.shield(_give_up(connection))
 
     async def close(self) -> None:
         """Give back every connection."""
@@ -170,7 +164,8 @@ def _open(connection: AsyncConnection) -> Connection:
 async def _give_up(connection: AsyncConnection) -> None:
     """Roll back what was not committed, and give the connection back whatever comes of that."""
     try:
-        await connection.rollback()
+        if connection.in_transaction():
+            await connection.rollback()
     finally:
         await connection.close()
 
