@@ -23,7 +23,8 @@ class ForBrowsers(Route):
         found, child = super().matches(scope)
         headers = Headers(scope=scope)
         is_ours = "text/html" in headers.get("accept", "") and "authorization" not in headers
-        return (found, child) if found is Match.FULL and is_ours else (Match.NONE, {})
+        # The framework's own routes name themselves, too: what is logged of a request is its route.
+        return (found, {**child, "route": self}) if found is Match.FULL and is_ours else (Match.NONE, {})
 
 
 async def _home(_request: Request) -> Response:
