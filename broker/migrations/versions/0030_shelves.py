@@ -12,6 +12,6 @@ depends_on = None
 def upgrade() -> None:
     """Two indexes over what is listed, so that the first page reads no entry that it does not show."""
     listed = sa.text("is_listed IS TRUE")
-    popular = [sa.text("installs DESC"), "slug"]
+    popular: list[str | sa.TextClause] = [sa.text("installs DESC"), "slug"]
     op.create_index("ix_search_entries_popular", "search_entries", popular, postgresql_where=listed)
     op.create_index("ix_search_entries_categories", "search_entries", ["categories"], postgresql_where=listed)
