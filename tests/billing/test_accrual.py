@@ -17,6 +17,7 @@ from broker.kernel.context import Context
 from broker.kernel.errors import Forbidden, InvalidParams
 from tests.addons.conftest import World, done, make_world
 from tests.domain import new_user
+from tests.payments.fake import later
 
 HOUR = timedelta(hours=1)
 
@@ -102,11 +103,11 @@ async def test_a_change_that_is_pending_over_the_month_s_end_counts_from_the_pro
 ) -> None:
     addon = await world.provisioned("store:big")
     november = month_at(2026, 11).end
-    world.ctx.clock.advance(seconds=int((november - HOUR - world.ctx.clock.now()).total_seconds()))  # type: ignore[attr-defined]
+    later(world.ctx, seconds=int((november - HOUR - world.ctx.clock.now()).total_seconds()))
     await change_plan(world.ctx, world.user, AddonKey(addon.name), "store:huge")
     world.provider.will(done() if agreed else Reply(Answer.REFUSED, 422, "no"))
     await world.run(hours=4)
-    world.ctx.clock.advance(days=40)  # type: ignore[attr-defined]
+    later(world.ctx, days=40)
     for month, expected in (
         ("2026-11", {"big": None}),
         ("2026-12", {"big": 3 * 3600, "huge": 31 * 86_400 - 3 * 3600} if agreed else {"big": 31 * 86_400}),
@@ -128,6 +129,6 @@ async def test_what_is_destroyed_while_it_is_provisioned_costs_nothing_whatever_
     await destroy_addon(world.ctx, world.user, AddonKey(addon.name))
     world.provider.will(*[done()] * 3)
     await world.run(hours=1)
-    world.ctx.clock.advance(days=40)  # type: ignore[attr-defined]
+    later(world.ctx, days=40)
     for month in ("2026-11", "2026-12"):
         assert [line for found in await accrued(world.ctx, world.user, month) for line in found.now.lines] == []
